@@ -1,0 +1,10 @@
+"""ASK: what an action is, who may ask for it, and how it is accepted. Pure: no Flask, Redis, SQL or Pycord.
+
+``request``   the canonical request, its receipt, and the words for actions, sources and states
+``rights``    who may do what to whom: capabilities, hierarchy, Guard's own permissions
+``budget``    how many actions of a kind one moderator may ask for in a sliding hour
+``envelope``  the signed bytes that travel
+``submit``    the one way in: every door is given it
+``audit``     the entries of the audit log and their keyed chain
+``ports``     what this room asks of the world
+"""

@@ -1,0 +1,182 @@
+"""The canonical request: the same payload from every door, and what comes back for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from uuid import UUID
+
+from kovra.errors import Malformed
+from kovra.ids import GuildId, UserId
+
+#: A case keeps the whole reason; Discord's audit log takes 512 characters of it.
+MAX_REASON = 4000
+
+#: Discord accepts a timeout of less than 28 days (API reference, Modify Guild Member); a minute for clock skew.
+MAX_MUTE = timedelta(days=28, seconds=-60)
+
+#: Longest window of messages that a ban may delete (API reference, Create Guild Ban), in seconds.
+MAX_DELETE_WINDOW_S = 604_800
+
+
+class Action(StrEnum):
+    """What may be asked for."""
+
+    BAN = "ban"
+    UNBAN = "unban"
+    KICK = "kick"
+    MUTE = "mute"
+    UNMUTE = "unmute"
+    WARN = "warn"
+    NOTE = "note"
+
+
+class Source(StrEnum):
+    """Where the wish arose."""
+
+    DASHBOARD = "dashboard"
+    DISCORD = "discord"
+    AUTOMOD = "automod"
+    NATIVE = "native"
+    ANTINUKE = "antinuke"
+    SYSTEM = "system"
+    APPEAL = "appeal"
+    IMPORT = "import"
+    API = "api"
+
+
+class State(StrEnum):
+    """The life of a request; ``docs/states.md`` names the one writer of each transition."""
+
+    ACCEPTED = "accepted"
+    EXECUTING = "executing"
+    APPLIED = "applied"
+    DONE = "done"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    DEAD = "dead"
+
+    @property
+    def terminal(self) -> bool:
+        """Nothing more will happen to a request in this state by itself."""
+        return self not in (State.ACCEPTED, State.EXECUTING, State.APPLIED)
+
+
+#: These act by what they say, so they say it.
+REASON_REQUIRED = frozenset({Action.WARN, Action.NOTE})
+
+#: The parameters each action takes, each a whole number of seconds, and its bounds.
+PARAMS: Mapping[Action, Mapping[str, tuple[int, int]]] = MappingProxyType(
+    {
+        Action.BAN: {"delete_window_s": (0, MAX_DELETE_WINDOW_S)},
+        Action.MUTE: {"duration_s": (1, int(MAX_MUTE.total_seconds()))},
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionRequest:
+    """One wish to moderate. Snowflakes are ``int``; ``issued_at`` is aware UTC; ``params`` holds whole numbers.
+
+    Raises:
+        Malformed: a field breaks a rule that holds whoever asks (reason missing or too long, unknown parameter, …).
+    """
+
+    request_id: UUID
+    guild_id: GuildId
+    action: Action
+    target_id: UserId
+    moderator_id: UserId
+    source: Source
+    reason: str
+    issued_at: datetime
+    params: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", self.reason.strip())
+        object.__setattr__(self, "params", MappingProxyType(dict(self.params)))
+        if self.action in REASON_REQUIRED and not self.reason:
+            raise Malformed(f"A {self.action} needs a reason: it is what the {self.action} says.")
+        if len(self.reason) > MAX_REASON:
+            raise Malformed(f"The reason has {len(self.reason)} characters; a case keeps at most {MAX_REASON}.")
+        if "\x00" in self.reason or any(0xD800 <= ord(letter) <= 0xDFFF for letter in self.reason):
+            raise Malformed("The reason holds a character that no text may hold.")
+        self._check_params()
+
+    def _check_params(self) -> None:
+        bounds = PARAMS.get(self.action, {})
+        for name, value in self.params.items():
+            if name not in bounds:
+                raise Malformed(f"A {self.action} takes no {name}.")
+            low, high = bounds[name]
+            if type(value) is not int or not low <= value <= high:
+                raise Malformed(f"{name} must be a whole number from {low} to {high}.")
+        if self.action is Action.MUTE and "duration_s" not in self.params:
+            raise Malformed("A mute needs a duration.")
+
+    def fingerprint(self) -> str:
+        """What makes two requests with one id the same wish: everything but the moment it was asked."""
+        params = ",".join(f"{name}={self.params[name]}" for name in sorted(self.params))
+        parts = (self.guild_id, self.action, self.target_id, self.moderator_id, self.source, params, self.reason)
+        return "|".join(map(str, parts))
+
+
+class RefusalKind(StrEnum):
+    """Why a request was rejected, for words, tests and metrics."""
+
+    SELF = "self"
+    GUARD = "guard"
+    OWNER = "owner"
+    OUTRANKED = "outranked"
+    GUARD_OUTRANKED = "guard_outranked"
+    NOT_A_MEMBER = "not_a_member"
+    TARGET_ADMINISTRATOR = "target_administrator"
+    NO_CAPABILITY = "no_capability"
+    CAPABILITY_LIMIT = "capability_limit"
+    NO_LONGER_MEMBER = "no_longer_member"
+    GUARD_PERMISSION = "guard_permission"
+    GUARD_ABSENT = "guard_absent"
+    BUDGET = "budget"
+    RUNNING = "running"
+    KEY_REVOKED = "key_revoked"
+    BOT_TARGET = "bot_target"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A request that will not run.
+
+    ``sentence`` is complete and true for a moderator: what happened, what it means, what to do. ``until`` is set when
+    time alone lifts the refusal, such as a budget that frees up.
+    """
+
+    kind: RefusalKind
+    sentence: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """The answer to a submit: the request is kept, accepted or rejected.
+
+    ``replay`` says that the same id had been asked before and this is its present state.
+    """
+
+    request_id: UUID
+    guild_id: GuildId
+    action: Action
+    target_id: UserId
+    state: State
+    refusal: Refusal | None = None
+    case_no: int | None = None
+    replay: bool = False
+
+    @property
+    def accepted(self) -> bool:
+        """True unless the request was rejected."""
+        return self.state is not State.REJECTED

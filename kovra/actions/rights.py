@@ -1,0 +1,290 @@
+"""Who may do what to whom. One pure function, asked twice: when an action is requested and when it is executed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Flag, StrEnum
+from types import MappingProxyType
+
+from kovra.actions.request import Action, ActionRequest, Refusal, RefusalKind, Source
+from kovra.ids import GuildId, UserId
+
+
+class Permission(Flag):
+    """The bits of Discord's permissions that Kovra reads (API reference, Permissions)."""
+
+    KICK_MEMBERS = 1 << 1
+    BAN_MEMBERS = 1 << 2
+    ADMINISTRATOR = 1 << 3
+    MANAGE_CHANNELS = 1 << 4
+    MANAGE_GUILD = 1 << 5
+    VIEW_AUDIT_LOG = 1 << 7
+    MANAGE_MESSAGES = 1 << 13
+    MANAGE_ROLES = 1 << 28
+    MODERATE_MEMBERS = 1 << 40
+
+
+ALL_PERMISSIONS = (1 << 63) - 1
+
+
+class Capability(StrEnum):
+    """What a person may do in a guild's Kovra."""
+
+    VIEW = "view"
+    VIEW_NOTES = "view_notes"
+    NOTE = "note"
+    WARN = "warn"
+    MUTE = "mute"
+    KICK = "kick"
+    BAN = "ban"
+    CHANNELS = "channels"
+    ROLES = "roles"
+    INBOX = "inbox"
+    MASS = "mass"
+    LOCKDOWN = "lockdown"
+    AMEND = "amend"
+    REVERSE = "reverse"
+    APPROVE = "approve"
+    APPEALS = "appeals"
+    VIEW_AUDIT = "view_audit"
+    AUTOMOD = "automod"
+    ANTINUKE = "antinuke"
+    QUEUE_OPS = "queue_ops"
+    EXPORT = "export"
+    SETTINGS = "settings"
+
+
+_P = Permission
+
+#: Each capability and the Discord permissions that together give it without any grant.
+GIVEN_BY: Mapping[Capability, Permission] = MappingProxyType(
+    {
+        Capability.NOTE: _P.MODERATE_MEMBERS,
+        Capability.WARN: _P.MODERATE_MEMBERS,
+        Capability.MUTE: _P.MODERATE_MEMBERS,
+        Capability.KICK: _P.KICK_MEMBERS,
+        Capability.BAN: _P.BAN_MEMBERS,
+        Capability.CHANNELS: _P.MANAGE_MESSAGES | _P.MANAGE_CHANNELS,
+        Capability.ROLES: _P.MANAGE_ROLES,
+        Capability.INBOX: _P.MODERATE_MEMBERS,
+        Capability.MASS: _P.BAN_MEMBERS | _P.MANAGE_GUILD,
+        Capability.LOCKDOWN: _P.MANAGE_GUILD,
+        Capability.AMEND: _P.MANAGE_GUILD,
+        Capability.REVERSE: _P.MANAGE_GUILD,
+        Capability.APPROVE: _P.MANAGE_GUILD,
+        Capability.APPEALS: _P.MANAGE_GUILD,
+        Capability.VIEW_AUDIT: _P.VIEW_AUDIT_LOG,
+        Capability.AUTOMOD: _P.MANAGE_GUILD,
+        Capability.ANTINUKE: _P.MANAGE_GUILD,
+        Capability.QUEUE_OPS: _P.MANAGE_GUILD,
+        Capability.EXPORT: _P.MANAGE_GUILD,
+        Capability.SETTINGS: _P.MANAGE_GUILD,
+    }
+)
+
+#: Whoever holds any of the above may look; a look needs no Discord permission of its own.
+GIVEN_BY_ANY = (Capability.VIEW, Capability.VIEW_NOTES)
+
+#: The capability an action asks of the moderator.
+NEEDS: Mapping[Action, Capability] = MappingProxyType(
+    {
+        Action.BAN: Capability.BAN,
+        Action.UNBAN: Capability.BAN,
+        Action.KICK: Capability.KICK,
+        Action.MUTE: Capability.MUTE,
+        Action.UNMUTE: Capability.MUTE,
+        Action.WARN: Capability.WARN,
+        Action.NOTE: Capability.NOTE,
+    }
+)
+
+#: The Discord permission Guard itself needs for an action; warn and note touch nothing on Discord but messages.
+GUARD_NEEDS: Mapping[Action, Permission] = MappingProxyType(
+    {
+        Action.BAN: _P.BAN_MEMBERS,
+        Action.UNBAN: _P.BAN_MEMBERS,
+        Action.KICK: _P.KICK_MEMBERS,
+        Action.MUTE: _P.MODERATE_MEMBERS,
+        Action.UNMUTE: _P.MODERATE_MEMBERS,
+    }
+)
+
+#: What a person reads for a permission.
+PERMISSION_NAMES: Mapping[Permission, str] = MappingProxyType(
+    {
+        _P.KICK_MEMBERS: "Kick Members",
+        _P.BAN_MEMBERS: "Ban Members",
+        _P.MODERATE_MEMBERS: "Timeout Members",
+        _P.MANAGE_GUILD: "Manage Server",
+        _P.VIEW_AUDIT_LOG: "View Audit Log",
+    }
+)
+
+#: These act on a member only; a bare id can be banned, unbanned and noted.
+MEMBERS_ONLY = frozenset({Action.KICK, Action.MUTE, Action.UNMUTE, Action.WARN})
+
+#: Guard must outrank the target for these.
+OUTRANKING = frozenset({Action.BAN, Action.KICK, Action.MUTE, Action.UNMUTE})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """A user as the guild sees them now.
+
+    ``rank`` is the position of the highest role (0 for @everyone), ``permissions`` the guild-level bits of the roles,
+    before ownership, administrator and time-outs are taken into account.
+    """
+
+    user_id: UserId
+    name: str
+    member: bool
+    permissions: int = 0
+    rank: int = 0
+    bot: bool = False
+    timed_out: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """The bound of a granted capability: longest duration in seconds, largest batch; ``None`` is no bound."""
+
+    longest_s: int | None = None
+    largest_batch: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """All that rights are decided from: one guild's live state around one request.
+
+    ``grants`` are what Kovra itself gave the moderator, beside what their Discord permissions give.
+    """
+
+    guild_id: GuildId
+    owner_id: UserId
+    guard: Person
+    moderator: Person
+    target: Person
+    grants: Mapping[Capability, Limit] = field(default_factory=dict)
+
+
+def effective_permissions(person: Person, owner_id: UserId) -> int:
+    """The guild-level bits a person really has: owner and administrator have all, a timed-out member none."""
+    if not person.member:
+        return 0
+    if person.user_id == owner_id or person.permissions & Permission.ADMINISTRATOR.value:
+        return ALL_PERMISSIONS
+    return 0 if person.timed_out else person.permissions
+
+
+def capabilities(
+    person: Person, owner_id: UserId, grants: Mapping[Capability, Limit] | None = None
+) -> Mapping[Capability, Limit]:
+    """The capabilities of one person, each with its limit. Empty means: no right to see anything of the guild.
+
+    Without any grant a person has what their Discord permissions give; a grant adds to it. Someone who is no member
+    has none, whatever was granted.
+    """
+    if not person.member:
+        return {}
+    bits = effective_permissions(person, owner_id)
+    given = {capability: Limit() for capability, needed in GIVEN_BY.items() if bits & needed.value == needed.value}
+    if not person.timed_out or bits:
+        for capability, limit in (grants or {}).items():
+            given.setdefault(capability, limit)
+    if given:
+        for capability in GIVEN_BY_ANY:
+            given.setdefault(capability, Limit())
+    return given
+
+
+def check(request: ActionRequest, standing: Standing) -> Refusal | None:
+    """Decide whether a request may run now.
+
+    Returns:
+        ``None`` when it may, else the first reason why not. Actions without a moderator (``native``, ``system``, …)
+        are measured by Guard's rank and permissions alone.
+    """
+    by_hand = request.source in (Source.DASHBOARD, Source.DISCORD, Source.API)
+    checks = [_about_target(request, standing)]
+    if by_hand:
+        checks += [_about_moderator(request, standing)]
+    checks += [_about_membership(request, standing), _about_guard(request, standing)]
+    return next((refusal for refusal in checks if refusal), None)
+
+
+def _about_target(request: ActionRequest, standing: Standing) -> Refusal | None:
+    verb, target = request.action, standing.target
+    if target.user_id == request.moderator_id:
+        return _no(RefusalKind.SELF, f"You cannot {verb} yourself.")
+    if target.user_id == standing.guard.user_id:
+        return _no(RefusalKind.GUARD, f"Guard cannot {verb} itself.")
+    if target.user_id == standing.owner_id:
+        return _no(RefusalKind.OWNER, f"{target.name} owns this server. Nobody can {verb} the owner.")
+    if request.action is Action.WARN and target.bot:
+        return _no(RefusalKind.BOT_TARGET, f"{target.name} is a bot and cannot read a warning. Add a note instead.")
+    return None
+
+
+def _about_moderator(request: ActionRequest, standing: Standing) -> Refusal | None:
+    verb, moderator, target = request.action, standing.moderator, standing.target
+    if not moderator.member:
+        return _no(RefusalKind.NO_LONGER_MEMBER, "You are no longer a member of this server.")
+    held, needed = capabilities(moderator, standing.owner_id, standing.grants), NEEDS[request.action]
+    if needed not in held:
+        given_by = PERMISSION_NAMES[GIVEN_BY[needed]]
+        return _no(
+            RefusalKind.NO_CAPABILITY,
+            f"You may not {verb} here: it takes the capability “{needed}”, which comes with {given_by} in Discord. "
+            "Ask an admin of this server.",
+        )
+    longest_s = held[needed].longest_s
+    if longest_s is not None and request.params.get("duration_s", 0) > longest_s:
+        hours = longest_s // 3600
+        return _no(RefusalKind.CAPABILITY_LIMIT, f"You may {verb} for at most {hours} h. Choose a shorter time.")
+    if moderator.user_id != standing.owner_id and target.member and target.rank >= moderator.rank:
+        return _no(
+            RefusalKind.OUTRANKED,
+            f"{target.name} is not below you: their highest role is level with or above yours. "
+            f"Someone with a higher role can {verb} them.",
+        )
+    return None
+
+
+def _about_membership(request: ActionRequest, standing: Standing) -> Refusal | None:
+    if request.action in MEMBERS_ONLY and not standing.target.member:
+        return _no(
+            RefusalKind.NOT_A_MEMBER,
+            f"{standing.target.name} is not a member of this server, so there is nobody to {request.action}.",
+        )
+    return None
+
+
+def _about_guard(request: ActionRequest, standing: Standing) -> Refusal | None:
+    verb, guard, target = request.action, standing.guard, standing.target
+    if not guard.member:
+        return _no(RefusalKind.GUARD_ABSENT, "Guard is not in this server. Invite it again to act here.")
+    bits, needed = effective_permissions(guard, standing.owner_id), GUARD_NEEDS.get(request.action)
+    if needed and not bits & needed.value:
+        return _no(
+            RefusalKind.GUARD_PERMISSION,
+            f"Guard may not {verb} here: its role lacks {PERMISSION_NAMES[needed]}. Give it back in Discord.",
+        )
+    if request.action not in OUTRANKING or not target.member:
+        return None
+    if target.rank >= guard.rank:
+        return _no(
+            RefusalKind.GUARD_OUTRANKED,
+            f"Guard’s role is not above {target.name}’s, so Discord would refuse. "
+            "Move Guard’s role higher in Discord’s role list.",
+        )
+    if request.action is Action.MUTE and effective_permissions(target, standing.owner_id) == ALL_PERMISSIONS:
+        return _no(
+            RefusalKind.TARGET_ADMINISTRATOR,
+            f"{target.name} is an administrator, and Discord does not let anyone mute administrators.",
+        )
+    return None
+
+
+def _no(kind: RefusalKind, sentence: str) -> Refusal:
+    return Refusal(kind=kind, sentence=sentence)

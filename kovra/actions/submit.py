@@ -1,0 +1,72 @@
+"""The one way in. Dashboard, slash commands, AutoMod and the API all call this, and nothing else makes an action."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
+
+from kovra.actions import envelope, rights
+from kovra.actions.audit import AuditEntry, AuditKind
+from kovra.actions.envelope import Key
+from kovra.actions.ports import Attempt, AuditLog, Bulletin, Clock, Outbox, Requests, Roster
+from kovra.actions.request import Action, ActionRequest, Receipt, Source
+from kovra.ids import GuildId, UserId
+
+#: How long an accepted request is still wanted. A stale ban is a surprise; a stale kick hits someone who came back.
+LIFETIME = timedelta(hours=1)
+LIFETIME_OF: Mapping[Action, timedelta] = MappingProxyType({Action.KICK: timedelta(minutes=15)})
+
+#: An attempt is kept in the audit log, but not at any length.
+_MAX_ATTEMPT_TEXT = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submit:
+    """Ask for actions. Built once per process with the keys of its ring."""
+
+    roster: Roster
+    requests: Requests
+    outbox: Outbox
+    bulletin: Bulletin
+    audit: AuditLog
+    clock: Clock
+    signing_key: Key
+
+    def __call__(self, request: ActionRequest) -> Receipt:
+        """Ask for one action: check rights, seal, accept, enqueue.
+
+        Returns:
+            The receipt: accepted, or rejected with its reason. Either is kept and audited in one transaction; asking
+            twice with one request_id returns the first.
+
+        Raises:
+            Conflict: the request_id was used for another wish.
+            Unavailable: Postgres did not answer; nothing was accepted, and the same id may be asked again.
+        """
+        if earlier := self.requests.receipt(request):
+            return earlier
+        standing = self.roster.standing(request.guild_id, request.moderator_id, request.target_id)
+        refusal = rights.check(request, standing)
+        expires_at = self.clock.now() + LIFETIME_OF.get(request.action, LIFETIME)
+        sealed = envelope.seal(request, self.signing_key, expires_at)
+        receipt = self.requests.accept(sealed, refusal)
+        if receipt.accepted and not receipt.replay and self.outbox.put(sealed):
+            self.requests.mark_enqueued(receipt)
+        self.bulletin.ring(request.guild_id)
+        return receipt
+
+    def malformed(
+        self, *, guild_id: GuildId, moderator_id: UserId, source: Source, attempt: Attempt, sentence: str
+    ) -> None:
+        """Record input that could not become a request. It has no row; the audit log keeps what was tried."""
+        facts = {name: str(value)[:_MAX_ATTEMPT_TEXT] for name, value in attempt.items()}
+        self.audit.append(
+            AuditEntry(
+                guild_id=guild_id,
+                kind=AuditKind.ACTION_MALFORMED,
+                actor_id=moderator_id,
+                facts={"source": source.value, "attempt": facts, "sentence": sentence},
+            )
+        )

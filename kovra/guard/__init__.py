@@ -1,0 +1,10 @@
+"""DO: what happens to a request when its turn comes. Pure: no Flask, Redis, SQL or Pycord.
+
+``execute``  the story of one action, from the lane entry to the last message
+``claim``    whose turn it is: claims, fenced by an epoch
+``notices``  the DM to the target and the post in the log channel
+``perform``  one action, one call to Discord
+``outcome``  what Discord's answers mean
+``case``     the record of what was done
+``ports``    what this room asks of the world
+"""

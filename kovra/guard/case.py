@@ -1,0 +1,71 @@
+"""The record of what was done: the values of a case and of its messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from kovra.actions.request import Action, Source
+from kovra.ids import ChannelId, GuildId, MessageId, UserId
+
+
+class NoticeStatus(StrEnum):
+    """What became of the DM to the target."""
+
+    SENDING = "sending"
+    SENT = "sent"
+    REFUSED = "refused"
+    SKIPPED = "skipped"
+    NOT_NEEDED = "not_needed"
+    UNKNOWN = "unknown"
+
+
+class PostStatus(StrEnum):
+    """What became of the post in the log channel."""
+
+    SENDING = "sending"
+    SENT = "sent"
+    REFUSED = "refused"
+    NOT_NEEDED = "not_needed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeResult:
+    """The end of one DM. ``code`` is Discord's error code when it refused (50007: closed DMs)."""
+
+    status: NoticeStatus
+    text: str | None = None
+    code: int | None = None
+    channel_id: ChannelId | None = None
+    message_id: MessageId | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostResult:
+    """The end of one log post."""
+
+    status: PostStatus
+    code: int | None = None
+    channel_id: ChannelId | None = None
+    message_id: MessageId | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One numbered case, as it stands at finalise. ``case_no`` is the n-th case ever of its guild."""
+
+    guild_id: GuildId
+    case_no: int
+    request_id: UUID
+    action: Action
+    target_id: UserId
+    target_name: str
+    moderator_id: UserId
+    moderator_name: str
+    source: Source
+    reason: str
+    created_at: datetime
+    ends_at: datetime | None = None

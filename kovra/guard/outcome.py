@@ -1,0 +1,81 @@
+"""What Discord's answers mean for an action (API reference, JSON error codes)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kovra.actions.request import Action
+from kovra.errors import DiscordRefused
+
+CLOSED_DMS = 50007
+NO_MUTUAL_GUILD = 50278
+INVALID_RECIPIENT = 50033
+OPENING_DMS_TOO_FAST = 40003
+UNKNOWN_MESSAGE = 10008
+
+
+class FailureKind(StrEnum):
+    """Why an action that was tried has not happened, or may not have."""
+
+    TARGET_UNKNOWN = "target_unknown"
+    TARGET_GONE = "target_gone"
+    NOT_BANNED = "not_banned"
+    FORBIDDEN = "forbidden"
+    NO_ACCESS = "no_access"
+    INVALID = "invalid"
+    TOKEN = "token"
+    UNCONFIRMED = "unconfirmed"
+    REFUSED = "refused"
+    ATTEMPTS = "attempts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """The end of an action that made no case. ``sentence`` is for people: what happened and what to do."""
+
+    kind: FailureKind
+    sentence: str
+    code: int | None = None
+
+
+_BY_CODE = {
+    10013: FailureKind.TARGET_UNKNOWN,
+    10007: FailureKind.TARGET_GONE,
+    10026: FailureKind.NOT_BANNED,
+    50013: FailureKind.FORBIDDEN,
+    50001: FailureKind.NO_ACCESS,
+    10004: FailureKind.NO_ACCESS,
+    50035: FailureKind.INVALID,
+}
+
+
+def failure(action: Action, target_name: str, error: DiscordRefused) -> Failure:
+    """Read a refusal of the act itself."""
+    kind = FailureKind.TOKEN if error.status == 401 else _BY_CODE.get(error.code, FailureKind.REFUSED)
+    nothing = f"Nothing happened to {target_name}."
+    sentences = {
+        FailureKind.TARGET_UNKNOWN: "Unknown user: nobody on Discord has this id. Check the id and ask again.",
+        FailureKind.TARGET_GONE: f"{target_name} left the server before Guard could {action} them. Nothing was done.",
+        FailureKind.NOT_BANNED: f"{target_name} is not banned, so there was no ban to lift.",
+        FailureKind.FORBIDDEN: (
+            f"Discord refused the {action}: Guard’s role is too low or lacks the permission. {nothing} "
+            "Move Guard’s role higher or give the permission back, then ask again."
+        ),
+        FailureKind.NO_ACCESS: f"Guard has no access to this server any more. {nothing} Invite Guard again.",
+        FailureKind.INVALID: f"Discord did not accept the {action}: {error.text}. {nothing}",
+        FailureKind.TOKEN: f"Discord no longer knows Guard’s token. {nothing} The operator must set a new one.",
+        FailureKind.REFUSED: f"Discord refused the {action} ({error.status}, {error.code}: {error.text}). {nothing}",
+    }
+    return Failure(kind=kind, sentence=sentences[kind], code=error.code)
+
+
+def unconfirmed(action: Action, target_name: str) -> Failure:
+    """The call left and no usable answer came, or a worker died around it: never repeated blindly."""
+    return Failure(
+        kind=FailureKind.UNCONFIRMED,
+        sentence=(
+            f"Discord did not answer the {action}, so it is not known whether it happened. "
+            f"Look at {target_name} in Discord before asking again."
+        ),
+    )

@@ -1,0 +1,116 @@
+"""What executing an action needs of the world, worded as Guard would say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from kovra.actions.envelope import Verified
+from kovra.actions.request import ActionRequest, Refusal
+from kovra.actions.rights import Standing
+from kovra.guard.case import Case, NoticeResult, PostResult
+from kovra.guard.claim import Claim, NotClaimed
+from kovra.guard.outcome import Failure
+from kovra.ids import ChannelId, GuildId, MessageId, UserId
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A message of Guard's. ``embed`` is Discord's embed object; mentions never ping anyone."""
+
+    content: str = ""
+    embed: Mapping[str, Any] | None = None
+
+
+class Discord(Protocol):
+    """Guard's hands. Each call is one HTTP attempt.
+
+    Every method raises DiscordRefused (certainly not done), DiscordLimited, DiscordUnreached (not done, may be asked
+    again) or DiscordUnknown (may or may not have been done). ``reason`` is the audit-log reason, at most 512
+    characters.
+    """
+
+    def ban(self, guild_id: GuildId, user_id: UserId, *, delete_window_s: int, reason: str) -> None: ...
+
+    def unban(self, guild_id: GuildId, user_id: UserId, *, reason: str) -> None: ...
+
+    def kick(self, guild_id: GuildId, user_id: UserId, *, reason: str) -> None: ...
+
+    def mute(self, guild_id: GuildId, user_id: UserId, *, until: datetime, reason: str) -> None: ...
+
+    def unmute(self, guild_id: GuildId, user_id: UserId, *, reason: str) -> None: ...
+
+    def open_dm(self, user_id: UserId) -> ChannelId: ...
+
+    def send(self, channel_id: ChannelId, message: Message, *, nonce: str) -> MessageId:
+        """Sent with ``enforce_nonce``: the same nonce within a few minutes gives the first message back."""
+
+
+class Roster(Protocol):
+    """Who is who in a guild at the moment of execution."""
+
+    def standing(self, guild_id: GuildId, moderator_id: UserId, target_id: UserId) -> Standing:
+        """From the mirror; when the gateway has not been heard for 60 s, moderator and target are read over REST.
+
+        Raises Unavailable when neither answers: the request is then deferred.
+        """
+
+    def guild_name(self, guild_id: GuildId) -> str: ...
+
+    def log_channel(self, guild_id: GuildId) -> ChannelId | None:
+        """Where cases are posted; None when the guild has no log channel."""
+
+
+class Ledger(Protocol):
+    """The queue of record, as the executor writes it.
+
+    Every write names the claim's epoch; it raises ClaimLost when another worker has taken over, and Unavailable when
+    Postgres does not answer. Moments are taken from the database's clock. Each method is one transaction.
+    """
+
+    def claim(self, verified: Verified) -> Claim | NotClaimed:
+        """Take a request: state ``executing``, epoch and attempt counted up, event ``action.running``.
+
+        Raises EnvelopeRefused when no row has this id or its bytes differ (``unknown_request``, ``row_differs``).
+        """
+
+    def intend_notice(self, claim: Claim) -> None: ...
+
+    def record_notice(self, claim: Claim, result: NoticeResult) -> None: ...
+
+    def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> None:
+        """Commit that Guard is about to act; no call that changes Discord leaves before this."""
+
+    def finalise(self, claim: Claim, *, standing: Standing, ends_at: datetime | None) -> Case:
+        """Case number, case, event ``case.created`` and state ``applied`` in one transaction."""
+
+    def intend_post(self, claim: Claim, channel_id: ChannelId) -> None: ...
+
+    def record_post(self, claim: Claim, result: PostResult) -> None: ...
+
+    def finish(self, claim: Claim) -> None:
+        """State ``done``, event ``action.done``."""
+
+    def fail(self, claim: Claim, failure: Failure) -> None:
+        """State ``failed`` (``dead`` when its attempts are used up), event ``action.failed``, audit entry."""
+
+    def reject(self, claim: Claim, refusal: Refusal) -> None:
+        """State ``rejected``, event ``action.rejected``, audit entry."""
+
+    def expire(self, claim: Claim) -> None:
+        """State ``expired``, event ``action.expired``, audit entry."""
+
+    def give_back(self, claim: Claim, *, delay_s: float) -> None:
+        """State ``accepted`` with a due time, event ``action.queued``; the relay brings it back."""
+
+
+class Quarantine(Protocol):
+    """Where entries go that must not be executed."""
+
+    def refuse(self, *, lane: GuildId, body: bytes, cause: str, request: ActionRequest | None = None) -> None:
+        """Write the audit entry ``envelope.refused`` for an entry of this lane. The good row is never touched."""
+
+    def replayed(self, *, lane: GuildId, request: ActionRequest) -> None:
+        """Count an identical copy of a finished or running request."""
