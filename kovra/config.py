@@ -55,26 +55,26 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
     """
     reader = _Reader(environ)
     base = reader.url("DISCORD_BASE_URL", DISCORD)
-    config = dict(
-        database_url=_sqlalchemy_url(reader.text("DATABASE_URL", "postgresql://user:password@host/database")),
-        redis_url=reader.text("REDIS_URL", "redis://host:6379/0"),
-        discord_token=reader.text("DISCORD_TOKEN", "the bot token of your Discord application"),
-        discord_client_id=reader.text("DISCORD_CLIENT_ID", "the id of your Discord application"),
-        discord_client_secret=reader.text("DISCORD_CLIENT_SECRET", "the OAuth2 secret of your Discord application"),
-        discord_base_url=base,
-        discord_cdn_url=reader.url("DISCORD_CDN_URL", DISCORD_CDN),
-        base_url=reader.url("KOVRA_BASE_URL", None),
-        web_keys=reader.keys("KOVRA_WEB_KEYS", "web"),
-        guard_keys=reader.keys("KOVRA_GUARD_KEYS", "guard"),
-        audit_key=reader.secret("KOVRA_AUDIT_KEY"),
-        session_key=reader.secret("KOVRA_SESSION_KEY"),
-        pacing=environ.get("KOVRA_PACING", "on") != "off",
-    )
+    settings = {
+        "database_url": _sqlalchemy_url(reader.text("DATABASE_URL", "postgresql://user:password@host/database")),
+        "redis_url": reader.text("REDIS_URL", "redis://host:6379/0"),
+        "discord_token": reader.text("DISCORD_TOKEN", "the bot token of your Discord application"),
+        "discord_client_id": reader.text("DISCORD_CLIENT_ID", "the id of your Discord application"),
+        "discord_client_secret": reader.text("DISCORD_CLIENT_SECRET", "the OAuth2 secret of your Discord application"),
+        "discord_base_url": base,
+        "discord_cdn_url": reader.url("DISCORD_CDN_URL", DISCORD_CDN),
+        "base_url": reader.url("KOVRA_BASE_URL", None),
+        "web_keys": reader.keys("KOVRA_WEB_KEYS", "web"),
+        "guard_keys": reader.keys("KOVRA_GUARD_KEYS", "guard"),
+        "audit_key": reader.secret("KOVRA_AUDIT_KEY"),
+        "session_key": reader.secret("KOVRA_SESSION_KEY"),
+        "pacing": environ.get("KOVRA_PACING", "on") != "off",
+    }
     if base != DISCORD and not _on_loopback(base):
         reader.wrong.append("DISCORD_BASE_URL must be https://discord.com, or a sandbox on this machine")
     if reader.wrong:
         raise ConfigError("Kovra cannot start. " + "; ".join(reader.wrong) + ". See “Configuration” in README.md.")
-    return Config(**config)  # type: ignore[arg-type]
+    return Config(**settings)  # type: ignore[arg-type]
 
 
 class _Reader:
