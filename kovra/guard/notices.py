@@ -1,0 +1,176 @@
+"""What Guard says: the notice to the target and the post in the log channel. Neither ever stops an action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from kovra.actions.request import Action, ActionRequest
+from kovra.actions.rights import Standing
+from kovra.errors import DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
+from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostStatus
+from kovra.guard.claim import Claim
+from kovra.guard.ports import Discord, Ledger, Message, Roster
+from kovra.ids import audit_ref, message_nonce
+
+# The notice goes first: after a ban we may share no server with the target, and Discord refuses it (50278).
+TOLD_BEFORE = frozenset({Action.BAN, Action.KICK})
+#: These are told when the case is known, so that the notice can name it.
+TOLD_AFTER = frozenset({Action.MUTE, Action.WARN})
+
+#: Discord remembers a nonce for "a few minutes"; it is trusted for this long after the first try.
+NONCE_TRUSTED = timedelta(seconds=60)
+
+#: A message holds 2000 characters; the reason gets what the frame leaves.
+_MAX_REASON_IN_NOTICE = 1500
+_MAX_REASON_IN_POST = 1000
+
+_VERBS = {
+    Action.BAN: "banned",
+    Action.UNBAN: "unbanned",
+    Action.KICK: "kicked",
+    Action.MUTE: "muted",
+    Action.UNMUTE: "unmuted",
+    Action.WARN: "warned",
+    Action.NOTE: "noted",
+}
+_COLOURS = {
+    Action.BAN: 0xD9534F,
+    Action.KICK: 0xE0873E,
+    Action.MUTE: 0x8E6BD8,
+    Action.WARN: 0xD9B13B,
+    Action.NOTE: 0x7A8699,
+    Action.UNBAN: 0x3FA66B,
+    Action.UNMUTE: 0x3FA66B,
+}
+
+
+def notice_text(request: ActionRequest, guild_name: str, case: Case | None) -> str:
+    """What the target reads. A ban or kick is told before the case exists, so it names none."""
+    until = f" until <t:{int(case.ends_at.timestamp())}:f>" if case and case.ends_at else ""
+    lines = [f"You have been {_VERBS[request.action]} in **{_plain(guild_name)}**{until}."]
+    if request.action is Action.BAN:
+        lines[0] = f"You are being banned from **{_plain(guild_name)}**."
+    elif request.action is Action.KICK:
+        lines[0] = f"You are being kicked from **{_plain(guild_name)}**. You may join again with an invite."
+    if request.reason:
+        lines.append(f"Reason: {_cut(request.reason, _MAX_REASON_IN_NOTICE)}")
+    if case:
+        lines.append(f"-# Case #{case.case_no}")
+    return "\n".join(lines)
+
+
+def case_post(case: Case, notice: NoticeStatus | None, case_url: str) -> Message:
+    """The post in the log channel. Its footer carries the mark by which a lost post is found again."""
+    fields = [
+        {"name": "Member", "value": f"<@{case.target_id}>\n`{case.target_id}`", "inline": True},
+        {"name": "Moderator", "value": f"<@{case.moderator_id}>", "inline": True},
+        {"name": "Source", "value": case.source.value, "inline": True},
+    ]
+    if case.ends_at:
+        fields.append({"name": "Until", "value": f"<t:{int(case.ends_at.timestamp())}:f>", "inline": True})
+    if notice in (NoticeStatus.REFUSED, NoticeStatus.SKIPPED, NoticeStatus.UNKNOWN):
+        fields.append({"name": "DM", "value": f"{notice.value}: the member was not told", "inline": True})
+    return Message(
+        embed={
+            "title": f"Case #{case.case_no} · {case.action.value.capitalize()} · {_cut(_plain(case.target_name), 80)}",
+            "url": case_url,
+            "description": _cut(case.reason, _MAX_REASON_IN_POST) or "No reason given",
+            "color": _COLOURS[case.action],
+            "fields": fields,
+            "footer": {"text": audit_ref(case.request_id)},
+            "timestamp": case.created_at.isoformat(),
+        }
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notices:
+    """Sends the messages of an action, each at most once, and records what became of them.
+
+    ``base_url`` is the dashboard's public address, for the link in a log post.
+    """
+
+    ledger: Ledger
+    roster: Roster
+    discord: Discord
+    base_url: str
+
+    def tell_before(self, claim: Claim, standing: Standing) -> NoticeStatus | None:
+        """Send the DM of a ban or kick. None: this action is told later, or not at all."""
+        return self._tell(claim, standing, None) if claim.request.action in TOLD_BEFORE else None
+
+    def tell_after(self, claim: Claim, standing: Standing, case: Case) -> NoticeStatus:
+        """Send the DM of a mute or warn, which names its case."""
+        if claim.request.action in TOLD_AFTER:
+            return self._tell(claim, standing, case)
+        return claim.notice or self._no_notice(claim, NoticeStatus.NOT_NEEDED)
+
+    def _tell(self, claim: Claim, standing: Standing, case: Case | None) -> NoticeStatus:
+        if claim.notice not in (None, NoticeStatus.SENDING):
+            return claim.notice
+        if standing.target.bot:
+            return self._no_notice(claim, NoticeStatus.NOT_NEEDED)
+        if not standing.target.member:
+            # Discord refuses a DM to someone we share no server with; asking anyway counts against Guard.
+            return self._no_notice(claim, NoticeStatus.SKIPPED)
+        if claim.notice_at and claim.now - claim.notice_at > NONCE_TRUSTED:
+            return self._no_notice(claim, NoticeStatus.UNKNOWN)
+        text = notice_text(claim.request, self.roster.guild_name(claim.guild_id), case)
+        self.ledger.intend_notice(claim)
+        result = self._send_notice(claim, text)
+        self.ledger.record_notice(claim, result)
+        return result.status
+
+    def post(self, claim: Claim, case: Case, notice: NoticeStatus | None) -> PostStatus:
+        """Post the case in the guild's log channel."""
+        if claim.post not in (None, PostStatus.SENDING):
+            return claim.post
+        channel_id = self.roster.log_channel(claim.guild_id)
+        if channel_id is None:
+            return self._record_post(claim, PostResult(status=PostStatus.NOT_NEEDED))
+        if claim.post_at and claim.now - claim.post_at > NONCE_TRUSTED:
+            return self._record_post(claim, PostResult(status=PostStatus.UNKNOWN, channel_id=channel_id))
+        self.ledger.intend_post(claim, channel_id)
+        message = case_post(case, notice, f"{self.base_url}/g/{case.guild_id}/cases?case={case.case_no}")
+        try:
+            nonce = message_nonce(claim.request_id, "l")
+            message_id = self.discord.send(channel_id, message, nonce=nonce)
+            result = PostResult(status=PostStatus.SENT, channel_id=channel_id, message_id=message_id)
+        except DiscordRefused as error:
+            result = PostResult(status=PostStatus.REFUSED, code=error.code, channel_id=channel_id)
+        except (DiscordLimited, DiscordUnreached):
+            result = PostResult(status=PostStatus.REFUSED, channel_id=channel_id)
+        except DiscordUnknown:
+            result = PostResult(status=PostStatus.UNKNOWN, channel_id=channel_id)
+        return self._record_post(claim, result)
+
+    def _send_notice(self, claim: Claim, text: str) -> NoticeResult:
+        try:
+            channel_id = self.discord.open_dm(claim.request.target_id)
+            nonce = message_nonce(claim.request_id, "d")
+            message_id = self.discord.send(channel_id, Message(content=text), nonce=nonce)
+        except DiscordRefused as error:
+            return NoticeResult(status=NoticeStatus.REFUSED, text=text, code=error.code)
+        except (DiscordLimited, DiscordUnreached):
+            return NoticeResult(status=NoticeStatus.SKIPPED, text=text)
+        except DiscordUnknown:
+            return NoticeResult(status=NoticeStatus.UNKNOWN, text=text)
+        return NoticeResult(status=NoticeStatus.SENT, text=text, channel_id=channel_id, message_id=message_id)
+
+    def _no_notice(self, claim: Claim, status: NoticeStatus) -> NoticeStatus:
+        self.ledger.record_notice(claim, NoticeResult(status=status))
+        return status
+
+    def _record_post(self, claim: Claim, result: PostResult) -> PostStatus:
+        self.ledger.record_post(claim, result)
+        return result.status
+
+
+def _plain(text: str) -> str:
+    """A name as text: Discord's markup in it means nothing."""
+    return "".join(f"\\{letter}" if letter in "\\*_~`|>[]()" else letter for letter in text)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

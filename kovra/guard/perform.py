@@ -1,0 +1,60 @@
+"""One action, one call to Discord. Nothing here tries twice."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from kovra.actions.request import Action, ActionRequest
+from kovra.guard.ports import Discord
+from kovra.ids import audit_ref
+
+#: Discord's audit log takes 512 characters (API reference, Audit Logs); more, and it refuses the whole act.
+MAX_AUDIT_REASON = 512
+
+#: These change nothing on Discord: the case is the deed.
+DEEDLESS = frozenset({Action.WARN, Action.NOTE})
+
+
+def ends_at(request: ActionRequest, now: datetime) -> datetime | None:
+    """When the punishment ends by itself: an absolute moment in whole milliseconds, so that it can be known again."""
+    if request.action is not Action.MUTE:
+        return None
+    until = now + timedelta(seconds=request.params["duration_s"])
+    return until.replace(microsecond=until.microsecond // 1000 * 1000)
+
+
+def audit_reason(request: ActionRequest, moderator_name: str) -> str:
+    """The reason in Discord's audit log: who asked, why, and the mark by which Guard knows its own deed.
+
+    Cut at a word so that the mark always fits; the case keeps the whole text.
+    """
+    mark = f" {audit_ref(request.request_id)}"
+    text = " ".join(f"{moderator_name}: {request.reason or 'no reason given'}".split())
+    room = MAX_AUDIT_REASON - len(mark)
+    if len(text) > room:
+        text = text[: room - 1].rsplit(" ", 1)[0] + "…"
+    return text + mark
+
+
+def perform(discord: Discord, request: ActionRequest, *, reason: str, until: datetime | None) -> None:
+    """Do it.
+
+    Raises:
+        DiscordError: as :class:`~kovra.guard.ports.Discord` words it.
+    """
+    guild_id, target_id = request.guild_id, request.target_id
+    match request.action:
+        case Action.BAN:
+            window_s = request.params.get("delete_window_s", 0)
+            discord.ban(guild_id, target_id, delete_window_s=window_s, reason=reason)
+        case Action.UNBAN:
+            discord.unban(guild_id, target_id, reason=reason)
+        case Action.KICK:
+            discord.kick(guild_id, target_id, reason=reason)
+        case Action.MUTE:
+            assert until is not None
+            discord.mute(guild_id, target_id, until=until, reason=reason)
+        case Action.UNMUTE:
+            discord.unmute(guild_id, target_id, reason=reason)
+        case Action.WARN | Action.NOTE:
+            pass
