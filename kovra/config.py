@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from kovra.actions.envelope import Key
@@ -18,10 +19,34 @@ class ConfigError(KovraError):
     """A setting is missing or wrong; the message says which one and what to set."""
 
 
+class Process(StrEnum):
+    """The kinds of process; each is given only the secrets it needs."""
+
+    WEB = "web"
+    WORKER = "worker"
+    BOT = "bot"
+    RELEASE = "release"
+
+
+#: What each kind of process cannot start without. The web process holds neither Guard's token nor Guard's keys.
+NEEDS: Mapping[Process, frozenset[str]] = {
+    Process.WEB: frozenset(
+        {"REDIS_URL", "DISCORD_CLIENT_ID", "DISCORD_CLIENT_SECRET", "KOVRA_BASE_URL"}
+        | {"KOVRA_WEB_KEYS", "KOVRA_AUDIT_KEY", "KOVRA_SESSION_KEY"}
+    ),
+    Process.WORKER: frozenset(
+        {"REDIS_URL", "DISCORD_TOKEN", "KOVRA_BASE_URL", "KOVRA_WEB_KEYS", "KOVRA_GUARD_KEYS", "KOVRA_AUDIT_KEY"}
+    ),
+    Process.BOT: frozenset({"REDIS_URL", "DISCORD_TOKEN", "KOVRA_GUARD_KEYS", "KOVRA_AUDIT_KEY", "KOVRA_BASE_URL"}),
+    Process.RELEASE: frozenset({"DISCORD_TOKEN"}),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything a process is built from. ``signing_keys`` of a ring: the first signs, all verify."""
+    """Everything a process is built from; what it does not need is empty. Of a key ring the first signs, all verify."""
 
+    process: Process
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     discord_token: str = field(repr=False)
@@ -34,96 +59,101 @@ class Config:
     guard_keys: tuple[Key, ...]
     audit_key: bytes = field(repr=False)
     session_key: bytes = field(repr=False)
-    pacing: bool = True
+    pacing: bool
+    proxies: int
 
     @property
     def verifying_keys(self) -> dict[str, Key]:
         """Every key that still verifies, by kid."""
         return {key.kid: key for key in (*self.web_keys, *self.guard_keys)}
 
-    @property
-    def sandboxed(self) -> bool:
-        """True when Discord is a stand-in on loopback."""
-        return self.discord_base_url != DISCORD
 
-
-def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
+def from_environment(process: Process, environ: Mapping[str, str] = os.environ) -> Config:
     """Read the environment.
 
     Raises:
         ConfigError: naming every variable that is missing or wrong, all at once.
     """
-    reader = _Reader(environ)
-    base = reader.url("DISCORD_BASE_URL", DISCORD)
-    settings = {
-        "database_url": _sqlalchemy_url(reader.text("DATABASE_URL", "postgresql://user:password@host/database")),
-        "redis_url": reader.text("REDIS_URL", "redis://host:6379/0"),
-        "discord_token": reader.text("DISCORD_TOKEN", "the bot token of your Discord application"),
-        "discord_client_id": reader.text("DISCORD_CLIENT_ID", "the id of your Discord application"),
-        "discord_client_secret": reader.text("DISCORD_CLIENT_SECRET", "the OAuth2 secret of your Discord application"),
-        "discord_base_url": base,
-        "discord_cdn_url": reader.url("DISCORD_CDN_URL", DISCORD_CDN),
-        "base_url": reader.url("KOVRA_BASE_URL", None),
-        "web_keys": reader.keys("KOVRA_WEB_KEYS", "web"),
-        "guard_keys": reader.keys("KOVRA_GUARD_KEYS", "guard"),
-        "audit_key": reader.secret("KOVRA_AUDIT_KEY"),
-        "session_key": reader.secret("KOVRA_SESSION_KEY"),
-        "pacing": environ.get("KOVRA_PACING", "on") != "off",
-    }
-    if base != DISCORD and not _on_loopback(base):
-        reader.wrong.append("DISCORD_BASE_URL must be https://discord.com, or a sandbox on this machine")
-    if reader.wrong:
-        raise ConfigError("Kovra cannot start. " + "; ".join(reader.wrong) + ". See “Configuration” in README.md.")
-    return Config(**settings)  # type: ignore[arg-type]
+    read = _Reader(environ, NEEDS[process] | {"DATABASE_URL"})
+    config = Config(
+        process=process,
+        database_url=read.text("DATABASE_URL", "postgresql://user:password@host/database"),
+        redis_url=read.text("REDIS_URL", "redis://host:6379/0"),
+        discord_token=read.text("DISCORD_TOKEN", "the bot token of your Discord application"),
+        discord_client_id=read.text("DISCORD_CLIENT_ID", "the id of your Discord application"),
+        discord_client_secret=read.text("DISCORD_CLIENT_SECRET", "the OAuth2 secret of your Discord application"),
+        discord_base_url=read.discord("DISCORD_BASE_URL", DISCORD),
+        discord_cdn_url=read.url("DISCORD_CDN_URL", DISCORD_CDN),
+        base_url=read.url("KOVRA_BASE_URL", ""),
+        web_keys=read.keys("KOVRA_WEB_KEYS", "web"),
+        guard_keys=read.keys("KOVRA_GUARD_KEYS", "guard"),
+        audit_key=read.secret("KOVRA_AUDIT_KEY"),
+        session_key=read.secret("KOVRA_SESSION_KEY"),
+        pacing=environ.get("KOVRA_PACING", "on") != "off",
+        proxies=read.number("KOVRA_PROXIES", 1),
+    )
+    if read.wrong:
+        raise ConfigError(f"Kovra's {process} cannot start: {'; '.join(read.wrong)}. README.md lists every setting.")
+    return config
 
 
 class _Reader:
     """Collects what is wrong instead of stopping at the first."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ, self.wrong = environ, []
+    def __init__(self, environ: Mapping[str, str], needed: frozenset[str]) -> None:
+        self.environ, self.needed = environ, needed
+        self.wrong: list[str] = []
+
+    def _raw(self, name: str) -> str:
+        return self.environ.get(name, "").strip()
+
+    def _complain(self, name: str, remedy: str) -> None:
+        # A variable that nobody needs may be missing, but not wrong.
+        if name in self.needed or self._raw(name):
+            self.wrong.append(f"set {name} {remedy}")
 
     def text(self, name: str, example: str) -> str:
-        value = self.environ.get(name, "").strip()
-        if not value:
-            self.wrong.append(f"set {name} ({example})")
+        if not (value := self._raw(name)):
+            self._complain(name, f"({example})")
         return value
 
-    def url(self, name: str, default: str | None) -> str:
-        value = (self.environ.get(name) or default or "").rstrip("/")
-        if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc:
-            self.wrong.append(f"set {name} to an address such as https://kovra.example.org")
+    def url(self, name: str, default: str) -> str:
+        value = (self._raw(name) or default).rstrip("/")
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            self._complain(name, "to an address such as https://kovra.example.org")
         return value
+
+    def discord(self, name: str, default: str) -> str:
+        value = self.url(name, default)
+        if value != DISCORD and urlsplit(value).hostname not in ("127.0.0.1", "::1", "localhost"):
+            # A bot token is worth a server: it is sent to Discord or to this machine, and nowhere else.
+            self.wrong.append(f"leave {name} unset, or point it at a sandbox on this machine")
+        return value
+
+    def number(self, name: str, default: int) -> int:
+        value = self._raw(name)
+        if value and not value.isdigit():
+            self._complain(name, "to a whole number")
+            return default
+        return int(value) if value else default
 
     def secret(self, name: str) -> bytes:
-        try:
-            value = bytes.fromhex(self.environ.get(name, ""))
-        except ValueError:
-            value = b""
+        value = _unhex(self._raw(name))
         if len(value) != 32:
-            self.wrong.append(f"set {name} to 64 hexadecimal digits (openssl rand -hex 32)")
+            self._complain(name, "to 64 hexadecimal digits (openssl rand -hex 32)")
         return value
 
     def keys(self, name: str, ring: str) -> tuple[Key, ...]:
-        keys = []
-        for item in filter(None, self.environ.get(name, "").split(",")):
-            kid, _, secret = item.strip().partition(":")
-            try:
-                keys.append(Key(kid=kid, ring=ring, secret=bytes.fromhex(secret)))
-            except ValueError:
-                keys.append(Key(kid=kid, ring=ring, secret=b""))
+        items = [item.strip().partition(":") for item in self._raw(name).split(",") if item.strip()]
+        keys = tuple(Key(kid=kid, ring=ring, secret=_unhex(secret)) for kid, _, secret in items)
         if not keys or any(len(key.secret) != 32 or not key.kid for key in keys):
-            self.wrong.append(f"set {name} to NAME:KEY with 64 hexadecimal digits, several with commas")
-        return tuple(keys)
+            self._complain(name, "to NAME:KEY, the key as 64 hexadecimal digits; several with commas between")
+        return keys
 
 
-def _sqlalchemy_url(url: str) -> str:
-    # Platforms hand out postgres://, which SQLAlchemy does not know.
-    for prefix in ("postgres://", "postgresql://"):
-        if url.startswith(prefix):
-            return "postgresql+psycopg2://" + url.removeprefix(prefix)
-    return url
-
-
-def _on_loopback(url: str) -> bool:
-    return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
+def _unhex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""

@@ -1,0 +1,66 @@
+import pytest
+
+from kovra.config import ConfigError, Process, from_environment
+
+HEX = "ab" * 32
+WHOLE = {
+    "DATABASE_URL": "postgres://u:p@h/d",
+    "REDIS_URL": "redis://h",
+    "DISCORD_TOKEN": "t0ken",
+    "DISCORD_CLIENT_ID": "1",
+    "DISCORD_CLIENT_SECRET": "s3cret",
+    "KOVRA_BASE_URL": "https://kovra.example.org/",
+    "KOVRA_WEB_KEYS": f"web-2:{HEX}, web-1:{HEX}",
+    "KOVRA_GUARD_KEYS": f"guard-1:{HEX}",
+    "KOVRA_AUDIT_KEY": HEX,
+    "KOVRA_SESSION_KEY": HEX,
+}
+
+
+def test_whole_environment_is_read():
+    config = from_environment(Process.WORKER, WHOLE)
+
+    assert [key.kid for key in config.web_keys] == ["web-2", "web-1"]
+    assert config.verifying_keys.keys() == {"web-1", "web-2", "guard-1"}
+    assert config.base_url == "https://kovra.example.org"
+    assert config.discord_base_url == "https://discord.com"
+
+
+@pytest.mark.parametrize("process", Process)
+def test_everything_missing_is_named_at_once(process):
+    with pytest.raises(ConfigError) as caught:
+        from_environment(process, {})
+
+    from kovra.config import NEEDS
+
+    for name in NEEDS[process] | {"DATABASE_URL"}:
+        assert name in str(caught.value)
+
+
+def test_web_starts_without_guards_secrets():
+    environ = {name: value for name, value in WHOLE.items() if name not in ("DISCORD_TOKEN", "KOVRA_GUARD_KEYS")}
+
+    assert from_environment(Process.WEB, environ).guard_keys == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KOVRA_AUDIT_KEY", "short"),
+        ("KOVRA_WEB_KEYS", "nokey"),
+        ("KOVRA_WEB_KEYS", f":{HEX}"),
+        ("KOVRA_GUARD_KEYS", "guard:zz"),
+        ("KOVRA_BASE_URL", "kovra.example.org"),
+        ("KOVRA_PROXIES", "two"),
+        ("DISCORD_BASE_URL", "https://discord.example.org"),
+    ],
+)
+def test_wrong_value_is_named(name, value):
+    with pytest.raises(ConfigError, match=name):
+        from_environment(Process.WORKER, {**WHOLE, name: value})
+
+
+def test_no_secret_shows_in_its_repr():
+    text = repr(from_environment(Process.WORKER, WHOLE))
+
+    assert not any(secret in text for secret in ("t0ken", "s3cret", HEX, repr(bytes.fromhex(HEX)), "u:p@h"))
