@@ -1,0 +1,20 @@
+"""Guard on Discord: the only home of Pycord. Guard is one bot in two processes.
+
+``worker.py`` acts (Guard's hands):
+
+``rest``       the acts and messages, one HTTP attempt each, for synchronous worker threads
+``http``       Pycord's HTTP client with Kovra's policy: one attempt, a time limit, buckets, a shared pace
+``buckets``    keeps requests within the rate limits that Discord's answers describe
+
+``bot.py`` listens (Guard's ears) and executes nothing:
+
+``gateway``    the connection to Discord and how long it lives
+``mirror``     guilds, roles, channels, members and bans, written down from gateway events
+``writer``     the one thread that writes the mirror, in order
+``hardening``  four defects of Pycord, patched
+``slash``      the door ``/mod``: turns a slash command into a request and words the answer
+``commands``   the commands as data, and telling Discord about them
+``durations``  reading ``10m``, ``2h``, ``7d``
+
+``ports``      what this room asks of the world
+"""

@@ -1,0 +1,174 @@
+"""Guard's hands: each act and message is one HTTP attempt through Pycord, made for synchronous worker threads.
+
+Pycord belongs to one event loop. It gets a thread of its own here; callers wait for their answer in theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import aiohttp
+import discord
+
+from kovra.bot.buckets import Limited
+from kovra.bot.http import GuardHTTP, reached
+from kovra.bot.ports import Pacer
+from kovra.errors import DiscordError, DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
+from kovra.guard.ports import Message
+from kovra.ids import ChannelId, GuildId, MessageId, UserId
+
+T = TypeVar("T")
+
+#: What is added to the time limits of a call before its caller gives up on the loop itself, in seconds.
+_SLACK_S = 5.0
+
+
+class GuardRest:
+    """The port ``guard.ports.Discord`` over Pycord. Safe from any thread but its own.
+
+    Args:
+        token: the bot's token.
+        base_url: the Discord it is meant for; ``start`` refuses when Pycord points elsewhere.
+        timeout_s: for one request.
+        longest_wait_s: how long a call may wait for a rate limit before it is ``DiscordLimited``.
+        pacer: the pace shared by all processes; ``None`` switches it off.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        base_url: str,
+        *,
+        pacer: Pacer | None = None,
+        timeout_s: float = 10.0,
+        longest_wait_s: float = 1.0,
+    ) -> None:
+        self._token, self._base_url, self._pacer = token, base_url.rstrip("/"), pacer
+        self._timeout_s, self._longest_wait_s = timeout_s, longest_wait_s
+        self._http: GuardHTTP | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._calls: set[concurrent.futures.Future[Any]] = set()
+
+    def start(self) -> None:
+        """Start the loop's thread. Asks Discord nothing: a worker may start while Discord is away.
+
+        Raises:
+            RuntimeError: Pycord points at another Discord than ``base_url``; the token must not go there.
+        """
+        if not discord.http.Route.API_BASE_URL.startswith(self._base_url + "/api/"):
+            raise RuntimeError(f"Pycord points at {discord.http.Route.API_BASE_URL}, not at {self._base_url}")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="guard-rest", daemon=True)
+        self._thread.start()
+        self._http = self._on_loop(self._make_http())
+
+    def close(self, drain_s: float = 10.0) -> None:
+        """Take no more calls, wait for those on their way, then close the connections."""
+        http, self._http = self._http, None
+        if http is None:
+            return
+        concurrent.futures.wait(list(self._calls), timeout=drain_s)
+        self._on_loop(http.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_SLACK_S)
+        self._loop.close()
+
+    def ban(self, guild_id: GuildId, user_id: UserId, *, delete_window_s: int, reason: str) -> None:
+        """Ban a member or a bare id; their messages of the last ``delete_window_s`` seconds go too."""
+        self._call(lambda http: http.ban(user_id, guild_id, delete_message_seconds=delete_window_s, reason=reason))
+
+    def unban(self, guild_id: GuildId, user_id: UserId, *, reason: str) -> None:
+        """Lift a ban."""
+        self._call(lambda http: http.unban(user_id, guild_id, reason=reason))
+
+    def kick(self, guild_id: GuildId, user_id: UserId, *, reason: str) -> None:
+        """Remove a member."""
+        self._call(lambda http: http.kick(user_id, guild_id, reason=reason))
+
+    def mute(self, guild_id: GuildId, user_id: UserId, *, until: datetime, reason: str) -> None:
+        """Time a member out until an aware moment."""
+        # Discord reads a time without its offset in a zone of its own choosing.
+        if until.tzinfo is None:
+            raise ValueError("until must be an aware moment")
+        moment = until.astimezone(UTC).isoformat(timespec="milliseconds")
+        self._call(lambda http: http.edit_member(guild_id, user_id, communication_disabled_until=moment, reason=reason))
+
+    def unmute(self, guild_id: GuildId, user_id: UserId, *, reason: str) -> None:
+        """End a member's time-out."""
+        self._call(lambda http: http.edit_member(guild_id, user_id, communication_disabled_until=None, reason=reason))
+
+    def open_dm(self, user_id: UserId) -> ChannelId:
+        """The channel of direct messages with a user; the same one each time."""
+        return ChannelId(_id_of(self._call(lambda http: http.start_private_message(user_id))))
+
+    def send(self, channel_id: ChannelId, message: Message, *, nonce: str) -> MessageId:
+        """Send a message that pings nobody. Within a few minutes the same nonce gives the first message back."""
+        sent = self._call(
+            lambda http: http.send_message(
+                channel_id,
+                message.content,
+                embed=dict(message.embed) if message.embed else None,
+                nonce=nonce,
+                enforce_nonce=True,
+                allowed_mentions={"parse": []},
+            )
+        )
+        return MessageId(_id_of(sent))
+
+    async def _make_http(self) -> GuardHTTP:
+        http = GuardHTTP(
+            loop=asyncio.get_running_loop(),
+            timeout_s=self._timeout_s,
+            longest_wait_s=self._longest_wait_s,
+            pacer=self._pacer,
+        )
+        http.token = self._token
+        return http
+
+    def _call(self, ask: Callable[[GuardHTTP], Awaitable[T]]) -> T:
+        """Make one call on the loop and wait for its end, told in Kovra's errors."""
+        http = self._http
+        if http is None:
+            raise DiscordUnreached("Guard's hands are not open")
+        call = asyncio.run_coroutine_threadsafe(_awaited(ask, http), self._loop)
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        try:
+            # Each of bucket and pace may hold a request back that long.
+            return call.result(self._timeout_s + 2 * self._longest_wait_s + _SLACK_S)
+        except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise as_kovra(error) from error
+
+    def _on_loop(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_SLACK_S)
+
+
+async def _awaited(ask: Callable[[GuardHTTP], Awaitable[T]], http: GuardHTTP) -> T:
+    # Pycord's methods build their request when called, so they are called on the loop too.
+    return await ask(http)
+
+
+def as_kovra(error: Exception) -> DiscordError:
+    """Tell an error of Pycord or aiohttp as one of the four that the executor knows."""
+    if isinstance(error, Limited):
+        return DiscordLimited(error.retry_after_s)
+    if isinstance(error, discord.HTTPException) and error.status < 500:
+        return DiscordRefused(error.status, error.code, error.text)
+    if isinstance(error, discord.HTTPException):
+        return DiscordUnknown(f"Discord answered {error.status}")
+    if not reached(error):
+        return DiscordUnreached(str(error) or type(error).__name__)
+    return DiscordUnknown(str(error) or type(error).__name__)
+
+
+def _id_of(answer: Any) -> int:
+    try:
+        return int(answer["id"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DiscordUnknown("Discord's answer holds no id") from error
