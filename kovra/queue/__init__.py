@@ -1,0 +1,10 @@
+"""CARRY: from the accept to the worker, over Redis Streams and Dramatiq.
+
+``keys``      the names of everything kept in Redis
+``broker``    a Dramatiq broker with thousands of fair lanes; it knows nothing of moderation
+``outbox``    puts a sealed request on its guild's lane
+``relay``     refills the lanes with what Redis lost
+``actors``    what the worker runs
+``janitor``   sweeps up after the dead
+``locks``     the shield against doing the same twice
+"""

@@ -1,0 +1,68 @@
+"""The way onto a guild's lane."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import redis
+from dramatiq import Message
+
+from kovra.actions.envelope import Sealed
+from kovra.ids import GuildId, UserId
+from kovra.queue.broker import LanesBroker
+
+log = logging.getLogger(__name__)
+
+#: The queue and the actor that execute actions.
+QUEUE = "guard"
+ACTOR = "execute_action"
+
+
+def lane_message(
+    *, guild_id: GuildId, target_id: UserId, request_id: str, body: bytes, kid: str, sig: str, priority: int = 0
+) -> Message:
+    """The message that carries one request: the same whoever makes it and whenever, so a refill is no second one."""
+    return Message(
+        queue_name=QUEUE,
+        actor_name=ACTOR,
+        args=(),
+        kwargs={"body": body.decode("utf-8"), "kid": kid, "sig": sig},
+        options={
+            "lane": str(guild_id),
+            "priority": priority,
+            "order_key": f"{guild_id}:{target_id}",
+            "lock": request_id,
+        },
+        message_id=request_id,
+        message_timestamp=0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outbox:
+    """Puts sealed requests on their lanes; what Redis does not take, the relay brings later."""
+
+    broker: LanesBroker
+
+    def put(self, sealed: Sealed) -> bool:
+        """True when the lane holds it now."""
+        request = sealed.request
+        message = lane_message(
+            guild_id=request.guild_id,
+            target_id=request.target_id,
+            request_id=str(request.request_id),
+            body=sealed.body,
+            kid=sealed.kid,
+            sig=sealed.sig,
+        )
+        return self.offer(message)
+
+    def offer(self, message: Message) -> bool:
+        """Put a lane message; False when Redis is away."""
+        try:
+            self.broker.offer(message)
+        except (redis.RedisError, OSError) as error:
+            log.warning("the lane of request %s waits for the relay: %s", message.message_id, error)
+            return False
+        return True

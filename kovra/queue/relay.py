@@ -1,0 +1,70 @@
+"""Refills the lanes with what Redis lost: the rows in Postgres are the queue of record."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from kovra.errors import Unavailable
+from kovra.ids import GuildId, UserId
+from kovra.queue.outbox import Outbox, lane_message
+
+log = logging.getLogger(__name__)
+
+#: How often the relay looks, in seconds, and how many rows it takes at a time.
+TICK_S = 0.25
+BATCH = 200
+
+
+class Overdue(Protocol):
+    """A row that should be on a lane and may not be."""
+
+    guild_id: GuildId
+    request_id: UUID
+    target_id: UserId
+    body: bytes
+    kid: str
+    sig: str
+
+
+class Backlog(Protocol):
+    """Where overdue rows are found."""
+
+    def overdue(self, limit: int) -> Sequence[Overdue]:
+        """Accepted and due but unclaimed for two seconds, or left behind by a worker that is gone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relay:
+    """One loop in each worker. Running it twice is harmless: the lane knows the message, the claim decides."""
+
+    backlog: Backlog
+    outbox: Outbox
+
+    def tick(self) -> int:
+        """Put every overdue row on its lane; how many Redis took."""
+        taken = 0
+        for row in self.backlog.overdue(BATCH):
+            message = lane_message(
+                guild_id=row.guild_id,
+                target_id=row.target_id,
+                request_id=str(row.request_id),
+                body=bytes(row.body),
+                kid=row.kid,
+                sig=row.sig,
+            )
+            taken += self.outbox.offer(message)
+        return taken
+
+    def run(self, stop: threading.Event) -> None:
+        """Tick until told to stop. A database that is away is waited for."""
+        while not stop.wait(TICK_S):
+            try:
+                self.tick()
+            except Unavailable:
+                log.warning("the relay waits: the database does not answer")
+                stop.wait(1.0)
