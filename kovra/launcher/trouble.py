@@ -13,5 +13,5 @@ class Trouble(Exception):
     """
 
     def __init__(self, what: str, remedy: str, *, said: Sequence[str] = ()) -> None:
-        super().__init__(f"{what} {remedy}")
+        super().__init__("\n".join([f"{what} {remedy}", *said]))
         self.what, self.remedy, self.said = what, remedy, tuple(said)

@@ -54,6 +54,8 @@ class EmbeddedValkey:
         port: listen on 127.0.0.1 instead of a Unix socket; 0 takes a free port.
     """
 
+    name = "valkey"
+
     def __init__(self, folder: Path, *, durable: bool = True, port: int | None = None) -> None:
         self.folder = folder
         self.log = folder / "valkey.log"

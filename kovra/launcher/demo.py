@@ -1,0 +1,127 @@
+"""``python3 -m kovra demo``: all of Kovra, a Discord to try it on, and what to try first."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from kovra.launcher.say import Say
+from kovra.launcher.stack import Stack
+from kovra.launcher.trouble import Trouble
+
+FIRST_STEPS = (
+    "Sign in as one of them; pick the guild.",
+    "Press Ctrl K (or ⌘K), type a name, and warn someone: the case is on every open page within a second.",
+    "Sign in as someone of lower rank in a private window, and see what they may not do.",
+)
+
+
+def run(*, data: Path, port: int, sandbox_port: int, fresh: bool, say: Say) -> int:
+    """Start, wait for Ctrl-C or SIGTERM, stop; returns the exit status."""
+    ended = threading.Event()
+    began = time.monotonic()
+    say.line()
+    say.line(f"  {say.bold('Kovra')}")
+    say.line()
+    stack = Stack(
+        data,
+        port,
+        sandbox_port,
+        fresh=fresh,
+        outside=os.environ,
+        step=lambda name, seconds, more: say.done(name, seconds, more),
+    )
+    with _stop_signals(ended):
+        try:
+            stack.start()
+            _invite(stack, say, time.monotonic() - began)
+            stack.watch(ended, say.note)
+            return 0
+        except Interrupted:
+            return 0
+        finally:
+            ended.set()
+            stopping = time.monotonic()
+            say.line()
+            with say.working("Stopping"):
+                stack.stop()
+            say.done("Stopped", time.monotonic() - stopping)
+
+
+class Interrupted(BaseException):
+    """A person asked us to stop, wherever we are."""
+
+
+@contextlib.contextmanager
+def _stop_signals(ended: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C, SIGTERM or closed terminal stops in order; more of them change nothing, or some child would
+    be left behind.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        if not ended.is_set():
+            ended.set()
+            raise Interrupted
+
+    # nohup ignores SIGHUP on purpose.
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers += [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []
+    previous = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _invite(stack: Stack, say: Say, seconds: float) -> None:
+    """The address, who one can be, and what to try first."""
+    say.line()
+    say.line(f"  Open      {say.link(stack.web_url)}   {say.dim(f'ready after {seconds:.1f} s')}")
+    if stack.sandboxed:
+        say.line(f"  Discord   {say.dim(stack.sandbox_url)}   {say.dim('the sandbox: a stand-in on this machine')}")
+        people = _people(stack.sandbox_url)
+        if people:
+            say.title("Sign in as")
+            for row in _table(people):
+                say.line(f"    {row}")
+        say.title("Try first")
+        for number, text in enumerate(FIRST_STEPS, 1):
+            say.line(f"    {number}. {text}")
+    say.line()
+    kept = "what you do is kept; --fresh starts over"
+    say.line(f"  {say.dim(f'Ctrl-C stops everything; {kept}. Logs: {stack.logs}')}")
+    say.line()
+
+
+def _people(sandbox_url: str) -> list[dict[str, Any]]:
+    """Who can sign in to the sandbox.
+
+    Raises:
+        Trouble: it does not say.
+    """
+    try:
+        with urlopen(f"{sandbox_url}/control/people", timeout=10) as answer:
+            return list(json.load(answer))
+    except (OSError, ValueError) as error:
+        raise Trouble("The sandbox does not say who lives in it.", f"It answered: {error}") from error
+
+
+def _table(people: Sequence[dict[str, Any]]) -> list[str]:
+    """One line a person: name, rank, and what they may do."""
+    rows = [(str(one.get("display_name") or one["username"]), str(one.get("rank", "")), _can(one)) for one in people]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return [f"{name:<{widths[0]}}   {rank:<{widths[1]}}   {can}".rstrip() for name, rank, can in rows]
+
+
+def _can(person: dict[str, Any]) -> str:
+    can = person.get("can", "")
+    return ", ".join(can) if isinstance(can, list) else str(can)
