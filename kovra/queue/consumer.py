@@ -1,0 +1,347 @@
+"""The consuming side of one queue in one process: listen for a doorbell, fetch, hand out, finish."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import redis
+from dramatiq import worker as dramatiq_worker
+from dramatiq.broker import Broker, Consumer, MessageProxy
+from dramatiq.errors import ConnectionClosed
+from dramatiq.logging import get_logger
+from dramatiq.middleware import Middleware, SkipMessage
+
+from kovra.queue.client import UNREACHED
+from kovra.queue.entry import MAX_BYTES, Entry, Fetched, Refused, decode, read_item
+from kovra.queue.keys import BULK
+
+if TYPE_CHECKING:
+    from kovra.queue.broker import LanesBroker
+
+#: A worker that is told to wake must not sleep longer than this, so that a stop is seen soon.
+_LONGEST_NAP_S = 1.0
+
+
+class QueueState:
+    """What a process knows of one queue; it outlives the consumers that Dramatiq makes anew after errors."""
+
+    def __init__(self) -> None:
+        self.cache: deque[Entry] = deque()
+        self.freed = threading.Event()  # a slot became free
+        self.wants_room = False  # the consumer sleeps in Redis with its bulk slots used up: ring when one is free
+        self.booted = False
+        self.unsure: set[str] = set()  # prefixes where an answer was lost: the server may hold more for us than we know
+        self.dues: dict[str, float] = {}  # prefix -> monotonic time of its next delayed message
+        self.picks = 0  # entries fetched so far: every eighth favours bulk
+        self.turn = 0  # rounds of listening so far: rotates the shards
+        self.swept = 0  # where the slow look goes on
+        self.looked_at = 0.0  # monotonic time of the last slow look
+        self.beat_at = 0.0  # monotonic time of the last heartbeat
+
+
+class LanesConsumer(Consumer):
+    """Iterates over the entries of the shards that the broker serves.
+
+    It sleeps in one BLPOP over the doorbells of all its shards and fetches only from the shard that rang. What no bell
+    announces (dead consumers, lost tokens) a slow look finds: a part of the shards each second.
+    """
+
+    def __init__(self, broker: LanesBroker, queue_name: str, prefetch: int, timeout_ms: int) -> None:
+        self.logger = get_logger(__name__, type(self))
+        self.broker, self.queue_name, self.prefetch = broker, queue_name, prefetch
+        self.timeout_s = min(timeout_ms / 1000, _LONGEST_NAP_S)
+        self.state = broker.state(queue_name)
+        self.prefixes = [broker.keys.prefix(queue_name, shard) for shard in broker.serve]
+        self.bells = [[f"{prefix}wake:{priority}" for prefix in self.prefixes] for priority in (0, 1)]
+        self.rung = {bell: prefix for row in self.bells for bell, prefix in zip(row, self.prefixes, strict=True)}
+        self.own_bell = f"{self.prefixes[0]}bell:{broker.consumer_name}"
+        self.bulk_slots = max(1, int(prefetch * broker.bulk_share))
+        # Every shard is looked at once in a quarter of the heartbeat time-out.
+        round_s = broker.heartbeat_timeout_ms / 4000
+        self.nap_s = min(_LONGEST_NAP_S, round_s)
+        self.slice = math.ceil(len(self.prefixes) * self.nap_s / round_s)
+        self.state.looked_at = -math.inf  # a new consumer looks at everything: the last one may have lost a token
+        self.whole = True
+
+    # -- Dramatiq's contract ------------------------------------------------------------------------------------------
+
+    def __next__(self) -> MessageProxy | None:
+        try:
+            return self._next()
+        except UNREACHED as error:
+            raise ConnectionClosed(error) from error
+
+    def ack(self, message: MessageProxy) -> None:
+        if isinstance(message, Entry):
+            self._finish(message, "ack", message.ref, message.order_key, message.lock, self.broker.lock_ttl_ms)
+
+    def nack(self, message: MessageProxy) -> None:
+        if isinstance(message, Entry):
+            error = message._exception
+            detail = "" if error is None else f"{type(error).__name__}: {error}"
+            self._finish(message, "bury", *self._burial(message, "failed", detail))
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Hand entries back that were not started; another consumer gets them at once."""
+        entries = [message for message in messages if isinstance(message, Entry)]
+        try:
+            for prefix in {entry.prefix for entry in entries}:
+                refs = [entry.ref for entry in entries if entry.prefix == prefix]
+                self._run("finish", prefix, "requeue", self.broker.consumer_name, *refs)
+        except UNREACHED as error:
+            raise ConnectionClosed(error) from error
+        for entry in entries:
+            self._let_go(entry)
+
+    def close(self) -> None:
+        cached = [self.state.cache.popleft() for _ in range(len(self.state.cache))]
+        self.requeue(cached)
+
+    # -- one round ----------------------------------------------------------------------------------------------------
+
+    def _next(self) -> Entry | None:
+        if self.state.cache:
+            return self.state.cache.popleft()
+        self._keep_up()
+        self.state.freed.clear()
+        if self._free() <= 0:
+            self.state.freed.wait(self.nap_s)
+            return None
+        prefix = self._listen()
+        if prefix is not None:
+            self._fetch(prefix)
+        return self.state.cache.popleft() if self.state.cache else None
+
+    def _free(self) -> int:
+        """How many entries may be fetched. While a suspect runs or waits in this process: none beside it."""
+        holdings = self.broker.holdings
+        if holdings.solo is None:
+            return self.prefetch - holdings.count(self.queue_name).total()
+        return int(holdings.solo[0] == self.queue_name and holdings.empty())
+
+    def _bulk_room(self) -> int:
+        return self.bulk_slots - self.broker.holdings.count(self.queue_name)[BULK]
+
+    def _listen(self) -> str | None:
+        """Wait for work; the prefix where there may be some, or None when nothing rang."""
+        solo = self.broker.holdings.solo
+        if solo is not None:
+            return solo[1]
+        now = time.monotonic()
+        for prefix, due in self.state.dues.items():
+            if due <= now:
+                del self.state.dues[prefix]
+                return prefix
+        naps = [
+            self.timeout_s,
+            self.state.looked_at + self.nap_s - now,
+            *(due - now for due in self.state.dues.values()),
+        ]
+        try:
+            answer = self.broker.client.blpop(self._bells(), timeout=max(0.001, min(naps)))
+        finally:
+            self.state.wants_room = False
+        return self.rung.get(answer[0].decode()) if answer else None
+
+    def _bells(self) -> list[str]:
+        """Interactive bells before bulk ones (every eighth time behind them), beginning with another shard each time."""
+        state = self.state
+        state.turn += 1
+        cut = state.turn % len(self.prefixes)
+        interactive, bulk = (row[cut:] + row[:cut] for row in self.bells)
+        # Said before the room is reckoned, so that an ack in between rings.
+        state.wants_room = True
+        if self._bulk_room() <= 0:
+            return [*interactive, self.own_bell]
+        state.wants_room = False
+        return bulk + interactive if state.turn % self.broker.bulk_turn == 0 else interactive + bulk
+
+    def _fetch(self, prefix: str) -> None:
+        broker, state, asked_at = self.broker, self.state, time.monotonic()
+        if prefix in state.unsure:
+            self._resync(prefix)
+        before = broker.holdings.within(prefix)
+        state.unsure.add(prefix)
+        held, alive, due_ms, hold, *items = self._run(
+            "fetch", prefix, broker.consumer_name, self._free(), self._bulk_room(), int(broker.holdings.empty()),
+            broker.max_deliveries, state.picks, broker.bulk_turn, MAX_BYTES, broker.heartbeat_timeout_ms,
+            broker.lock_ttl_ms,
+        )  # fmt: skip
+        state.unsure.discard(prefix)
+        state.picks += len(items)
+        if before and not alive:
+            self._lose(before)
+        broker.leases.renew(prefix, asked_at)
+        self._note_due(prefix, due_ms, asked_at)
+        if hold:
+            broker.holdings.solo = broker.holdings.solo or (self.queue_name, prefix)
+        elif broker.holdings.solo == (self.queue_name, prefix):
+            broker.holdings.solo = None
+            broker.stir()
+        self._sort_out(prefix, [read_item(prefix, item) for item in items])
+        if held > len(before) + len(items):  # the answer to an earlier fetch was lost on its way
+            self._resync(prefix)
+
+    def _sort_out(self, prefix: str, items: list[Fetched]) -> None:
+        """Take the good entries, then quarantine the others: when that fails, the good ones are not lost."""
+        refused: list[tuple[Fetched, Refused]] = []
+        for item in items:
+            try:
+                message = self._examine(item)
+            except Refused as refusal:
+                refused.append((item, refusal))
+                continue
+            entry = Entry(message, item)
+            self.broker.holdings.add(self.queue_name, entry)
+            self.state.cache.append(entry)
+        self.state.unsure.update([prefix] if refused else [])
+        for item, refusal in refused:
+            self._quarantine(item, refusal)
+        self.state.unsure.difference_update([prefix] if refused else [])
+
+    def _examine(self, item: Fetched):
+        message = decode(item, self.queue_name)
+        if self.broker.keys.prefix(self.queue_name, self.broker.shard_of(item.lane)) != item.prefix:
+            raise Refused("shard", "the lane belongs to another shard")
+        if message.actor_name not in self.broker.actors:
+            raise Refused("actor", f"nobody is called {message.actor_name[:80]!r}")
+        if self.broker.check is not None and (cause := self.broker.check(item.lane, message)):
+            raise Refused(cause)
+        return message
+
+    def _quarantine(self, item: Fetched, refusal: Refused) -> None:
+        """Report a refused entry, then move it to the dead letters: after a crash in between it is reported again."""
+        self.logger.error("Quarantined %s of %s: %s %s", item.ref, item.prefix, refusal.cause, refusal.detail)
+        if self.broker.on_quarantine is not None:
+            try:
+                self.broker.on_quarantine(item.lane, item.payload, refusal.cause)
+            except Exception:
+                self.logger.critical("Reporting a quarantined entry failed.", exc_info=True)
+        self._run(
+            "finish", item.prefix, "bury", self.broker.consumer_name, *self._burial(item, refusal.cause, refusal.detail)
+        )
+
+    def _burial(self, entry: Entry | Fetched, cause: str, detail: str) -> tuple[object, ...]:
+        broker = self.broker
+        said = detail.encode(errors="replace")[:500]
+        return (
+            entry.ref.encode(errors="surrogateescape"), entry.order_key, entry.lock, broker.lock_ttl_ms,
+            cause, said, entry.deliveries, broker.dead_ttl_ms, MAX_BYTES,
+        )  # fmt: skip
+
+    # -- what must be kept up -----------------------------------------------------------------------------------------
+
+    def _keep_up(self) -> None:
+        now = time.monotonic()
+        if now - self.state.beat_at >= self.broker.heartbeat_timeout_ms / 4000:
+            self._beat(now)
+            self.state.beat_at = now
+        if now - self.state.looked_at >= self.nap_s:
+            self._look(now)
+            self.state.looked_at = now
+
+    def _beat(self, now: float) -> None:
+        """Say that we live, in each shard where we hold something; learn where we were given up."""
+        prefixes = self.broker.holdings.prefixes(self.queue_name)
+        solo = self.broker.holdings.solo
+        if solo is not None and solo[0] == self.queue_name and solo[1] not in prefixes:
+            prefixes.append(solo[1])
+        if not prefixes:
+            return
+        held = {prefix: self.broker.holdings.within(prefix) for prefix in prefixes}
+        answers = self.broker.scripts.run_each(
+            "beat", prefixes, self.broker.consumer_name, self.broker.heartbeat_timeout_ms, client=self.broker.client
+        )
+        for prefix, alive in zip(prefixes, answers, strict=True):
+            if alive:
+                self.broker.leases.renew(prefix, now)
+            else:
+                self._lose(held[prefix])
+
+    def _look(self, now: float) -> None:
+        """The slow look: a slice of the shards, all of them when this consumer is new."""
+        state, broker = self.state, self.broker
+        for prefix in list(state.unsure):
+            self._resync(prefix)
+        if self.whole:
+            prefixes = self.prefixes
+        else:
+            prefixes = [self.prefixes[(state.swept + i) % len(self.prefixes)] for i in range(self.slice)]
+            state.swept = (state.swept + self.slice) % len(self.prefixes)
+        answers = broker.scripts.run_each(
+            "sweep", prefixes, broker.consumer_name, int(not state.booted), broker.heartbeat_timeout_ms,
+            broker.lock_ttl_ms, client=broker.client,
+        )  # fmt: skip
+        self.whole, state.booted = False, True
+        for prefix, due_ms in zip(prefixes, answers, strict=True):
+            self._note_due(prefix, due_ms, now)
+
+    def _note_due(self, prefix: str, due_ms: int, now: float) -> None:
+        if due_ms >= 0:
+            self.state.dues[prefix] = now + due_ms / 1000
+        else:
+            self.state.dues.pop(prefix, None)
+
+    def _resync(self, prefix: str) -> None:
+        known = [entry.ref for entry in self.broker.holdings.within(prefix)]
+        self._run("finish", prefix, "resync", self.broker.consumer_name, *known)
+        self.state.unsure.discard(prefix)
+
+    def _lose(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            entry.lost = True
+
+    def _finish(self, entry: Entry, op: str, *args: object) -> None:
+        if not entry.dropped:
+            try:
+                self._run("finish", entry.prefix, op, self.broker.consumer_name, *args)
+            except UNREACHED as error:
+                raise ConnectionClosed(error) from error
+            except redis.RedisError:
+                self.state.unsure.add(entry.prefix)  # the server still holds it for us: let it be delivered again
+                self._let_go(entry)
+                raise
+        self._let_go(entry)
+
+    def _let_go(self, entry: Entry) -> None:
+        self.broker.holdings.drop(entry)
+        self.broker.stir()
+        if self.state.wants_room and entry.priority == BULK:
+            self.state.wants_room = False
+            try:
+                self.broker.client.pipeline(transaction=False).lpush(self.own_bell, 1).pexpire(
+                    self.own_bell, 60_000
+                ).execute()
+            except UNREACHED:
+                self.logger.debug("Could not ring; the consumer wakes by itself within a second.")
+
+    def _run(self, script: str, prefix: str, *args: object):
+        return self.broker.scripts.run(script, prefix, *args)
+
+
+class LanesMiddleware(Middleware):
+    """What the broker asks of the worker around it."""
+
+    def before_worker_boot(self, broker: Broker, worker: dramatiq_worker.Worker) -> None:
+        """Prefetch as much as can run. Twice that, which is Dramatiq's habit, keeps entries from idle workers."""
+        if not dramatiq_worker.QUEUE_PREFETCH:
+            worker.queue_prefetch = worker.worker_threads
+
+    def before_process_message(self, broker: LanesBroker, message: MessageProxy) -> None:
+        """Start nothing that the server may have given to someone else while this process stood still.
+
+        Raises:
+            SkipMessage: the lease is over; the entry is dropped without acknowledgement and fetched again by whoever
+                has it now.
+        """
+        if not isinstance(message, Entry):
+            return
+        if message.lost or not broker.leases.holds(message.prefix):
+            message.dropped = True
+            raise SkipMessage("another consumer may have this entry by now")
+        message.started = True
