@@ -1,0 +1,12 @@
+"""SHOW: what happened reaches every open page, in order, once. Redis carries the hurry, Postgres the truth.
+
+``events``    what is shown: the event, the hint, and the bytes of a server-sent frame
+``bulletin``  "look again": the doorbell that a writer rings after its commit
+``hub``       one per process: reads new events once, formats them once, hands them to every open stream
+``outcomes``  waits for the end of one request, for a slash command that edits its answer
+``ports``     what this room asks of the world
+
+The path: a transaction writes a numbered event; after its commit the writer rings the bulletin; the hub reads what is
+newer than it has shown and fans it out. A lost ring costs at most a tick of the hub; a lost connection costs nothing,
+because the reader names the last number it saw.
+"""

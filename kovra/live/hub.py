@@ -1,0 +1,300 @@
+"""One hub per process: reads a guild's new events once, formats them once, and hands them to every open stream.
+
+Two threads of the standard library, which gevent's patching turns green: one listens to the bulletin, one reads and
+fans out. The reader also asks once per tick for the newest numbers of the guilds somebody looks at, so Redis may be
+away, or lose rings, and every page still follows.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from kovra.errors import Unavailable
+from kovra.ids import GuildId
+from kovra.live import bulletin
+from kovra.live.events import Hint, frame, hint_frame, resync_frame
+from kovra.live.ports import EventLike, EventSource
+from kovra.live.subscription import Subscription, Visible
+
+#: Events read from the source at once.
+PAGE = 500
+
+#: A reader further behind than this is told to reload: that is less work for both than a frame for each event.
+LONGEST_REPLAY = 1000
+
+#: Waits between attempts to reach Redis again, in seconds: doubled from the first to the last.
+BACK_OFF_S = (0.1, 5.0)
+
+#: How soon the listening thread notices that it must stop.
+HEED_STOP_S = 0.25
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """The hub's metrics: open streams now, and counts since the start."""
+
+    clients: int
+    guilds: int
+    sent: int
+    overflowed: int
+    resyncs: int
+
+
+@dataclass(eq=False)
+class _Feed:
+    """One guild somebody looks at: everything up to ``shown`` has been handed to its streams."""
+
+    guild_id: GuildId
+    shown: int
+    streams: set[Subscription] = field(default_factory=set)
+
+
+class Hub:
+    """Hands out subscriptions to guilds.
+
+    Args:
+        redis_url: where the bulletin rings.
+        source: the kept events; it must read what has been committed (the primary, no replica that lags).
+        tick_s: how late a page is at most when a ring is lost.
+    """
+
+    def __init__(self, redis_url: str, source: EventSource, tick_s: float = 1.0) -> None:
+        self._redis_url, self._source, self._tick_s = redis_url, source, tick_s
+        self._lock = threading.Lock()  # guards _feeds, their streams and numbers, _rung and the counts
+        self._feeds: dict[GuildId, _Feed] = {}
+        self._rung: set[GuildId] = set()
+        self._sent = self._overflowed = self._resyncs = 0
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._source_away = self._redis_away = False
+
+    def start(self) -> None:
+        """Begin to listen and read; once per process, and after a fork. Needs neither Redis nor Postgres yet."""
+        self._threads = [
+            threading.Thread(target=self._listen, name="kovra-hub-listen", daemon=True),
+            threading.Thread(target=self._read, name="kovra-hub-read", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End every subscription at once, and the threads within a moment."""
+        self._stopping.set()
+        self._wake.set()
+        with self._lock:
+            streams = [stream for feed in self._feeds.values() for stream in feed.streams]
+        for stream in streams:
+            stream.close("stopped")
+        for thread in self._threads:
+            thread.join(timeout=2)
+
+    def figures(self) -> Figures:
+        """A snapshot for the metrics page."""
+        with self._lock:
+            streams = [stream for feed in self._feeds.values() for stream in feed.streams]
+            return Figures(
+                clients=len(streams),
+                guilds=len(self._feeds),
+                sent=self._sent + sum(stream.sent for stream in streams),
+                overflowed=self._overflowed,
+                resyncs=self._resyncs,
+            )
+
+    def subscribe(self, guild_id: GuildId, after: int | None, visible: Visible) -> Subscription:
+        """Open a stream of frames: first what was missed, then live, in order, nothing missing and nothing twice.
+
+        Args:
+            after: the last number the reader has seen; None starts with the next event.
+            visible: whether the viewer may see an event or a hint; asked once for each, before it is buffered.
+
+        Returns:
+            A subscription whose first frame is ``resync`` when the history does not reach back to ``after`` or has
+            never held it.
+
+        Raises:
+            Unavailable: the source did not answer, or the hub stops.
+        """
+        newest = self._source.newest([guild_id]).get(guild_id, 0)
+        known = after is not None and 0 <= after <= newest
+        stream, start = self._join(guild_id, newest, after if known else newest, visible)
+        try:
+            if after is not None:
+                stream.begin(self._missed(stream, after, start) if known else [self._resync(max(start, newest))])
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def _join(self, guild_id: GuildId, newest: int, seen: int, visible: Visible) -> tuple[Subscription, int]:
+        """Register a stream; live frames begin behind the returned number, what lies before it must be replayed."""
+        with self._lock:
+            if self._stopping.is_set():
+                raise Unavailable("this process is stopping")
+            feed = self._feeds.setdefault(guild_id, _Feed(guild_id, newest))
+            # The reader may be ahead of this process, after a stream from another one.
+            stream = Subscription(guild_id, max(seen, feed.shown), visible, self._leave)
+            feed.streams.add(stream)
+            return stream, feed.shown
+
+    def _missed(self, stream: Subscription, after: int, start: int) -> list[bytes]:
+        """The frames behind ``after`` up to ``start``, or a resync when they cannot all be had."""
+        if start - after > LONGEST_REPLAY:
+            return [self._resync(start)]
+        frames, seen = [], after
+        while seen < start and (page := self._source.after(stream.guild_id, seen, PAGE)):
+            seen = page[-1].seq
+            wanted = (event for event in page if event.seq <= start and stream.sees(event))
+            frames += filter(None, map(self._frame, wanted))
+        # Asked last: what is pruned while we read must show.
+        if after < start and self._source.oldest_kept(stream.guild_id) > after + 1:
+            return [self._resync(start)]
+        return frames
+
+    def _resync(self, newest: int) -> bytes:
+        with self._lock:
+            self._resyncs += 1
+        return resync_frame(newest)
+
+    def _leave(self, stream: Subscription) -> None:
+        with self._lock:
+            feed = self._feeds.get(stream.guild_id)
+            if feed is None or stream not in feed.streams:
+                return
+            feed.streams.remove(stream)
+            if not feed.streams:
+                del self._feeds[stream.guild_id]
+            self._sent += stream.sent
+            self._overflowed += stream.why == "overflow"
+
+    def _read(self) -> None:
+        """The reading thread: at each ring and each tick, hand out what is new."""
+        next_tick = time.monotonic()
+        while not self._stopping.is_set():
+            self._wake.wait(max(0.0, next_tick - time.monotonic()))
+            self._wake.clear()
+            try:
+                if time.monotonic() >= next_tick:
+                    next_tick = time.monotonic() + self._tick_s
+                    self._find_behind()
+                self._hand_out()
+            except Unavailable as error:
+                # Nothing was marked as shown, so the next tick finds it again.
+                if not self._source_away:
+                    _log.warning("events cannot be read (%s); open pages stand still until they can", error)
+                self._source_away = True
+            except Exception:
+                # Without this thread every page of the process would stand still for good.
+                _log.exception("handing out events failed; it is tried again at the next tick")
+
+    def _find_behind(self) -> None:
+        with self._lock:
+            shown = {guild_id: feed.shown for guild_id, feed in self._feeds.items()}
+        if not shown:
+            return
+        newest = self._source.newest(shown)
+        if self._source_away:
+            _log.info("events can be read again")
+        self._source_away = False
+        self._ring(guild_id for guild_id, number in newest.items() if number > shown.get(guild_id, number))
+
+    def _hand_out(self) -> None:
+        """One page of each guild that rang, in turn, so that a burst in one does not hold up the others."""
+        while not self._stopping.is_set():
+            with self._lock:
+                feeds = [self._feeds[guild_id] for guild_id in self._rung if guild_id in self._feeds]
+                self._rung.clear()
+            if not feeds:
+                return
+            for feed in feeds:
+                events = self._source.after(feed.guild_id, feed.shown, PAGE)
+                self._show(feed, events)
+                if len(events) == PAGE:
+                    self._ring([feed.guild_id])
+
+    def _show(self, feed: _Feed, events: Sequence[EventLike]) -> None:
+        if not events:
+            return
+        frames = [(event, data) for event in events if (data := self._frame(event))]
+        with self._lock:
+            # From here on a new stream replays these itself; the ones below get them now.
+            feed.shown = events[-1].seq
+            streams = list(feed.streams)
+        for event, data in frames:
+            for stream in streams:
+                stream.offer(event, data)
+
+    def _frame(self, event: EventLike) -> bytes | None:
+        try:
+            return frame(event)
+        except (ValueError, TypeError):
+            # One event that cannot be written must not hold up all that come behind it.
+            _log.exception("event %d of guild %d cannot be shown", event.seq, event.guild_id)
+            return None
+
+    def _listen(self) -> None:
+        """The listening thread: one subscription to the bulletin, made again whenever it breaks."""
+        wait_s, longest_s = BACK_OFF_S
+        while not self._stopping.is_set():
+            try:
+                with (
+                    redis.Redis.from_url(
+                        self._redis_url,
+                        socket_timeout=5,
+                        socket_connect_timeout=2,
+                        max_connections=2,
+                        retry=Retry(NoBackoff(), 0),
+                        health_check_interval=15,
+                    ) as client,
+                    client.pubsub() as line,
+                ):
+                    line.subscribe(bulletin.CHANNEL)
+                    while not self._stopping.is_set():
+                        if message := line.get_message(timeout=HEED_STOP_S):
+                            wait_s = BACK_OFF_S[0]
+                            self._hear(message)
+            except (redis.RedisError, OSError) as error:
+                if not self._redis_away:
+                    _log.warning("the bulletin is away (%s); pages follow by the tick of %g s", error, self._tick_s)
+                self._redis_away = True
+                # Not all processes knock at the same moment.
+                self._stopping.wait(wait_s * random.uniform(0.5, 1))
+                wait_s = min(wait_s * 2, longest_s)
+
+    def _hear(self, message: Mapping[str, Any]) -> None:
+        if message["type"] == "subscribe":
+            if self._redis_away:
+                _log.info("the bulletin is back")
+            self._redis_away = False
+            return
+        told = bulletin.read(message["data"]) if message["type"] == "message" else None
+        if isinstance(told, Hint):
+            self._pass_on(told)
+        elif told is not None:
+            self._ring([told])
+
+    def _ring(self, guild_ids: Iterable[GuildId]) -> None:
+        with self._lock:
+            self._rung.update(guild_id for guild_id in guild_ids if guild_id in self._feeds)
+        self._wake.set()
+
+    def _pass_on(self, hint: Hint) -> None:
+        with self._lock:
+            feed = self._feeds.get(hint.guild_id)
+            streams = list(feed.streams) if feed else []
+        if streams:
+            data = hint_frame(hint)
+            for stream in streams:
+                stream.offer_hint(hint, data)
