@@ -149,7 +149,7 @@ class LanesConsumer(Consumer):
         return self.rung.get(answer[0].decode()) if answer else None
 
     def _bells(self) -> list[str]:
-        """Interactive bells before bulk ones (every eighth time behind them), beginning with another shard each time."""
+        """Interactive bells before bulk ones (every eighth time behind), from another shard on each time."""
         state = self.state
         state.turn += 1
         cut = state.turn % len(self.prefixes)

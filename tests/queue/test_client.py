@@ -1,0 +1,42 @@
+import socket
+import threading
+
+import pytest
+import redis
+
+from kovra.queue.client import UNREACHED, connect
+
+
+def test_a_command_without_an_answer_is_sent_once():
+    heard = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def listen():
+            line, _ = server.accept()
+            with line:
+                while data := line.recv(4096):
+                    heard.append(data)
+
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+
+        client = connect(f"redis://127.0.0.1:{server.getsockname()[1]}", socket_timeout_s=0.3)
+        with pytest.raises(UNREACHED):
+            client.execute_command("INCR", "n")
+        client.close()
+        listener.join(10)
+
+    assert sum(data.count(b"INCR") for data in heard) <= 1
+
+
+def test_nobody_there_is_said_at_once_as_an_error():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+    with pytest.raises(redis.ConnectionError):
+        connect(f"redis://127.0.0.1:{port}").ping()
+
+
+def test_tls_and_unix_addresses_open_nothing_until_used():
+    connect("rediss://redis.example:6380/0")
+    connect("unix:///tmp/nowhere.sock?db=0")
