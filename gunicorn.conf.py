@@ -8,11 +8,13 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import contextlib
 import os
-import signal
+import time
 
 import gevent
 from gevent.socket import wait_read, wait_write
+from gunicorn.workers.ggevent import GeventWorker
 from psycopg2 import OperationalError, extensions
 
 
@@ -32,15 +34,57 @@ def _wait_green(connection):
 
 extensions.set_wait_callback(_wait_green)
 
+
+class Worker(GeventWorker):
+    """A gevent worker that stops when its work is done.
+
+    Gunicorn's own waits ``graceful_timeout`` for streams, which never end, and for connections that a browser or a
+    router keeps open without asking anything.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.idle = {}
+
+    @contextlib.contextmanager
+    def timeout_ctx(self):
+        """Wait for the next request of a connection; gives it up after ``keepalive`` seconds."""
+        waiting = gevent.getcurrent()
+        with gevent.Timeout(self.cfg.keepalive, False) as patience:
+            self.idle[waiting] = patience, time.monotonic()
+            try:
+                yield
+            finally:
+                del self.idle[waiting]
+
+    def handle_exit(self, sig, frame):
+        """SIGTERM."""
+        super().handle_exit(sig, frame)
+        # In a greenlet of its own: a signal handler may run where nothing may wait.
+        gevent.spawn(self.let_go)
+
+    def let_go(self):
+        """End the streams, then each connection on which nothing was asked for a second (it may be on its way)."""
+        streams = getattr(self.wsgi, "extensions", {}).get("kovra_streams")
+        if streams is not None:
+            streams.close()  # browsers come back to the next process, and miss nothing
+        while True:
+            gevent.sleep(0.25)
+            for waiting, (patience, since) in list(self.idle.items()):
+                if time.monotonic() - since > 1:
+                    gevent.get_hub().loop.run_callback(waiting.throw, patience)
+
+
 bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
-worker_class = "gevent"
+worker_class = Worker
 workers = 1
 #: Open streams count; gunicorn's own limit of 1000 would turn the next page away.
 worker_connections = 12_000
 backlog = 2_048
-keepalive = 30
+#: Longer than a router keeps its connections to us, or it would now and then use one that we just closed.
+keepalive = 75
 
-#: Platforms kill 30 s after SIGTERM; streams are closed at once (below), so only requests under way use this.
+#: Platforms kill 30 s after SIGTERM; only requests under way use this.
 graceful_timeout = 20
 timeout = 60
 
@@ -50,28 +94,3 @@ forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
 #: It would be one path for all gunicorns of a user, and nobody here uses it.
 control_socket_disable = True
 proc_name = "kovra-web"
-
-
-def post_worker_init(worker):
-    """Close the open streams at SIGTERM; they would hold the stop for the whole ``graceful_timeout``."""
-    stop = signal.getsignal(signal.SIGTERM)
-
-    def close_streams_and_stop(number, frame):
-        # In a greenlet of its own: a signal handler may run where nothing may wait.
-        gevent.spawn(close_all_streams, worker.wsgi)
-        stop(number, frame)
-
-    signal.signal(signal.SIGTERM, close_streams_and_stop)
-    signal.siginterrupt(signal.SIGTERM, False)
-
-
-def worker_int(worker):
-    """The same at SIGINT and SIGQUIT."""
-    close_all_streams(worker.wsgi)
-
-
-def close_all_streams(app):
-    """Ask the dashboard to end its streams; browsers come back to the next process and miss nothing."""
-    streams = getattr(app, "extensions", {}).get("kovra_streams")
-    if streams is not None:
-        streams.close()

@@ -1,0 +1,138 @@
+"""The web server's settings, with the real gunicorn and a dashboard of thirty lines."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import sys
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from kovra.launcher.supervisor import Process, answers
+
+CONFIG = Path(__file__).resolve().parents[2] / "gunicorn.conf.py"
+
+APP = """
+import os, queue
+import psycopg2
+
+lines = []
+
+class App:
+    extensions = {}
+
+    def __call__(self, environ, start):
+        start("200 OK", [("Content-Type", "text/plain")])
+        path = environ["PATH_INFO"]
+        if path == "/slow":
+            connection = psycopg2.connect(os.environ["DATABASE_URL"])
+            connection.cursor().execute("SELECT pg_advisory_xact_lock(1)")
+            return [b"slow"]
+        if path == "/stream":
+            line = queue.Queue()
+            lines.append(line)
+            return self.stream(line)
+        return [environ["wsgi.url_scheme"].encode()]
+
+    def stream(self, line):
+        yield b": open\\n\\n"
+        while line.get() is not None:
+            pass
+
+class Streams:
+    def close(self):
+        for line in lines:
+            line.put(None)
+
+app = App()
+app.extensions["kovra_streams"] = Streams()
+"""
+
+
+@pytest.fixture
+def web(tmp_path, postgres_url):
+    (tmp_path / "app.py").write_text(APP)
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        port = line.getsockname()[1]
+    # An hour's grace: whatever would need it makes the stop fail, instead of slow.
+    words = ["-c", str(CONFIG), "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "3600", "app:app"]
+    process = Process(
+        name="web",
+        argv=[sys.executable, "-m", "gunicorn", *words],
+        env={**os.environ, "DATABASE_URL": postgres_url},
+        cwd=tmp_path,
+        log=tmp_path / "web.log",
+        ready=answers(f"http://127.0.0.1:{port}/"),
+    )
+    process.port = port
+    process.start()
+    process.await_ready()
+    yield process
+    process.kill()
+
+
+def ask(web, path, **headers):
+    line = http.client.HTTPConnection("127.0.0.1", web.port, timeout=60)
+    line.request("GET", path, headers=headers)
+    return line
+
+
+def test_a_query_that_waits_does_not_stop_the_others(web, postgres_url):
+    holder = psycopg2.connect(postgres_url)
+    holder.cursor().execute("SELECT pg_advisory_xact_lock(1)")
+    slow = [ask(web, "/slow") for _ in range(3)]
+
+    fast = ask(web, "/").getresponse().read()
+    holder.rollback()
+    holder.close()
+
+    assert fast == b"http"
+    assert [line.getresponse().read() for line in slow] == [b"slow"] * 3
+
+
+def test_open_streams_are_ended_at_sigterm_and_do_not_hold_the_stop(web):
+    streams = [ask(web, "/stream").getresponse() for _ in range(3)]
+    assert [stream.readline() for stream in streams] == [b": open\n"] * 3
+
+    went_by_itself = web.stop(within_s=60)
+
+    assert went_by_itself
+    assert web.status == 0
+    assert [stream.read() for stream in streams] == [b"\n"] * 3
+
+
+def test_connections_kept_open_for_nothing_do_not_hold_the_stop(web):
+    line = ask(web, "/")
+    line.getresponse().read()
+
+    went_by_itself = web.stop(within_s=60)
+
+    assert went_by_itself
+    assert line.sock.recv(1) == b""
+
+
+def test_a_request_under_way_is_answered_before_the_stop(web, postgres_url):
+    holder = psycopg2.connect(postgres_url)
+    holder.cursor().execute("SELECT pg_advisory_xact_lock(1)")
+    slow = ask(web, "/slow")
+    ask(web, "/").getresponse().read()  # so the slow one has arrived
+
+    web.ask_to_stop()
+    holder.rollback()
+    holder.close()
+
+    assert slow.getresponse().read() == b"slow"
+
+
+def test_the_proxy_on_this_machine_is_believed_about_https(web):
+    answer = ask(web, "/", **{"X-Forwarded-Proto": "https"}).getresponse().read()
+
+    assert answer == b"https"
+
+
+def test_nothing_is_patched_too_late(web):
+    assert "MonkeyPatchWarning" not in web.written()
