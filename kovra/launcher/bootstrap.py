@@ -189,7 +189,7 @@ class Environment:
         own = [str(self.python), "-m", "pip"]
         if _run([*own, "--version"]).returncode == 0:
             return own
-        if _run([str(self.python), "-m", "ensurepip"]).returncode == 0:
+        if find_spec("ensurepip") and _run([str(self.python), "-m", "ensurepip"]).returncode == 0:
             return own
         system = _system_pip()
         if system is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kovra.launcher.postgres import EmbeddedPostgres
+from kovra.launcher.say import Say
 from kovra.launcher.supervisor import Process, said
 from kovra.launcher.valkey import EmbeddedValkey
 
@@ -100,3 +102,9 @@ def valkey_in(folder):
     yield make
     for server in made:
         server.stop()
+
+
+@pytest.fixture
+def quiet():
+    """A launcher's voice that nobody hears; ``quiet.out.getvalue()`` is what it said."""
+    return Say(io.StringIO())
