@@ -1,0 +1,28 @@
+"""REST v10: the routes, split by subject.
+
+``routing`` the table and the router; ``call`` what a handler gets. Handlers: ``users`` (users, applications, DMs, the
+gateway's address), ``guilds`` (settings, incident actions), ``members``, ``bans``, ``roles``, ``channels``,
+``messages``, ``commands``, ``interactions`` (callbacks and follow-ups), ``audit``, ``automod``.
+"""
+
+from kovra.sandbox.rest import (
+    audit,
+    automod,
+    bans,
+    channels,
+    commands,
+    guilds,
+    interactions,
+    members,
+    messages,
+    roles,
+    users,
+)
+from kovra.sandbox.rest.routing import Router
+
+SUBJECTS = (users, guilds, members, bans, roles, channels, messages, commands, interactions, audit, automod)
+
+
+def router() -> Router:
+    """The router over every subject."""
+    return Router([route for subject in SUBJECTS for route in subject.table.routes])

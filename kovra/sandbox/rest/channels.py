@@ -1,0 +1,125 @@
+"""Channels: list, create, edit (slowmode, topic, overwrites), delete, single overwrites."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kovra.sandbox import errors, payloads, permissions
+from kovra.sandbox.deeds import places as deeds
+from kovra.sandbox.rest.call import Call, snowflake, whole_number
+from kovra.sandbox.rest.routing import Table
+from kovra.sandbox.stage import change
+from kovra.sandbox.world import Channel, Guild, Overwrite
+
+table = Table()
+
+#: Six hours, in seconds (API reference, Modify Channel).
+MOST_SLOWMODE_S = 21_600
+
+
+@table.on("GET", "/guilds/{guild_id}/channels")
+def channels(call: Call) -> list[dict[str, Any]]:
+    return [payloads.channel(channel, call.world) for channel in call.world.guild_channels(call.guild())]
+
+
+@table.on("POST", "/guilds/{guild_id}/channels", status=201)
+def create_channel(call: Call) -> dict[str, Any]:
+    guild = call.guild(permissions.MANAGE_CHANNELS)
+    if not call.body.get("name"):
+        raise errors.required("name")
+    parent = call.body.get("parent_id")
+    created = deeds.create_channel(
+        call.stage,
+        guild,
+        call.body["name"],
+        by=call.bot_id,
+        reason=call.reason,
+        type=whole_number("type", call.body.get("type") or 0),
+        topic=call.body.get("topic"),
+        parent_id=None if parent is None else snowflake("parent_id", parent),
+        overwrites=_overwrites(call, guild, call.body.get("permission_overwrites") or []),
+    )
+    return payloads.channel(created, call.world)
+
+
+@table.on("GET", "/channels/{channel_id}")
+def channel(call: Call) -> dict[str, Any]:
+    return payloads.channel(call.channel(), call.world)
+
+
+@table.on("PATCH", "/channels/{channel_id}")
+def edit_channel(call: Call) -> dict[str, Any]:
+    guild, edited = call.guild_channel(permissions.MANAGE_CHANNELS)
+    wanted = _wanted(call)
+    overwrites = None
+    if call.body.get("permission_overwrites") is not None:
+        permissions.require_in(guild, edited, call.bot_id, permissions.MANAGE_ROLES, call.stage.now())
+        overwrites = _overwrites(call, guild, call.body["permission_overwrites"])
+    changes = []
+    for attribute, new in wanted.items():
+        old = getattr(edited, attribute)
+        if new != old:
+            setattr(edited, attribute, new)
+            changes.append(change("rate_limit_per_user" if attribute == "slowmode_s" else attribute, old, new))
+    if overwrites is not None:
+        edited.overwrites = overwrites
+    deeds.channel_changed(call.stage, guild, edited, changes, by=call.bot_id, reason=call.reason)
+    return payloads.channel(edited, call.world)
+
+
+@table.on("DELETE", "/channels/{channel_id}")
+def delete_channel(call: Call) -> dict[str, Any]:
+    guild, gone = call.guild_channel(permissions.MANAGE_CHANNELS)
+    payload = payloads.channel(gone, call.world)
+    deeds.delete_channel(call.stage, guild, gone, by=call.bot_id, reason=call.reason)
+    return payload
+
+
+@table.on("PUT", "/channels/{channel_id}/permissions/{overwrite_id}")
+def put_overwrite(call: Call) -> None:
+    guild, where = call.guild_channel(permissions.MANAGE_ROLES)
+    overwrite = _overwrite(call, guild, where, {**call.body, "id": call.id("overwrite_id")})
+    deeds.put_overwrite(call.stage, guild, where, overwrite, by=call.bot_id, reason=call.reason)
+
+
+@table.on("DELETE", "/channels/{channel_id}/permissions/{overwrite_id}")
+def delete_overwrite(call: Call) -> None:
+    guild, where = call.guild_channel(permissions.MANAGE_ROLES)
+    if call.id("overwrite_id") not in where.overwrites:
+        raise errors.unknown_overwrite()
+    deeds.delete_overwrite(call.stage, guild, where, call.id("overwrite_id"), by=call.bot_id, reason=call.reason)
+
+
+@table.on("POST", "/channels/{channel_id}/typing")
+def typing(call: Call) -> None:
+    call.channel(permissions.SEND_MESSAGES)
+
+
+def _wanted(call: Call) -> dict[str, Any]:
+    wanted = {key: call.body[key] for key in ("name", "topic", "nsfw") if key in call.body}
+    if call.body.get("rate_limit_per_user") is not None:
+        wanted["slowmode_s"] = whole_number("rate_limit_per_user", call.body["rate_limit_per_user"])
+        if not 0 <= wanted["slowmode_s"] <= MOST_SLOWMODE_S:
+            raise errors.too_large("rate_limit_per_user", MOST_SLOWMODE_S)
+    return wanted
+
+
+def _overwrites(call: Call, guild: Guild, items: list[dict[str, Any]]) -> dict[int, Overwrite]:
+    made = [_overwrite(call, guild, None, item) for item in items]
+    return {overwrite.id: overwrite for overwrite in made}
+
+
+def _overwrite(call: Call, guild: Guild, channel: Channel | None, item: dict[str, Any]) -> Overwrite:
+    """One overwrite of the body: the bot may allow or deny only what it holds itself."""
+    overwrite = Overwrite(
+        id=snowflake("id", item["id"]),
+        type=whole_number("type", item.get("type") or 0),
+        allow=whole_number("allow", item.get("allow") or 0),
+        deny=whole_number("deny", item.get("deny") or 0),
+    )
+    before = channel.overwrites.get(overwrite.id) if channel else None
+    touched = (overwrite.allow ^ (before.allow if before else 0)) | (overwrite.deny ^ (before.deny if before else 0))
+    have = permissions.of_member(guild, call.bot_id, call.stage.now())
+    if channel is not None and touched & ~have:
+        raise errors.missing_permissions()
+    return overwrite

@@ -1,0 +1,74 @@
+"""The guild itself: its settings, incident actions, and what else hangs on it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from kovra.sandbox import errors, payloads, permissions
+from kovra.sandbox.deeds import places as deeds
+from kovra.sandbox.rest.call import Call, moment_or_none, snowflake, whole_number
+from kovra.sandbox.rest.routing import Table
+from kovra.sandbox.stage import change
+
+table = Table()
+
+#: The longest pause of invites or DMs, and a little slack for clocks that differ.
+MOST_PAUSE = timedelta(hours=24, seconds=5)
+
+
+@table.on("GET", "/guilds/{guild_id}")
+def guild(call: Call) -> dict[str, Any]:
+    found = call.guild()
+    payload = payloads.guild(found)
+    if call.flag("with_counts"):
+        payload |= {"approximate_member_count": len(found.members), "approximate_presence_count": 1}
+    return payload
+
+
+@table.on("PATCH", "/guilds/{guild_id}")
+def edit_guild(call: Call) -> dict[str, Any]:
+    found = call.guild(permissions.MANAGE_GUILD)
+    changes = []
+    for key in ("name", "features", "verification_level"):
+        if key not in call.body:
+            continue
+        new = whole_number(key, call.body[key]) if key == "verification_level" else call.body[key]
+        old = getattr(found, key)
+        if new != old:
+            setattr(found, key, new)
+            changes.append(change(key, old, new))
+    if "system_channel_id" in call.body:
+        new = call.body["system_channel_id"]
+        found.system_channel_id = None if new is None else snowflake("system_channel_id", new)
+    deeds.guild_changed(call.stage, found, changes, by=call.bot_id, reason=call.reason)
+    return payloads.guild(found)
+
+
+@table.on("PUT", "/guilds/{guild_id}/incident-actions")
+def incident_actions(call: Call) -> dict[str, Any]:
+    """Pause invites and DMs for at most 24 hours; null or a missing key lifts that pause."""
+    found = call.guild(permissions.MANAGE_GUILD)
+    wanted = {}
+    for key in ("invites_disabled_until", "dms_disabled_until"):
+        wanted[key] = moment_or_none(key, call.body.get(key))
+        if wanted[key] is not None and wanted[key] > call.stage.now() + MOST_PAUSE:
+            raise errors.invalid_form(key, "INCIDENT_ACTIONS_DATE_TOO_FAR", "Must be within 24 hours.")
+    found.invites_disabled_until = wanted["invites_disabled_until"]
+    found.dms_disabled_until = wanted["dms_disabled_until"]
+    # Discord does not document an audit entry for these; the guild's update is told of, nothing is recorded.
+    deeds.guild_changed(call.stage, found, [], by=call.bot_id, reason=None)
+    call.stage.count(call.bot_id, call.reason, "incident_actions")
+    return {key: payloads.iso(until) for key, until in wanted.items()}
+
+
+@table.on("GET", "/guilds/{guild_id}/invites")
+def invites(call: Call) -> list[Any]:
+    call.guild(permissions.MANAGE_GUILD)
+    return []
+
+
+@table.on("GET", "/guilds/{guild_id}/threads/active")
+def active_threads(call: Call) -> dict[str, Any]:
+    call.guild()
+    return {"threads": [], "members": [], "has_more": False}

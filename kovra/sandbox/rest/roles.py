@@ -1,0 +1,82 @@
+"""Roles of a guild."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kovra.sandbox import errors, payloads, permissions
+from kovra.sandbox.deeds import places as deeds
+from kovra.sandbox.rest.call import Call, whole_number
+from kovra.sandbox.rest.routing import Table
+from kovra.sandbox.stage import change
+from kovra.sandbox.world import Guild, Role
+
+table = Table()
+
+
+@table.on("GET", "/guilds/{guild_id}/roles")
+def roles(call: Call) -> list[dict[str, Any]]:
+    return [payloads.role(role) for role in call.guild().roles.values()]
+
+
+@table.on("GET", "/guilds/{guild_id}/roles/{role_id}")
+def role(call: Call) -> dict[str, Any]:
+    return payloads.role(call.role(call.guild()))
+
+
+@table.on("POST", "/guilds/{guild_id}/roles")
+def create_role(call: Call) -> dict[str, Any]:
+    guild = call.guild(permissions.MANAGE_ROLES)
+    created = Role(
+        id=call.stage.new_id(),
+        name=call.body.get("name") or "new role",
+        position=1,
+        permissions=_permissions(call, guild, guild.roles[guild.id].permissions),
+        color=whole_number("color", call.body.get("color") or 0),
+        hoist=bool(call.body.get("hoist")),
+        mentionable=bool(call.body.get("mentionable")),
+    )
+    deeds.create_role(call.stage, guild, created, by=call.bot_id, reason=call.reason)
+    return payloads.role(created)
+
+
+@table.on("PATCH", "/guilds/{guild_id}/roles/{role_id}")
+def edit_role(call: Call) -> dict[str, Any]:
+    guild = call.guild(permissions.MANAGE_ROLES)
+    edited = call.role(guild)
+    # @everyone may be edited by whoever manages roles; it has no rank of its own.
+    if edited.id != guild.id:
+        permissions.require_role(guild, call.bot_id, edited)
+    wanted = {key: call.body[key] for key in ("name", "hoist", "mentionable") if call.body.get(key) is not None}
+    if call.body.get("color") is not None:
+        wanted["color"] = whole_number("color", call.body["color"])
+    if call.body.get("permissions") is not None:
+        wanted["permissions"] = _permissions(call, guild, edited.permissions)
+    changes = []
+    for key, new in wanted.items():
+        old = getattr(edited, key)
+        if new != old:
+            setattr(edited, key, new)
+            changes.append(
+                change(key, str(old) if key == "permissions" else old, str(new) if key == "permissions" else new)
+            )
+    deeds.role_changed(call.stage, guild, edited, changes, by=call.bot_id, reason=call.reason)
+    return payloads.role(edited)
+
+
+@table.on("DELETE", "/guilds/{guild_id}/roles/{role_id}")
+def delete_role(call: Call) -> None:
+    guild = call.guild(permissions.MANAGE_ROLES)
+    gone = call.role(guild)
+    permissions.require_role(guild, call.bot_id, gone)
+    deeds.delete_role(call.stage, guild, gone, by=call.bot_id, reason=call.reason)
+
+
+def _permissions(call: Call, guild: Guild, default: int) -> int:
+    """The permissions of the body: nobody grants what they lack."""
+    if call.body.get("permissions") is None:
+        return default
+    wanted = whole_number("permissions", call.body["permissions"])
+    if wanted & ~default & ~permissions.of_member(guild, call.bot_id, call.stage.now()):
+        raise errors.missing_permissions()
+    return wanted
