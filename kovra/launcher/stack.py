@@ -38,8 +38,8 @@ from kovra.launcher.supervisor import (
 from kovra.launcher.trouble import Trouble
 from kovra.launcher.valkey import EmbeddedValkey
 
-#: Platforms give a process 30 s to stop; ours have the first 20 of them, the servers the rest.
-STOP_WITHIN_S = 20.0
+#: Platforms give a process 30 s to stop; ours have the first of them, the sandbox and the servers the rest.
+STOP_WITHIN_S = 24.0
 
 #: What earlier runs left, and ``fresh`` takes away.
 KEPT = ("postgres", "valkey", "sandbox.json", "keys.json", "logs")
@@ -100,7 +100,7 @@ class Stack:
     @property
     def sandbox_url(self) -> str:
         """The sandbox's address; it has the control API under ``/control``."""
-        return f"http://localhost:{self.sandbox_port}"
+        return f"http://127.0.0.1:{self.sandbox_port}"
 
     @property
     def database_url(self) -> str:
@@ -147,7 +147,7 @@ class Stack:
         stop_together(list(self.processes.values()), STOP_WITHIN_S)
         self.processes.clear()
         if self.sandbox is not None:
-            self.sandbox.stop(5)
+            self.sandbox.stop(3)
             self.sandbox = None
         for server in (self.valkey, self.postgres):
             if server is not None:
@@ -257,7 +257,7 @@ class Stack:
         """What our processes are told. A person's own settings win over what we made."""
         made = key_file.keys(self.data_dir / "keys.json")
         if self.sandboxed:
-            made |= {"DISCORD_BASE_URL": self.sandbox_url, "DISCORD_CDN_URL": self.sandbox_url}
+            made |= {"DISCORD_BASE_URL": self.sandbox_url, "DISCORD_CDN_URL": f"{self.sandbox_url}/cdn"}
         else:
             made = {name: value for name, value in made.items() if not name.startswith("DISCORD_")}
         ours = ("KOVRA_", "DISCORD_", "DATABASE_URL", "REDIS_URL", "PORT")
