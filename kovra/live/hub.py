@@ -145,7 +145,7 @@ class Hub:
                 raise Unavailable("this process is stopping")
             feed = self._feeds.setdefault(guild_id, _Feed(guild_id, newest))
             # The reader may be ahead of this process, after a stream from another one.
-            stream = Subscription(guild_id, max(seen, feed.shown), visible, self._leave)
+            stream = Subscription(guild_id, seen, visible, self._leave)
             feed.streams.add(stream)
             return stream, feed.shown
 
