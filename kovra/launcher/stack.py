@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
+from kovra import config
 from kovra.launcher import keys as key_file
 from kovra.launcher.bootstrap import CHECKOUT
 from kovra.launcher.postgres import EmbeddedPostgres
@@ -309,7 +310,7 @@ class Stack:
             with log.open("wb") as out:
                 done = subprocess.run(
                     [sys.executable, "-m", "kovra", "release"],
-                    env=self.env,
+                    env=only_its_secrets("release", self.env),
                     cwd=CHECKOUT,
                     stdin=subprocess.DEVNULL,
                     stdout=out,
@@ -336,7 +337,7 @@ class Stack:
         return Process(
             name=name,
             argv=[sys.executable, *words],
-            env=self.env,
+            env=only_its_secrets(name, self.env),
             cwd=CHECKOUT,
             log=self.logs / f"{name}.log",
             ready=ready,
@@ -347,6 +348,17 @@ class Stack:
         began, more = time.monotonic(), [""]
         yield more
         self.step(name, time.monotonic() - began, more[-1])
+
+
+def only_its_secrets(name: str, env: Mapping[str, str]) -> dict[str, str]:
+    """The environment of one process, without the secrets that only others need.
+
+    The web process, which talks to everybody, holds neither Guard's token nor Guard's keys.
+    """
+    if name not in set(config.Process):
+        return dict(env)
+    others = set().union(*config.NEEDS.values()) - config.NEEDS[config.Process(name)]
+    return {variable: value for variable, value in env.items() if variable not in others}
 
 
 def claim_port(wanted: int, option: str, but: int = 0) -> int:
