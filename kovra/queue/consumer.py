@@ -99,8 +99,14 @@ class LanesConsumer(Consumer):
             self._let_go(entry)
 
     def close(self) -> None:
-        cached = [self.state.cache.popleft() for _ in range(len(self.state.cache))]
-        self.requeue(cached)
+        self.requeue([self.state.cache.popleft() for _ in range(len(self.state.cache))])
+        solo = self.broker.holdings.solo
+        if solo is not None and solo[0] == self.queue_name and self.broker.holdings.empty():
+            self.broker.holdings.solo = None
+            try:
+                self._run("finish", solo[1], "leave", self.broker.consumer_name)
+            except UNREACHED as error:
+                raise ConnectionClosed(error) from error
 
     # -- one round ----------------------------------------------------------------------------------------------------
 
@@ -110,7 +116,7 @@ class LanesConsumer(Consumer):
         self._keep_up()
         self.state.freed.clear()
         if self._free() <= 0:
-            self.state.freed.wait(self.nap_s)
+            self.state.freed.wait(min(self.timeout_s, self.nap_s))
             return None
         prefix = self._listen()
         if prefix is not None:

@@ -103,7 +103,7 @@ def take_all() -> Callable[[LanesConsumer], list[Entry]]:
 
     def take_all(consumer: LanesConsumer) -> list[Entry]:
         got, idle = [], 0
-        while idle < 5:
+        while idle < 3:
             entry = next(consumer)
             idle = 0 if entry is not None else idle + 1
             if entry is not None:

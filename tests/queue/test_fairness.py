@@ -122,7 +122,7 @@ def test_bulk_holds_at_most_three_quarters_of_a_worker(desk, take, take_all, tex
 def test_one_pick_in_eight_favours_bulk(desk, take, texts):
     broker = desk.broker(in_flight=1000)
     consumer = desk.consumer(broker, prefetch=1)
-    for i in range(100):
+    for _ in range(100):
         broker.offer(desk.message("now", lane=A))
         broker.offer(desk.message("bulk", lane=B, priority=1))
 

@@ -3,6 +3,7 @@
 --   ack:     ref, order key, lock, lock ttl ms
 --   bury:    ref, order key, lock, lock ttl ms, cause, detail, deliveries, dead ttl ms, max bytes
 --   requeue: refs that go back                    resync: the refs the consumer knows; all others go back
+--   leave:   nothing; the consumer does not wait for a suspect any more
 -- Reply: how many entries it changed.
 local op, own, n = ARGV[3], P..'own:'..ARGV[4], 0
 if op == 'requeue' then
@@ -12,6 +13,8 @@ if op == 'requeue' then
       n = n + 1
     end
   end
+elseif op == 'leave' then
+  if redis.call('GET', P..'solo') == ARGV[4] then n = redis.call('DEL', P..'solo') end
 elseif op == 'resync' then  -- a fetch whose reply was lost left us holding what we never saw
   local known = {}
   for i = 5, #ARGV do known[ARGV[i]] = true end

@@ -197,6 +197,7 @@ local function abandon(consumer, kind)
   for _, ref in ipairs(refs) do orphan(ref, kind) end
   redis.call('DEL', P..'own:'..consumer)
   redis.call('ZREM', P..'hb', consumer)
+  if redis.call('GET', P..'solo') == consumer then redis.call('DEL', P..'solo') end
   return #refs
 end
 
