@@ -1,0 +1,96 @@
+"""What it costs to wait: counted in commands, not in time."""
+
+import threading
+
+import pytest
+
+
+@pytest.fixture
+def commands(real):
+    """``commands()``: what the server has run so far, by name."""
+    return lambda: {name.removeprefix("cmdstat_"): row["calls"] for name, row in real.info("commandstats").items()}
+
+
+def test_an_idle_round_over_64_shards_is_one_blpop(real_desk, commands, take_all):
+    broker = real_desk.broker(shards=64)
+    consumer = real_desk.consumer(broker)
+    take_all(consumer)
+    broker.state("work").looked_at = broker.state("work").beat_at = float("inf")  # keep the slow look out of the count
+
+    before = commands()
+    for _ in range(10):
+        assert next(consumer) is None
+    after = commands()
+
+    spent = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
+    assert spent == {"blpop": 10, "info": 1}
+
+
+def test_a_slow_look_costs_one_exists_where_a_shard_is_empty(real_desk, commands, take_all):
+    broker = real_desk.broker(shards=64)
+    consumer = real_desk.consumer(broker)
+    take_all(consumer)
+
+    before = commands()
+    consumer._look(0.0)
+    after = commands()
+
+    assert consumer.slice == 18  # all 64 in a quarter of 15 s
+    assert after["evalsha"] - before["evalsha"] == after["exists"] - before["exists"] == 18
+
+
+def test_only_the_shard_that_rang_is_fetched(real_desk, take_all, take, monkeypatch):
+    broker = real_desk.broker(shards=64)
+    consumer = real_desk.consumer(broker)
+    take_all(consumer)
+    asked, run = [], broker.scripts.run
+
+    def listen(name, prefix, *args, **options):
+        asked.append((name, prefix))
+        return run(name, prefix, *args, **options)
+
+    monkeypatch.setattr(broker.scripts, "run", listen)
+    broker.offer(real_desk.message(lane=str(7 << 22)))
+    take(consumer, 1)
+
+    assert [prefix for name, prefix in asked if name == "fetch"] == ["kovra:{s7}:work:"]
+
+
+def test_a_sleeper_is_woken_by_the_doorbell_and_not_by_its_clock(real_desk, real, eventually):
+    broker = real_desk.broker()
+    consumer = broker.consume("work", prefetch=1, timeout=60_000)
+    consumer.timeout_s = consumer.nap_s = 60.0  # asleep for longer than this test may take
+    got = []
+
+    def listen():
+        while not got:
+            if (entry := next(consumer)) is not None:
+                got.append(entry)
+
+    sleeper = threading.Thread(target=listen, daemon=True)
+    sleeper.start()
+    eventually(lambda: real.info("clients")["blocked_clients"] == 1)
+    # The socket's own time-out is five seconds: ring well before.
+    broker.offer(real_desk.message("x", lane="1"))
+    sleeper.join(4)
+
+    assert [entry.args for entry in got] == [("x",)]
+
+
+def test_an_offer_rings_once_however_many_wait(real_desk):
+    broker = real_desk.broker()
+
+    for i in range(10):
+        broker.offer(real_desk.message(i, lane="1"))
+
+    assert real_desk.client.llen(real_desk.prefix(broker, "1") + "wake:0") == 1
+
+
+def test_work_that_is_left_rings_for_the_next_worker(real_desk, take):
+    broker = real_desk.broker()
+    for i in range(10):
+        broker.offer(real_desk.message(i, lane="1"))
+
+    take(real_desk.consumer(broker, prefetch=2), 2)
+
+    assert real_desk.client.llen(real_desk.prefix(broker, "1") + "wake:0") == 1
