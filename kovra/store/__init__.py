@@ -1,0 +1,24 @@
+"""KEEP: PostgreSQL, the truth. Nothing else in Kovra speaks SQL.
+
+``database``  one engine per process: transactions under one guild, the clock, what to do when it does not answer
+``tables``    every table
+``migrate``   brings a database to the newest revision
+``requests``  the queue of record: receipts, accept, the status of one request
+``budgets``   what a moderator has spent, counted from the rows
+``ledger``    how the executor writes the queue of record: claims, intents, results
+``liveness``  proof that a worker lives, and the release of what a dead one held
+``backlog``   what the relay brings back to the lanes
+``cases``     cases: finalise, pages, one case in full
+``events``    the numbered events of a guild
+``audit``     the sealed record of a guild, its verification, and the quarantine of refused entries
+``guilds``    scopes (who may read what), cards, the roster that rights are decided from
+``mirror``    Discord's state as the bot hears it
+``members``   people of a guild: search and cards
+``sessions``  sign-ins and sessions of the dashboard
+
+Rows stay in this room; what leaves is a frozen value. Every read of a guild's data goes through a
+:class:`~kovra.store.guilds.GuildScope` or names its guild, and PostgreSQL's row-level security is the second wall.
+
+Locks are taken in one order, so that no two transactions wait for each other: moderator (advisory), request row,
+``guild_counters``, ``audit_heads``.
+"""

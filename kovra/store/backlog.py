@@ -1,0 +1,94 @@
+"""What the relay brings back to the lanes: accepted and not taken, or begun by someone who is gone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import and_, func, or_, select, update
+
+from kovra.actions.request import Action, State
+from kovra.ids import GuildId, UserId
+from kovra.store.database import Database, enter_guild
+from kovra.store.tables import ActionRequests
+
+#: An entry that is on its lane is usually claimed sooner; one that is not has been waiting long enough.
+PATIENCE = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overdue:
+    """A request to be put on its guild's lane again, with the sealed bytes as they were accepted."""
+
+    guild_id: GuildId
+    request_id: UUID
+    action: Action
+    target_id: UserId
+    body: bytes
+    kid: str
+    sig: str
+
+
+class Backlog:
+    """The relay's view of the queue of record, across all guilds."""
+
+    def __init__(self, database: Database, patience: timedelta = PATIENCE) -> None:
+        self._database = database
+        self._patience = patience
+
+    def overdue(self, limit: int = 200) -> list[Overdue]:
+        """Requests that somebody should be executing, oldest first.
+
+        Accepted, due and unclaimed for 2 s; or claimed, and the claim was freed or its time is over. Whatever is given
+        here is not given again for 2 s, also to another relay.
+        """
+        row, now = ActionRequests, self._database.now()
+        lately = now - self._patience
+        waiting = and_(
+            row.state == State.ACCEPTED.value,
+            # A due time was chosen on purpose: no patience on top of it.
+            or_(
+                and_(row.due_at.is_(None), func.coalesce(row.enqueued_at, row.accepted_at) < lately),
+                row.due_at <= now,
+            ),
+        )
+        abandoned = and_(
+            row.state.in_([State.EXECUTING.value, State.APPLIED.value]),
+            or_(row.claim_until.is_(None), row.claim_until < now),
+        )
+        late = (
+            select(row)
+            .where(or_(waiting, abandoned), or_(row.relayed_at.is_(None), row.relayed_at < lately))
+            .order_by(row.created_at)
+            .limit(limit)
+        )
+        with self._database.transaction(None) as session:
+            rows = session.scalars(late).all()
+            ids = defaultdict(list)
+            for found in rows:
+                ids[GuildId(found.guild_id)].append(found.request_id)
+            mine: set[UUID] = set()
+            for guild_id in sorted(ids):
+                # To mark a row is to change it, which takes being in its guild.
+                enter_guild(session, guild_id)
+                free = select(row.request_id).where(row.guild_id == guild_id, row.request_id.in_(ids[guild_id]))
+                free = free.where(or_(row.relayed_at.is_(None), row.relayed_at < lately))
+                mark = update(row).where(row.guild_id == guild_id)
+                mark = mark.where(row.request_id.in_(free.with_for_update(skip_locked=True)))
+                mark = mark.values(relayed_at=now).returning(row.request_id)
+                mine |= set(session.scalars(mark.execution_options(synchronize_session=False)))
+            return [_overdue(found) for found in rows if found.request_id in mine]
+
+
+def _overdue(row: ActionRequests) -> Overdue:
+    return Overdue(
+        guild_id=GuildId(row.guild_id),
+        request_id=row.request_id,
+        action=Action(row.action),
+        target_id=UserId(row.target_id),
+        body=row.body,
+        kid=row.kid,
+        sig=row.sig,
+    )

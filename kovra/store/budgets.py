@@ -1,0 +1,64 @@
+"""What a moderator has spent of a budget, counted from the rows: they are the ledger, and losing Redis gives nothing
+back. The arithmetic is :mod:`kovra.actions.budget`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from kovra.actions import budget
+from kovra.actions.request import Action, ActionRequest, Refusal, Source
+from kovra.ids import GuildId, UserId
+from kovra.store.tables import ActionRequests, GuildSettings
+
+#: Only what people ask for by hand is on their budget; AutoMod and anti-nuke have a cap of their own.
+BY_HAND = frozenset({Source.DASHBOARD, Source.DISCORD, Source.API})
+
+#: The name space of the moderators' advisory locks (PostgreSQL's two-number locks).
+_MODERATOR_LOCK = 7_266
+
+
+def lock_moderator(session: Session, guild_id: GuildId, moderator_id: UserId) -> None:
+    """Let one accept of a moderator run at a time in a guild, until the end of the transaction.
+
+    Without it, two counts could both see the last free place. It guards only under READ COMMITTED, where the count
+    that follows sees what the one before has committed.
+    """
+    name = f"{guild_id}:{moderator_id}"
+    session.execute(select(func.pg_advisory_xact_lock(_MODERATOR_LOCK, func.hashtext(name))))
+
+
+def limits_of(session: Session, guild_id: GuildId, defaults: Mapping[Action, int]) -> dict[Action, int]:
+    """The limits of a guild: its own settings over the defaults."""
+    changed = session.scalars(select(GuildSettings.budgets).where(GuildSettings.guild_id == guild_id)).one_or_none()
+    own = {Action(name): limit for name, limit in (changed or {}).items() if name in Action}
+    return {**defaults, **own}
+
+
+def over_budget(
+    session: Session, request: ActionRequest, defaults: Mapping[Action, int], now: datetime
+) -> Refusal | None:
+    """The refusal of a request whose moderator's budget is used up. The moderator must be locked."""
+    if request.source not in BY_HAND:
+        return None
+    limit = limits_of(session, request.guild_id, defaults).get(request.action)
+    if limit is None:
+        return None
+    row = ActionRequests
+    spent = (
+        select(row.accepted_at)
+        .where(
+            row.guild_id == request.guild_id,
+            row.moderator_id == request.moderator_id,
+            row.action == request.action.value,
+            row.accepted_at > now - budget.WINDOW,
+            row.source.in_([source.value for source in BY_HAND]),
+        )
+        .order_by(row.accepted_at)
+    )
+    given = budget.grant(limit, session.scalars(spent).all(), 1, now)
+    return budget.refusal(request.action, given) if given.granted == 0 else None

@@ -1,0 +1,178 @@
+"""Writing cases: the gapless number, the digest, and the chain that binds each case to the one before."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from kovra.actions.audit import GENESIS
+from kovra.actions.request import Action, ActionRequest, Source, State
+from kovra.actions.rights import Standing
+from kovra.guard.case import Case
+from kovra.ids import GuildId, UserId
+from kovra.store.database import Database
+from kovra.store.tables import ActionRequests, GuildCounters, ModCases
+
+
+def keep_case(
+    session: Session,
+    key: bytes,
+    request: ActionRequest,
+    standing: Standing,
+    row: ActionRequests,
+    ends_at: datetime | None,
+    now: ColumnElement[datetime],
+) -> tuple[Case, int]:
+    """Take the guild's next case number and write the case; gives the case and the number of its event.
+
+    A rollback gives both numbers back, so they have no gaps. The counters are held from here until commit.
+    """
+    case_no, seq, previous, created_at = session.execute(_next_numbers(request.guild_id, now)).one()
+    case = Case(
+        guild_id=request.guild_id,
+        case_no=case_no,
+        request_id=request.request_id,
+        action=request.action,
+        target_id=request.target_id,
+        target_name=standing.target.name,
+        moderator_id=request.moderator_id,
+        moderator_name=standing.moderator.name,
+        source=request.source,
+        reason=request.reason,
+        created_at=created_at,
+        ends_at=ends_at,
+    )
+    digest = case_digest(case, dict(request.params))
+    seal = chain(key, previous or GENESIS, digest)
+    facts = {
+        "request_id": case.request_id,
+        "action": case.action.value,
+        "target_id": case.target_id,
+        "target_name": case.target_name,
+        "moderator_id": case.moderator_id,
+        "moderator_name": case.moderator_name,
+        "source": case.source.value,
+        "reason": case.reason,
+        "params": dict(request.params),
+        "created_at": created_at,
+        "ends_at": ends_at,
+    }
+    told = {
+        "notice_status": row.notice_status,
+        "notice_text": row.notice_text,
+        "notice_code": row.notice_code,
+        "notice_at": row.notice_done_at,
+    }
+    session.execute(
+        insert(ModCases).values(
+            guild_id=case.guild_id,
+            case_no=case_no,
+            **facts,
+            **told,
+            digest=digest,
+            seal=seal,
+            state=State.APPLIED.value,
+        )
+    )
+    head = update(GuildCounters).where(GuildCounters.guild_id == case.guild_id).values(case_seal=seal)
+    session.execute(head.execution_options(synchronize_session=False))
+    return case, seq
+
+
+def record_on_case(session: Session, guild_id: GuildId, case_no: int, **facts: Any) -> None:
+    """Note what became of a case's messages."""
+    write = update(ModCases).where(ModCases.guild_id == guild_id, ModCases.case_no == case_no).values(**facts)
+    session.execute(write.execution_options(synchronize_session=False))
+
+
+def case_of(row: ModCases) -> Case:
+    """A case as it stood at finalise."""
+    return Case(
+        guild_id=GuildId(row.guild_id),
+        case_no=row.case_no,
+        request_id=UUID(str(row.request_id)),
+        action=Action(row.action),
+        target_id=UserId(row.target_id),
+        target_name=row.target_name,
+        moderator_id=UserId(row.moderator_id),
+        moderator_name=row.moderator_name,
+        source=Source(row.source),
+        reason=row.reason,
+        created_at=row.created_at,
+        ends_at=row.ends_at,
+    )
+
+
+def case_digest(case: Case, params: dict[str, int]) -> bytes:
+    """The fingerprint of what a case decided: 32 bytes. What became of its messages is not under it."""
+    body = {
+        "action": case.action.value,
+        "at": _us(case.created_at),
+        "ends_at": _us(case.ends_at) if case.ends_at else None,
+        "guild_id": str(case.guild_id),
+        "moderator": [str(case.moderator_id), case.moderator_name],
+        "n": case.case_no,
+        "params": params,
+        "reason": case.reason,
+        "request_id": str(case.request_id),
+        "source": case.source.value,
+        "target": [str(case.target_id), case.target_name],
+    }
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).digest()
+
+
+def chain(key: bytes, previous_seal: bytes, digest: bytes) -> bytes:
+    """The seal of a case, bound to the case before: 32 bytes."""
+    return hmac.new(key, b"kovra.case.v1\0" + previous_seal + digest, hashlib.sha256).digest()
+
+
+class Casebook:
+    """Check the chain of cases."""
+
+    def __init__(self, database: Database, audit_key: bytes) -> None:
+        self._database = database
+        self._key = audit_key
+
+    def verify(self, guild_id: GuildId) -> int | None:
+        """The number of the first case that was altered, removed or inserted; None when all are as they were written.
+
+        Holds the guild's counters, so no case is written while it reads.
+        """
+        head = select(GuildCounters).where(GuildCounters.guild_id == guild_id).with_for_update()
+        cases = select(ModCases).where(ModCases.guild_id == guild_id).order_by(ModCases.case_no)
+        with self._database.transaction(guild_id) as session:
+            counters = session.scalars(head).one_or_none()
+            number, seal = 0, GENESIS
+            for row in session.scalars(cases.execution_options(yield_per=1_000)):
+                number += 1
+                digest = case_digest(case_of(row), row.params)
+                seal = chain(self._key, seal, digest)
+                if row.case_no != number or not hmac.compare_digest(row.seal, seal):
+                    return number
+            standing = (counters.last_case, counters.case_seal or GENESIS) if counters else (0, GENESIS)
+            return None if standing == (number, seal) else number + 1
+
+
+def _next_numbers(guild_id: GuildId, now: ColumnElement[datetime]) -> Any:
+    counters = GuildCounters
+    return (
+        insert(counters)
+        .values(guild_id=guild_id, last_case=1, last_event=1)
+        .on_conflict_do_update(
+            index_elements=["guild_id"],
+            set_={"last_case": counters.last_case + 1, "last_event": counters.last_event + 1},
+        )
+        .returning(counters.last_case, counters.last_event, counters.case_seal, now)
+    )
+
+
+def _us(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000)

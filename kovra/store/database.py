@@ -1,0 +1,150 @@
+"""One engine per process: transactions under one guild, the clock, and what to make of a PostgreSQL that is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import URL, ColumnElement, Connection, DateTime, create_engine, func, literal, make_url, select
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from kovra.actions.ports import Clock
+from kovra.errors import Unavailable
+from kovra.ids import GuildId
+
+#: A statement that takes longer is broken off: a greenlet that is gone must not leave its query running.
+STATEMENT_TIMEOUT_MS = 5_000
+#: Nothing waits for the network inside a transaction; one that stays open this long belongs to a hung process.
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
+CONNECT_TIMEOUT_S = 5
+POOL_TIMEOUT_S = 5
+
+#: SQLSTATE of a write sent to a server that has become a standby (PostgreSQL, error codes, class 25).
+_READ_ONLY_SERVER = "25006"
+
+
+def sqlalchemy_url(url: str) -> URL:
+    """Read an address as platforms hand it out; ``postgres://`` is not known to SQLAlchemy."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            url = "postgresql+psycopg2://" + url.removeprefix(prefix)
+    return make_url(url)
+
+
+class Database:
+    """PostgreSQL as one process uses it. Building one opens nothing.
+
+    Args:
+        url: as in ``DATABASE_URL``.
+        role: the role whose rights the process works with (``kovra_web``, ``kovra_worker``, ``kovra_bot``); None is
+            the owner, for migrations.
+        clock: replaces PostgreSQL's clock; tests set the time with it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        role: str | None,
+        pool_size: int = 5,
+        max_overflow: int = 10,
+        clock: Clock | None = None,
+    ) -> None:
+        address = sqlalchemy_url(url)
+        self._connect = _connect_arguments(address, role)
+        self._url = address.difference_update_query(["options"])
+        self._clock = clock
+        self.engine = create_engine(
+            self._url,
+            connect_args=self._connect,
+            pool_size=pool_size,
+            max_overflow=max_overflow,
+            pool_timeout=POOL_TIMEOUT_S,
+            pool_pre_ping=True,
+            # Pinned: under REPEATABLE READ the snapshot of a budget is older than the lock that guards it, and
+            # twenty moderators' tabs would be granted more than the budget holds.
+            isolation_level="READ COMMITTED",
+        )
+
+    @contextmanager
+    def transaction(self, guild_id: GuildId | None) -> Iterator[Session]:
+        """One transaction, which sees and writes the rows of this guild only.
+
+        Without a guild only tables that belong to no guild are in reach (sessions, gateway shards), and what a role's
+        own policies allow (the worker's relay).
+
+        Raises:
+            Unavailable: PostgreSQL did not answer, or a limit of time was hit. Nothing was kept.
+        """
+        with self.unavailable_when_away(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            if guild_id is not None:
+                enter_guild(session, guild_id)
+            yield session
+
+    def connect_alone(self) -> Connection:
+        """A connection outside the pool that commits by itself, for locks that live as long as a process."""
+        with self.unavailable_when_away():
+            engine = create_engine(
+                self._url, connect_args=self._connect, poolclass=NullPool, isolation_level="AUTOCOMMIT"
+            )
+            return engine.connect()
+
+    def now(self) -> ColumnElement[datetime]:
+        """The present moment as an SQL expression: PostgreSQL's clock, which all processes agree on."""
+        if self._clock is None:
+            return func.clock_timestamp(type_=DateTime(timezone=True))
+        return literal(self._clock.now(), DateTime(timezone=True))
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    @staticmethod
+    @contextmanager
+    def unavailable_when_away() -> Iterator[None]:
+        """Turn what a missing or overloaded PostgreSQL raises into Unavailable."""
+        try:
+            yield
+        except (OperationalError, InterfaceError, TimeoutError) as error:
+            raise Unavailable(f"the database does not answer: {_first_line(error)}") from error
+        except DBAPIError as error:
+            if error.connection_invalidated or getattr(error.orig, "pgcode", None) == _READ_ONLY_SERVER:
+                raise Unavailable(f"the database does not answer: {_first_line(error)}") from error
+            raise
+
+
+class PostgresClock(Clock):
+    """The one clock all processes agree on."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def now(self) -> datetime:
+        with self._database.transaction(None) as session:
+            return session.scalars(select(self._database.now())).one()
+
+
+def enter_guild(session: Session, guild_id: GuildId) -> None:
+    """Let the rest of the transaction see and write the rows of this guild, and of no other."""
+    session.execute(select(func.set_config("kovra.guild", str(int(guild_id)), True)))
+
+
+def _connect_arguments(address: URL, role: str | None) -> dict[str, object]:
+    settings = {
+        "timezone": "UTC",
+        "statement_timeout": STATEMENT_TIMEOUT_MS,
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    }
+    if role is not None and address.username != role:
+        settings["role"] = role
+    given = address.query.get("options", "")
+    options = " ".join([str(given), *(f"-c {name}={value}" for name, value in settings.items())]).strip()
+    return {"options": options, "connect_timeout": CONNECT_TIMEOUT_S, "application_name": role or "kovra"}
+
+
+def _first_line(error: Exception) -> str:
+    text = str(getattr(error, "orig", None) or error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,131 @@
+"""The numbered events of a guild: what open pages are told, and how a reader that was away catches up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from kovra.ids import GuildId
+from kovra.store.database import Database
+from kovra.store.tables import GuildCounters, GuildEvents
+
+#: A page that was away longer reloads its fragments instead of catching up.
+KEPT_FOR = timedelta(hours=72)
+
+
+class EventKind(StrEnum):
+    """What an event says has happened. ``docs/states.md`` names who writes which."""
+
+    ACTION_QUEUED = "action.queued"
+    ACTION_RUNNING = "action.running"
+    ACTION_DONE = "action.done"
+    ACTION_FAILED = "action.failed"
+    ACTION_REJECTED = "action.rejected"
+    ACTION_CANCELLED = "action.cancelled"
+    ACTION_EXPIRED = "action.expired"
+    CASE_CREATED = "case.created"
+    CASE_UPDATED = "case.updated"
+
+
+Facts = Mapping[str, str | int | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One event. ``facts`` are ids (snowflakes as text) and states, never names or texts."""
+
+    guild_id: GuildId
+    seq: int
+    kind: str
+    request_id: UUID | None
+    facts: Facts
+    at: datetime
+
+
+def append_event(session: Session, guild_id: GuildId, kind: EventKind, request_id: UUID | None, facts: Facts) -> int:
+    """Append an event and give its number.
+
+    Holds the guild's counters until commit, so that numbers have no gaps and appear in their order: call it late.
+    """
+    bump = (
+        insert(GuildCounters)
+        .values(guild_id=guild_id, last_event=1)
+        .on_conflict_do_update(index_elements=["guild_id"], set_={"last_event": GuildCounters.last_event + 1})
+        .returning(GuildCounters.last_event)
+    )
+    seq = session.scalars(bump).one()
+    put_event(session, guild_id, seq, kind, request_id, facts)
+    return seq
+
+
+def put_event(
+    session: Session, guild_id: GuildId, seq: int, kind: EventKind, request_id: UUID | None, facts: Facts
+) -> None:
+    """Write an event under a number that this transaction has taken."""
+    row = {"guild_id": guild_id, "seq": seq, "kind": kind.value, "request_id": request_id, "facts": dict(facts)}
+    # The moment is taken under the counters' lock: times rise with the numbers.
+    session.execute(insert(GuildEvents).values(**row, at=func.clock_timestamp()))
+
+
+class Events:
+    """Read events. No rights are checked here: the hub filters by what each viewer may see."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def after(self, guild_id: GuildId, seq: int, limit: int = 500) -> list[Event]:
+        """The events that came after this number, oldest first."""
+        page = (
+            select(GuildEvents)
+            .where(GuildEvents.guild_id == guild_id, GuildEvents.seq > seq)
+            .order_by(GuildEvents.seq)
+            .limit(limit)
+        )
+        with self._database.transaction(guild_id) as session:
+            return [_event(row) for row in session.scalars(page)]
+
+    def newest(self, guild_ids: Iterable[GuildId]) -> dict[GuildId, int]:
+        """The newest number of each guild; 0 for a guild that has had no event."""
+        wanted = list(guild_ids)
+        numbers = text("SELECT guild_id, seq FROM kovra_newest_events(:guilds)").bindparams(bindparam("guilds", wanted))
+        with self._database.transaction(None) as session:
+            found = {GuildId(guild_id): seq for guild_id, seq in session.execute(numbers)}
+        return {guild_id: found.get(guild_id, 0) for guild_id in wanted}
+
+    def oldest_kept(self, guild_id: GuildId) -> int:
+        """The oldest number that can still be read; one more than the newest when none is kept.
+
+        A reader that has seen ``n`` can catch up when ``n >= oldest_kept - 1``.
+        """
+        kept = select(func.min(GuildEvents.seq)).where(GuildEvents.guild_id == guild_id)
+        newest = select(GuildCounters.last_event).where(GuildCounters.guild_id == guild_id)
+        with self._database.transaction(guild_id) as session:
+            oldest = session.scalars(kept).one()
+            return oldest if oldest is not None else (session.scalars(newest).one_or_none() or 0) + 1
+
+    def prune(self, guild_id: GuildId, kept_for: timedelta = KEPT_FOR) -> int:
+        """Remove the events older than this; says how many. Numbers are never used again."""
+        old = delete(GuildEvents).where(
+            GuildEvents.guild_id == guild_id, GuildEvents.at < self._database.now() - kept_for
+        )
+        with self._database.transaction(guild_id) as session:
+            return session.execute(old).rowcount
+
+
+def _event(row: GuildEvents) -> Event:
+    return Event(
+        guild_id=GuildId(row.guild_id),
+        seq=row.seq,
+        kind=row.kind,
+        request_id=row.request_id,
+        facts=MappingProxyType(row.facts),
+        at=row.at,
+    )

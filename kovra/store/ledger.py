@@ -1,0 +1,382 @@
+"""The queue of record as the executor writes it: claims fenced by an epoch, intents, results.
+
+``Liveness`` proves that a worker lives; ``Backlog`` is what the relay brings back. Each method is one transaction.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import case as sql_case
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from kovra.actions.audit import AuditKind
+from kovra.actions.envelope import Verified
+from kovra.actions.request import ActionRequest, Refusal, State
+from kovra.actions.rights import Standing
+from kovra.errors import ClaimLost, EnvelopeRefused
+from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostStatus
+from kovra.guard.claim import Claim, NotClaimed
+from kovra.guard.outcome import Failure, FailureKind
+from kovra.guard.ports import Ledger as LedgerPort
+from kovra.ids import ChannelId
+from kovra.store.audit import AuditLog
+from kovra.store.backlog import Backlog, Overdue
+from kovra.store.casebook import case_of, keep_case, record_on_case
+from kovra.store.database import Database
+from kovra.store.events import EventKind, append_event, put_event
+from kovra.store.liveness import Liveness
+from kovra.store.requests import audit_entry, request_facts
+from kovra.store.tables import ActionRequests, ModCases
+
+__all__ = ["Backlog", "Ledger", "Liveness", "Overdue"]
+
+_NOBODY: Mapping[str, None] = {"claim_owner": None, "claim_key": None, "claim_until": None}
+
+
+class Ledger(LedgerPort):
+    """The executor's pen.
+
+    Args:
+        owner: names this worker process in its claims.
+        claim_key: the lock by which others see that this process lives; :class:`Liveness` must hold it.
+        claim_s: how long a claim lasts when nobody can prove its owner dead.
+        max_attempts: a request that was claimed this often and never ended has killed its workers: it is dead.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        audit_key: bytes,
+        owner: str,
+        claim_key: int,
+        claim_s: float = 30,
+        max_attempts: int = 10,
+    ) -> None:
+        self._database = database
+        self._audit_key = audit_key
+        self._audit = AuditLog(database, audit_key)
+        self._owner = owner
+        self._claim_key = claim_key
+        self._claim_for = timedelta(seconds=claim_s)
+        self._max_attempts = max_attempts
+
+    def claim(self, verified: Verified) -> Claim | NotClaimed:
+        """Take a request, when it is due and nobody alive has it."""
+        request = verified.request
+        try:
+            with self._database.transaction(request.guild_id) as session:
+                _same_as_kept(session, verified)
+                taken = self._take(session, request)
+                if taken is None:
+                    return self._why_not(session, request)
+                row, now = taken
+                if row.attempts > self._max_attempts:
+                    self._bury(session, request, row)
+                    return NotClaimed.FINISHED
+                if row.state == State.EXECUTING:
+                    self._tell(session, EventKind.ACTION_RUNNING, request, State.EXECUTING)
+                return _claim(session, request, row, now)
+        except IntegrityError as error:
+            if getattr(error.orig, "diag", None) and error.orig.diag.constraint_name == "uq_action_requests_executing":
+                return NotClaimed.TARGET_BUSY
+            raise
+
+    def intend_notice(self, claim: Claim) -> None:
+        """Commit that the DM is about to be sent; the moment of the first try stays."""
+        row, now = ActionRequests, self._database.now()
+        with self._database.transaction(claim.guild_id) as session:
+            self._write(
+                session,
+                claim,
+                (State.EXECUTING, State.APPLIED),
+                notice_status=NoticeStatus.SENDING.value,
+                notice_at=func.coalesce(row.notice_at, now),
+                checked_at=func.coalesce(row.checked_at, now),
+            )
+
+    def record_notice(self, claim: Claim, result: NoticeResult) -> None:
+        """What became of the DM; on the case too, when there is one."""
+        facts = {
+            "notice_status": result.status.value,
+            "notice_text": result.text,
+            "notice_code": result.code,
+        }
+        with self._database.transaction(claim.guild_id) as session:
+            case_no = self._write(
+                session,
+                claim,
+                (State.EXECUTING, State.APPLIED),
+                **facts,
+                notice_channel_id=result.channel_id,
+                notice_message_id=result.message_id,
+                notice_done_at=self._database.now(),
+            )
+            if case_no is not None:
+                record_on_case(session, claim.guild_id, case_no, **facts, notice_at=self._database.now())
+
+    def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> None:
+        """Commit that Guard is about to act."""
+        row, now = ActionRequests, self._database.now()
+        with self._database.transaction(claim.guild_id) as session:
+            self._write(
+                session,
+                claim,
+                (State.EXECUTING,),
+                effect_at=now,
+                effect_before=dict(before),
+                checked_at=func.coalesce(row.checked_at, now),
+            )
+
+    def finalise(self, claim: Claim, *, standing: Standing, ends_at: datetime | None) -> Case:
+        """Case number, case, event and state in one transaction.
+
+        The request row is locked first and the counters last, so that a number is held for two round trips only.
+        """
+        row = ActionRequests
+        mine = select(row, self._database.now()).where(*_fence(claim, (State.EXECUTING,))).with_for_update(of=row)
+        with self._database.transaction(claim.guild_id) as session:
+            found = session.execute(mine).one_or_none()
+            if found is None:
+                raise ClaimLost(f"request {claim.request_id} is no longer ours")
+            kept, seq = keep_case(
+                session, self._audit_key, claim.request, standing, found[0], ends_at, self._database.now()
+            )
+            facts = request_facts(claim.request, State.APPLIED) | {"case_no": kept.case_no}
+            put_event(session, claim.guild_id, seq, EventKind.CASE_CREATED, claim.request_id, facts)
+            self._write(
+                session,
+                claim,
+                (State.EXECUTING,),
+                state=State.APPLIED.value,
+                case_no=kept.case_no,
+                checked_at=func.coalesce(row.checked_at, found[1]),
+                effect_done_at=sql_case((row.effect_at.is_not(None), found[1]), else_=None),
+                applied_at=kept.created_at,
+            )
+            return kept
+
+    def intend_post(self, claim: Claim, channel_id: ChannelId) -> None:
+        """Commit that the post in the log channel is about to be sent."""
+        moment = func.coalesce(ActionRequests.post_at, self._database.now())
+        with self._database.transaction(claim.guild_id) as session:
+            self._write(
+                session,
+                claim,
+                (State.APPLIED,),
+                post_status=PostStatus.SENDING.value,
+                post_channel_id=channel_id,
+                post_at=moment,
+            )
+
+    def record_post(self, claim: Claim, result: PostResult) -> None:
+        """What became of the post in the log channel."""
+        facts = {
+            "post_status": result.status.value,
+            "post_code": result.code,
+            "post_channel_id": result.channel_id,
+            "post_message_id": result.message_id,
+        }
+        with self._database.transaction(claim.guild_id) as session:
+            case_no = self._write(session, claim, (State.APPLIED,), **facts, post_done_at=self._database.now())
+            if case_no is not None:
+                record_on_case(session, claim.guild_id, case_no, **facts)
+
+    def finish(self, claim: Claim) -> None:
+        """The request is done: nothing is left to do for it."""
+        row = ActionRequests
+        told = select(row.notice_status).where(row.request_id == claim.request_id)
+        with self._database.transaction(claim.guild_id) as session:
+            case_no = self._end(session, claim, (State.APPLIED,), State.DONE)
+            if case_no is not None:
+                record_on_case(session, claim.guild_id, case_no, state=State.DONE.value)
+            more = {"case_no": case_no, "notice": session.scalars(told).one()}
+            self._tell(session, EventKind.ACTION_DONE, claim.request, State.DONE, **more)
+
+    def fail(self, claim: Claim, failure: Failure) -> None:
+        """The request ends without a case: ``failed``, or ``dead`` when its attempts are used up."""
+        state = State.DEAD if failure.kind is FailureKind.ATTEMPTS else State.FAILED
+        with self._database.transaction(claim.guild_id) as session:
+            now = self._database.now()
+            done = sql_case((ActionRequests.effect_at.is_not(None), now), else_=None)
+            self._end(session, claim, (State.EXECUTING,), state, effect_done_at=done, **_failure(failure))
+            self._announce_failure(session, claim.request, state, failure)
+
+    def reject(self, claim: Claim, refusal: Refusal) -> None:
+        """The request is refused at its turn."""
+        why = {"refusal_kind": refusal.kind.value, "refusal_sentence": refusal.sentence}
+        with self._database.transaction(claim.guild_id) as session:
+            checked = {"checked_at": self._database.now(), "refusal_until": refusal.until}
+            self._end(session, claim, (State.EXECUTING,), State.REJECTED, **why, **checked)
+            self._tell(session, EventKind.ACTION_REJECTED, claim.request, State.REJECTED)
+            self._audit.append_in(session, audit_entry(AuditKind.ACTION_REJECTED, claim.request, refusal))
+
+    def expire(self, claim: Claim) -> None:
+        """The request waited too long to be still wanted."""
+        with self._database.transaction(claim.guild_id) as session:
+            self._end(session, claim, (State.EXECUTING,), State.EXPIRED)
+            self._tell(session, EventKind.ACTION_EXPIRED, claim.request, State.EXPIRED)
+            self._audit.append_in(session, audit_entry(AuditKind.ACTION_EXPIRED, claim.request))
+
+    def give_back(self, claim: Claim, *, delay_s: float) -> None:
+        """Let the request wait. It is certain that nothing was done, and an orderly return costs no attempt."""
+        row = ActionRequests
+        with self._database.transaction(claim.guild_id) as session:
+            self._write(
+                session,
+                claim,
+                (State.EXECUTING,),
+                state=State.ACCEPTED.value,
+                attempts=row.attempts - 1,
+                due_at=self._database.now() + timedelta(seconds=delay_s),
+                effect_at=None,
+                effect_before=None,
+                checked_at=None,
+                **_NOBODY,
+            )
+            self._tell(session, EventKind.ACTION_QUEUED, claim.request, State.ACCEPTED)
+
+    # What the methods above share.
+
+    def _take(self, session: Session, request: ActionRequest) -> tuple[ActionRequests, datetime] | None:
+        """Claim the row in one statement: due, and free because nobody has it, its time is over, or its owner died."""
+        row, now = ActionRequests, self._database.now()
+        free = or_(
+            row.state == State.ACCEPTED.value,
+            row.claim_until.is_(None),
+            row.claim_until < now,
+            func.pg_try_advisory_xact_lock(row.claim_key),
+        )
+        take = (
+            update(row)
+            .where(
+                row.guild_id == request.guild_id,
+                row.request_id == request.request_id,
+                row.state.in_([State.ACCEPTED.value, State.EXECUTING.value, State.APPLIED.value]),
+                or_(row.due_at.is_(None), row.due_at <= now),
+                free,
+            )
+            .values(
+                state=sql_case((row.state == State.APPLIED.value, row.state), else_=State.EXECUTING.value),
+                attempts=row.attempts + 1,
+                claim_owner=self._owner,
+                claim_key=self._claim_key,
+                claim_epoch=row.claim_epoch + 1,
+                claim_until=now + self._claim_for,
+                claimed_at=now,
+                due_at=None,
+            )
+            .returning(row, now)
+        )
+        fresh = {"synchronize_session": False, "populate_existing": True}
+        taken = session.execute(take.execution_options(**fresh)).one_or_none()
+        return (taken[0], taken[1]) if taken else None
+
+    def _why_not(self, session: Session, request: ActionRequest) -> NotClaimed:
+        row = session.get_one(ActionRequests, request.request_id, populate_existing=True)
+        if State(row.state).terminal:
+            return NotClaimed.FINISHED
+        return NotClaimed.DEFERRED if row.due_at is not None else NotClaimed.RUNNING
+
+    def _bury(self, session: Session, request: ActionRequest, row: ActionRequests) -> None:
+        """End a request that was begun too often and never ended."""
+        stands = f" Case #{row.case_no} stands; its messages may be missing." if row.case_no is not None else ""
+        failure = Failure(
+            kind=FailureKind.ATTEMPTS,
+            sentence=(
+                f"Guard began this {request.action} {self._max_attempts} times and was stopped every time, so it gave "
+                f"up.{stands} Look at {request.target_id} in Discord before asking again."
+            ),
+        )
+        dead = {"state": State.DEAD.value, "attempts": self._max_attempts, "done_at": self._database.now()}
+        row_of = ActionRequests
+        end = update(row_of).where(row_of.request_id == request.request_id, row_of.guild_id == request.guild_id)
+        _run(session, end.values(**dead, **_failure(failure), **_NOBODY))
+        self._announce_failure(session, request, State.DEAD, failure)
+
+    def _announce_failure(self, session: Session, request: ActionRequest, state: State, failure: Failure) -> None:
+        self._tell(session, EventKind.ACTION_FAILED, request, state, kind=failure.kind.value)
+        facts = {"failure": failure.kind.value, "code": failure.code, "sentence": failure.sentence}
+        self._audit.append_in(session, audit_entry(AuditKind.ACTION_FAILED, request, **facts))
+
+    @staticmethod
+    def _tell(
+        session: Session, kind: EventKind, request: ActionRequest, state: State, **more: str | int | None
+    ) -> None:
+        append_event(session, request.guild_id, kind, request.request_id, request_facts(request, state) | more)
+
+    def _end(self, session: Session, claim: Claim, states: tuple[State, ...], end: State, **values: Any) -> int | None:
+        moment = self._database.now()
+        return self._write(session, claim, states, state=end.value, done_at=moment, **_NOBODY, **values)
+
+    @staticmethod
+    def _write(session: Session, claim: Claim, states: tuple[State, ...], **values: Any) -> int | None:
+        """Write on the claim's row and give its case number.
+
+        Raises:
+            ClaimLost: another worker has claimed the row since, or it is past these states.
+        """
+        write = update(ActionRequests).where(*_fence(claim, states)).values(**values)
+        written = _run(session, write.returning(ActionRequests.case_no)).one_or_none()
+        if written is None:
+            raise ClaimLost(f"request {claim.request_id} is no longer ours")
+        return written.case_no
+
+
+def _fence(claim: Claim, states: tuple[State, ...]) -> tuple[Any, ...]:
+    row = ActionRequests
+    return (
+        row.guild_id == claim.guild_id,
+        row.request_id == claim.request_id,
+        row.claim_epoch == claim.epoch,
+        row.state.in_([state.value for state in states]),
+    )
+
+
+def _same_as_kept(session: Session, verified: Verified) -> None:
+    """The bytes that travelled must be the bytes that were accepted."""
+    body = select(ActionRequests.body).where(
+        ActionRequests.request_id == verified.request.request_id,
+        ActionRequests.guild_id == verified.request.guild_id,
+    )
+    kept = session.scalars(body).one_or_none()
+    if kept is None:
+        raise EnvelopeRefused("unknown_request")
+    if not hmac.compare_digest(kept, verified.body):
+        raise EnvelopeRefused("row_differs")
+
+
+def _claim(session: Session, request: ActionRequest, row: ActionRequests, now: datetime) -> Claim:
+    case = session.get_one(ModCases, (request.guild_id, row.case_no)) if row.case_no is not None else None
+    return Claim(
+        request=request,
+        epoch=row.claim_epoch,
+        attempt=row.attempts,
+        state=State(row.state),
+        accepted_at=row.accepted_at or row.created_at,
+        expires_at=row.expires_at,
+        now=now,
+        effect_intended=row.effect_at is not None,
+        notice=NoticeStatus(row.notice_status) if row.notice_status else None,
+        notice_at=row.notice_at,
+        post=PostStatus(row.post_status) if row.post_status else None,
+        post_at=row.post_at,
+        case=case_of(case) if case else None,
+    )
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    return {
+        "failure_kind": failure.kind.value,
+        "failure_sentence": failure.sentence,
+        "failure_code": failure.code,
+    }
+
+
+def _run(session: Session, statement: Any) -> Any:
+    return session.execute(statement.execution_options(synchronize_session=False))

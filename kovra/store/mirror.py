@@ -1,0 +1,206 @@
+"""Discord's state as the bot hears it. Every write may come twice, and again after a reconnect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from kovra.ids import ChannelId, GuildId, RoleId, UserId
+from kovra.store.database import Database
+from kovra.store.tables import Bans, Base, Channels, GatewayShards, Guilds, Members, Roles
+
+#: PostgreSQL takes 65,535 values in one statement; a member has a dozen.
+_ROWS_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuildRow:
+    """A guild as Discord tells of it. ``guard_id`` is Guard's own user."""
+
+    guild_id: GuildId
+    name: str
+    icon: str | None
+    owner_id: UserId
+    guard_id: UserId
+    member_count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleRow:
+    """A role. @everyone has the guild's id and position 0."""
+
+    role_id: RoleId
+    name: str
+    position: int
+    permissions: int
+    colour: int = 0
+    managed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelRow:
+    """A channel; ``kind`` is Discord's channel type."""
+
+    channel_id: ChannelId
+    name: str
+    kind: int
+    position: int = 0
+    parent_id: ChannelId | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberRow:
+    """A member. ``avatar`` is the hash of the user's avatar; ``role_ids`` may leave out @everyone."""
+
+    user_id: UserId
+    username: str
+    global_name: str | None
+    nick: str | None
+    avatar: str | None
+    bot: bool
+    role_ids: Sequence[int]
+    joined_at: datetime | None
+    timed_out_until: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BanRow:
+    """A ban and the user it holds."""
+
+    user_id: UserId
+    username: str
+    global_name: str | None
+    avatar: str | None
+    bot: bool
+    reason: str | None
+
+
+class Mirror:
+    """Write what the gateway says."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def guild(self, guild: GuildRow) -> None:
+        """Guard is in this guild."""
+        with self._database.transaction(guild.guild_id) as session:
+            facts = asdict(guild) | {"gone_at": None, "mirrored_at": self._database.now()}
+            _put(session, Guilds, ["guild_id"], [facts])
+
+    def guild_gone(self, guild_id: GuildId) -> None:
+        """Guard was removed from this guild. Its history stays."""
+        with self._database.transaction(guild_id) as session:
+            _run(session, update(Guilds).where(Guilds.guild_id == guild_id).values(gone_at=self._database.now()))
+
+    def roles(self, guild_id: GuildId, roles: Iterable[RoleRow]) -> None:
+        """These are all the roles of the guild."""
+        rows = [asdict(role) | {"guild_id": guild_id} for role in roles]
+        with self._database.transaction(guild_id) as session:
+            _put(session, Roles, ["guild_id", "role_id"], rows)
+            kept = [row["role_id"] for row in rows]
+            _run(session, delete(Roles).where(Roles.guild_id == guild_id, Roles.role_id.not_in(kept)))
+
+    def role(self, guild_id: GuildId, role: RoleRow) -> None:
+        """A role was made or changed."""
+        with self._database.transaction(guild_id) as session:
+            _put(session, Roles, ["guild_id", "role_id"], [asdict(role) | {"guild_id": guild_id}])
+
+    def role_gone(self, guild_id: GuildId, role_id: RoleId) -> None:
+        """A role was deleted. Members keep its id until Discord says so; without the role it gives them nothing."""
+        with self._database.transaction(guild_id) as session:
+            _run(session, delete(Roles).where(Roles.guild_id == guild_id, Roles.role_id == role_id))
+
+    def channels(self, guild_id: GuildId, channels: Iterable[ChannelRow]) -> None:
+        """These are all the channels of the guild."""
+        rows = [asdict(channel) | {"guild_id": guild_id} for channel in channels]
+        with self._database.transaction(guild_id) as session:
+            _put(session, Channels, ["guild_id", "channel_id"], rows)
+            kept = [row["channel_id"] for row in rows]
+            _run(session, delete(Channels).where(Channels.guild_id == guild_id, Channels.channel_id.not_in(kept)))
+
+    def channel(self, guild_id: GuildId, channel: ChannelRow) -> None:
+        """A channel was made or changed."""
+        with self._database.transaction(guild_id) as session:
+            _put(session, Channels, ["guild_id", "channel_id"], [asdict(channel) | {"guild_id": guild_id}])
+
+    def channel_gone(self, guild_id: GuildId, channel_id: ChannelId) -> None:
+        """A channel was deleted."""
+        with self._database.transaction(guild_id) as session:
+            _run(session, delete(Channels).where(Channels.guild_id == guild_id, Channels.channel_id == channel_id))
+
+    def members(self, guild_id: GuildId, members: Iterable[MemberRow], *, complete: bool) -> None:
+        """These are members. ``complete``: they are all, and whoever is not among them has left."""
+        with self._database.transaction(guild_id) as session:
+            now = session.scalars(select(self._database.now())).one()
+            rows = [_member(guild_id, member, now) for member in members]
+            _put(session, Members, ["guild_id", "user_id"], rows)
+            if complete:
+                left = update(Members).where(Members.guild_id == guild_id, Members.gone_at.is_(None))
+                _run(session, left.where(_not_among(Members.user_id, rows)).values(gone_at=now))
+                _run(session, update(Guilds).where(Guilds.guild_id == guild_id).values(members_complete_at=now))
+
+    def member(self, guild_id: GuildId, member: MemberRow) -> None:
+        """A member joined or changed."""
+        self.members(guild_id, [member], complete=False)
+
+    def member_gone(self, guild_id: GuildId, user_id: UserId) -> None:
+        """A member left. They keep their name here."""
+        left = update(Members).where(Members.guild_id == guild_id, Members.user_id == user_id)
+        with self._database.transaction(guild_id) as session:
+            _run(session, left.where(Members.gone_at.is_(None)).values(gone_at=self._database.now()))
+
+    def bans(self, guild_id: GuildId, bans: Iterable[BanRow], *, complete: bool) -> None:
+        """These are banned. ``complete``: they are all."""
+        with self._database.transaction(guild_id) as session:
+            now = session.scalars(select(self._database.now())).one()
+            rows = [asdict(ban) | {"guild_id": guild_id, "mirrored_at": now} for ban in bans]
+            _put(session, Bans, ["guild_id", "user_id"], rows)
+            if complete:
+                _run(session, delete(Bans).where(Bans.guild_id == guild_id, _not_among(Bans.user_id, rows)))
+                _run(session, update(Guilds).where(Guilds.guild_id == guild_id).values(bans_complete_at=now))
+
+    def ban(self, guild_id: GuildId, ban: BanRow) -> None:
+        """Somebody was banned."""
+        self.bans(guild_id, [ban], complete=False)
+
+    def ban_gone(self, guild_id: GuildId, user_id: UserId) -> None:
+        """A ban was lifted."""
+        with self._database.transaction(guild_id) as session:
+            _run(session, delete(Bans).where(Bans.guild_id == guild_id, Bans.user_id == user_id))
+
+    def heard(self, shard_id: int, shard_count: int = 1) -> None:
+        """A gateway shard has been heard just now."""
+        row = {"shard_id": shard_id, "shard_count": shard_count, "heard_at": self._database.now()}
+        with self._database.transaction(None) as session:
+            _put(session, GatewayShards, ["shard_count", "shard_id"], [row])
+
+
+def _member(guild_id: GuildId, member: MemberRow, now: datetime) -> dict[str, Any]:
+    facts = asdict(member) | {"role_ids": list(member.role_ids)}
+    return facts | {"guild_id": guild_id, "mirrored_at": now, "gone_at": None}
+
+
+def _put(session: Session, table: type[Base], key: list[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert or bring up to date. The last of several rows of one key counts: a statement may touch a row once."""
+    unique = list({tuple(row[column] for column in key): dict(row) for row in rows}.values())
+    for start in range(0, len(unique), _ROWS_AT_ONCE):
+        page = unique[start : start + _ROWS_AT_ONCE]
+        statement = insert(table).values(page)
+        changed = {name: statement.excluded[name] for name in page[0] if name not in key}
+        session.execute(statement.on_conflict_do_update(index_elements=key, set_=changed))
+
+
+def _not_among(user_id: InstrumentedAttribute[int], rows: Sequence[Mapping[str, Any]]) -> ColumnElement[bool]:
+    # Joined, not listed: NOT IN over fifty thousand ids would compare each with each.
+    listed = func.unnest(literal([row["user_id"] for row in rows], ARRAY(BigInteger))).column_valued("listed")
+    return ~select(listed).where(listed == user_id).exists()
+
+
+def _run(session: Session, statement: Any) -> None:
+    session.execute(statement.execution_options(synchronize_session=False))

@@ -1,0 +1,392 @@
+"""Every table. A change here is the next revision in ``migrations/``; a test compares the two.
+
+Each table with a ``guild_id`` is under row-level security: a transaction sees the guild it has entered and no other.
+The rights of each role stand in the revision that made the table.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, MetaData, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Snowflake = Annotated[int, mapped_column(BigInteger)]
+Key = Annotated[int, mapped_column(BigInteger, primary_key=True, autoincrement=False)]
+Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+Json = Annotated[dict[str, Any], mapped_column(JSONB)]
+ZERO = text("0")
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+
+
+class GuildCounters(Base):
+    """The last numbers of a guild. Whoever bumps a number holds this row until commit: numbers have no gaps, and
+    their order is the order of commits. ``case_seal`` is the head of the chain of cases.
+    """
+
+    __tablename__ = "guild_counters"
+    # Half-empty pages let the one row of a busy guild be updated in place.
+    __table_args__ = {"postgresql_with": {"fillfactor": "50"}}
+
+    guild_id: Mapped[Key]
+    last_case: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    last_event: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    case_seal: Mapped[bytes | None]
+
+
+class ActionRequests(Base):
+    """The queue of record: one row per request, with the sealed bytes exactly as they travel.
+
+    The moments tell the story: ``accepted_at`` (none when it was rejected on arrival), ``enqueued_at``,
+    ``claimed_at``, ``checked_at`` (rights, again), ``notice_at``/``notice_done_at``, ``effect_at`` (intent
+    committed), ``effect_done_at``, ``applied_at`` (case), ``post_at``/``post_done_at``, ``done_at`` (its end,
+    whichever). ``due_at`` defers it; ``relayed_at`` is when the relay last brought it back.
+    """
+
+    __tablename__ = "action_requests"
+    __table_args__ = (
+        # Two tabs, two moderators: one request at a time for the same thing done to the same person.
+        Index(
+            "uq_action_requests_live",
+            "guild_id",
+            "action",
+            "target_id",
+            unique=True,
+            postgresql_where=text("state IN ('accepted', 'executing') AND action NOT IN ('warn', 'note')"),
+        ),
+        # Ban and unban of one person keep their order: one at a time is executed.
+        Index(
+            "uq_action_requests_executing",
+            "guild_id",
+            "target_id",
+            unique=True,
+            postgresql_where=text("state = 'executing'"),
+        ),
+        # The relay's question.
+        Index(
+            "ix_action_requests_open",
+            "state",
+            "claim_until",
+            postgresql_where=text("state IN ('accepted', 'executing', 'applied')"),
+        ),
+        # The budget's question.
+        Index("ix_action_requests_budget", "guild_id", "moderator_id", "action", "accepted_at"),
+        CheckConstraint(
+            "state IN ('accepted', 'executing', 'applied', 'done', 'failed', "
+            "'rejected', 'cancelled', 'expired', 'dead')",
+            name="state",
+        ),
+        # A row is updated some ten times on its way; room on its page keeps that cheap.
+        {"postgresql_with": {"fillfactor": "70"}},
+    )
+
+    request_id: Mapped[UUID] = mapped_column(primary_key=True)
+    guild_id: Mapped[Snowflake]
+    action: Mapped[str]
+    target_id: Mapped[Snowflake]
+    moderator_id: Mapped[Snowflake]
+    source: Mapped[str]
+    body: Mapped[bytes]
+    kid: Mapped[str]
+    sig: Mapped[str]
+    fingerprint: Mapped[bytes]
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(server_default=ZERO)
+    replays: Mapped[int] = mapped_column(server_default=ZERO)
+
+    issued_at: Mapped[Moment]
+    created_at: Mapped[Moment]
+    accepted_at: Mapped[Moment | None]
+    enqueued_at: Mapped[Moment | None]
+    relayed_at: Mapped[Moment | None]
+    claimed_at: Mapped[Moment | None]
+    checked_at: Mapped[Moment | None]
+    notice_at: Mapped[Moment | None]
+    notice_done_at: Mapped[Moment | None]
+    effect_at: Mapped[Moment | None]
+    effect_done_at: Mapped[Moment | None]
+    applied_at: Mapped[Moment | None]
+    post_at: Mapped[Moment | None]
+    post_done_at: Mapped[Moment | None]
+    done_at: Mapped[Moment | None]
+    due_at: Mapped[Moment | None]
+    expires_at: Mapped[Moment]
+
+    claim_owner: Mapped[str | None]
+    claim_key: Mapped[Snowflake | None]
+    claim_epoch: Mapped[int] = mapped_column(server_default=ZERO)
+    claim_until: Mapped[Moment | None]
+
+    effect_before: Mapped[Json | None]
+    notice_status: Mapped[str | None]
+    notice_text: Mapped[str | None]
+    notice_code: Mapped[int | None]
+    notice_channel_id: Mapped[Snowflake | None]
+    notice_message_id: Mapped[Snowflake | None]
+    post_status: Mapped[str | None]
+    post_code: Mapped[int | None]
+    post_channel_id: Mapped[Snowflake | None]
+    post_message_id: Mapped[Snowflake | None]
+
+    refusal_kind: Mapped[str | None]
+    refusal_sentence: Mapped[str | None]
+    refusal_until: Mapped[Moment | None]
+    failure_kind: Mapped[str | None]
+    failure_sentence: Mapped[str | None]
+    failure_code: Mapped[int | None]
+    case_no: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class ModCases(Base):
+    """The cases. ``case_no`` is the n-th case ever of its guild; a row is never deleted.
+
+    Names are those at the time. ``digest`` is the fingerprint of what was decided, ``seal`` chains it to the case
+    before; the messages' results come later and are not under it.
+    """
+
+    __tablename__ = "mod_cases"
+    __table_args__ = (
+        Index("ix_mod_cases_target", "guild_id", "target_id", "case_no"),
+        Index("ix_mod_cases_moderator", "guild_id", "moderator_id", "case_no"),
+    )
+
+    guild_id: Mapped[Key]
+    case_no: Mapped[Key]
+    request_id: Mapped[UUID] = mapped_column(unique=True)
+    action: Mapped[str]
+    target_id: Mapped[Snowflake]
+    target_name: Mapped[str]
+    moderator_id: Mapped[Snowflake]
+    moderator_name: Mapped[str]
+    source: Mapped[str]
+    reason: Mapped[str]
+    params: Mapped[Json]
+    created_at: Mapped[Moment]
+    ends_at: Mapped[Moment | None]
+    digest: Mapped[bytes]
+    seal: Mapped[bytes]
+
+    state: Mapped[str]
+    notice_status: Mapped[str | None]
+    notice_text: Mapped[str | None]
+    notice_code: Mapped[int | None]
+    notice_at: Mapped[Moment | None]
+    post_status: Mapped[str | None]
+    post_code: Mapped[int | None]
+    post_channel_id: Mapped[Snowflake | None]
+    post_message_id: Mapped[Snowflake | None]
+
+
+class GuildEvents(Base):
+    """What open pages are told, numbered per guild in the order of commits. Ids and states only."""
+
+    __tablename__ = "guild_events"
+
+    guild_id: Mapped[Key]
+    seq: Mapped[Key]
+    kind: Mapped[str]
+    request_id: Mapped[UUID | None]
+    facts: Mapped[Json]
+    at: Mapped[Moment]
+
+
+class AuditLogRows(Base):
+    """The append-only record. ``number`` counts from 1 in each guild; ``seal`` is keyed and bound to the one before."""
+
+    __tablename__ = "audit_log"
+
+    guild_id: Mapped[Key]
+    number: Mapped[Key]
+    kind: Mapped[str]
+    actor_id: Mapped[Snowflake | None]
+    facts: Mapped[Json]
+    written_at: Mapped[Moment]
+    digest: Mapped[bytes]
+    seal: Mapped[bytes]
+
+
+class AuditHeads(Base):
+    """Where each guild's chain stands. Appending holds this row until commit."""
+
+    __tablename__ = "audit_heads"
+    __table_args__ = {"postgresql_with": {"fillfactor": "50"}}
+
+    guild_id: Mapped[Key]
+    last_number: Mapped[int] = mapped_column(BigInteger)
+    seal: Mapped[bytes]
+
+
+class AuditAnchors(Base):
+    """What pruning leaves: entries up to ``number`` are gone, and the chain went on from ``seal``. Signed."""
+
+    __tablename__ = "audit_anchors"
+
+    guild_id: Mapped[Key]
+    number: Mapped[Key]
+    seal: Mapped[bytes]
+    signature: Mapped[bytes]
+    anchored_at: Mapped[Moment]
+
+
+class Guilds(Base):
+    """The mirror of a guild. ``gone_at``: Guard was removed from it. ``guard_id`` is Guard's own user."""
+
+    __tablename__ = "guilds"
+
+    guild_id: Mapped[Key]
+    name: Mapped[str]
+    icon: Mapped[str | None]
+    owner_id: Mapped[Snowflake]
+    guard_id: Mapped[Snowflake]
+    member_count: Mapped[int]
+    mirrored_at: Mapped[Moment]
+    members_complete_at: Mapped[Moment | None]
+    bans_complete_at: Mapped[Moment | None]
+    gone_at: Mapped[Moment | None]
+
+
+class Roles(Base):
+    """The mirror of a role. @everyone has the guild's id and position 0."""
+
+    __tablename__ = "roles"
+
+    guild_id: Mapped[Key]
+    role_id: Mapped[Key]
+    name: Mapped[str]
+    position: Mapped[int]
+    permissions: Mapped[int] = mapped_column(BigInteger)
+    colour: Mapped[int] = mapped_column(server_default=ZERO)
+    managed: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class Channels(Base):
+    """The mirror of a channel; ``kind`` is Discord's channel type (0: text)."""
+
+    __tablename__ = "channels"
+
+    guild_id: Mapped[Key]
+    channel_id: Mapped[Key]
+    name: Mapped[str]
+    kind: Mapped[int]
+    position: Mapped[int] = mapped_column(server_default=ZERO)
+    parent_id: Mapped[Snowflake | None]
+
+
+class Members(Base):
+    """The mirror of a member. Someone who left stays, with ``gone_at``, so that they still have a name."""
+
+    __tablename__ = "members"
+    # A user's own guilds (the server picker) are looked up across guilds.
+    __table_args__ = (Index("ix_members_user", "user_id", postgresql_where=text("gone_at IS NULL")),)
+
+    guild_id: Mapped[Key]
+    user_id: Mapped[Key]
+    username: Mapped[str]
+    global_name: Mapped[str | None]
+    nick: Mapped[str | None]
+    avatar: Mapped[str | None]
+    bot: Mapped[bool] = mapped_column(server_default=text("false"))
+    role_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    joined_at: Mapped[Moment | None]
+    timed_out_until: Mapped[Moment | None]
+    mirrored_at: Mapped[Moment]
+    gone_at: Mapped[Moment | None]
+
+
+class Bans(Base):
+    """The mirror of a ban."""
+
+    __tablename__ = "bans"
+
+    guild_id: Mapped[Key]
+    user_id: Mapped[Key]
+    username: Mapped[str]
+    global_name: Mapped[str | None]
+    avatar: Mapped[str | None]
+    bot: Mapped[bool] = mapped_column(server_default=text("false"))
+    reason: Mapped[str | None]
+    mirrored_at: Mapped[Moment]
+
+
+class GatewayShards(Base):
+    """When each gateway shard was last heard. A quiet guild is not a silent gateway."""
+
+    __tablename__ = "gateway_shards"
+
+    shard_count: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    shard_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    heard_at: Mapped[Moment]
+
+
+class GuildSettings(Base):
+    """What a guild has changed. ``budgets``: action → requests per hour; what it does not name is the default."""
+
+    __tablename__ = "guild_settings"
+
+    guild_id: Mapped[Key]
+    log_channel_id: Mapped[Snowflake | None]
+    budgets: Mapped[Json] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    changed_at: Mapped[Moment]
+    changed_by: Mapped[Snowflake | None]
+
+
+class CapabilityGrants(Base):
+    """What a guild's admins gave to a role or to a person, beside what Discord's permissions give."""
+
+    __tablename__ = "capability_grants"
+    __table_args__ = (Index("ix_capability_grants_guild_id", "guild_id"),)
+
+    grant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    guild_id: Mapped[Snowflake]
+    capability: Mapped[str]
+    role_id: Mapped[Snowflake | None]
+    user_id: Mapped[Snowflake | None]
+    longest_s: Mapped[int | None]
+    largest_batch: Mapped[int | None]
+    granted_by: Mapped[Snowflake]
+    granted_at: Mapped[Moment]
+    ends_at: Mapped[Moment | None]
+
+
+class PendingLogins(Base):
+    """A sign-in that went to Discord and has not come back. Only the hash of its state is kept."""
+
+    __tablename__ = "pending_logins"
+
+    state_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    verifier: Mapped[str]
+    next_path: Mapped[str]
+    created_at: Mapped[Moment]
+
+
+class Sessions(Base):
+    """A signed-in browser. Only the hash of its id is kept; the access token is sealed by the dashboard."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index("ix_sessions_user_id", "user_id"),)
+
+    id_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    user_id: Mapped[Snowflake]
+    username: Mapped[str]
+    name: Mapped[str]
+    avatar: Mapped[str | None]
+    access_token: Mapped[bytes]
+    created_at: Mapped[Moment]
+    seen_at: Mapped[Moment]
+
+
+#: Tables whose rows belong to one guild.
+GUILD_TABLES = tuple(table for table in Base.metadata.sorted_tables if "guild_id" in table.columns)
