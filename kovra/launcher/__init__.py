@@ -2,11 +2,15 @@
 
     bootstrap    make ``.venv`` with the pinned requirements, and continue inside it (standard library only)
     commands     ``demo``, ``test``, ``bench``, ``sandbox``, ``release``: what each word does
+    say, trouble how it speaks to a person, and what it says when it cannot go on
     children     start a process that cannot outlive us
     postgres     a private PostgreSQL: from ``DATABASE_URL``, the wheel, or the system
     valkey       a private Valkey: from ``REDIS_URL``, the wheel, or the system
+    sockets      the private folders of their sockets
     supervisor   processes in order: ready, logged, restarted, stopped
     stack        all of Kovra as real processes, for the demo, benches and whole-trip tests
+    keys         the keys of a demo, made once
+    demo         the stack with its address, its people and its end
     needs        what a machine may lack, and what cannot run without it
     smoke        bring the demo up, carry one warning through it, take it down
 

@@ -13,7 +13,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
-from kovra.launcher import children
+from kovra.launcher import children, sockets
 from kovra.launcher.trouble import Trouble
 
 #: The login that owns the database and migrates it. It may make roles and databases, and is no superuser.
@@ -30,10 +29,7 @@ OWNER = "kovra_owner"
 SUPERUSER = "postgres"
 DATABASE = "kovra"
 
-#: A Unix socket's path may have 107 bytes; PostgreSQL adds ``/.s.PGSQL.5432.lock``.
-LONGEST_SOCKET_FOLDER = 80
-
-#: Kernels kill slow machines' patience before they kill PostgreSQL: a crash recovery may take this long.
+#: A recovery after a crash may take this long on a slow disk.
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
 
@@ -151,6 +147,8 @@ class EmbeddedPostgres:
         if not (self.data / "PG_VERSION").exists():
             self._make_cluster(programs)
         self._clear_stale_lock()
+        if self._sockets is None:  # only now: until here the folder may have been in use by another server
+            self._sockets = sockets.private_folder(self.folder, self._user)
         self._launch(programs)
 
     def stop(self) -> None:
@@ -164,7 +162,7 @@ class EmbeddedPostgres:
                     children.kill_tree(self._process)
             self._process = None
         if self._sockets is not None:
-            shutil.rmtree(self._sockets, ignore_errors=True)
+            sockets.forget_folder(self.folder, self._sockets)
             self._sockets = None
 
     def kill(self) -> None:
@@ -197,8 +195,6 @@ class EmbeddedPostgres:
                     f"Run as an ordinary user, or allow it: chmod o+x {blocked}",
                 )
         self.folder.chmod(0o700)
-        if self._sockets is None:
-            self._sockets = _private_socket_folder(self._user)
 
     def _programs_within_reach(self) -> Programs:
         """The programs, copied into our folder when the user that runs them cannot read where they lie."""
@@ -415,14 +411,6 @@ def _as_user(user: tuple[int, int] | None) -> dict[str, object]:
 def _server_env() -> dict[str, str]:
     # Without the caller's PG* variables (PGDATA, PGPORT, …), which would overrule what we ask for.
     return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-
-
-def _private_socket_folder(user: tuple[int, int] | None) -> Path:
-    temp = tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(prefix="kovra-pg-", dir=temp if len(temp) < LONGEST_SOCKET_FOLDER - 20 else "/tmp"))
-    if user is not None:
-        os.chown(folder, *user)
-    return folder
 
 
 def _first_closed_ancestor(path: Path, uid: int) -> Path | None:

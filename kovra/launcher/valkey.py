@@ -9,12 +9,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 
-from kovra.launcher import children
+from kovra.launcher import children, sockets
 from kovra.launcher.trouble import Trouble
 
 START_WITHIN_S = 30.0
@@ -97,8 +96,7 @@ class EmbeddedValkey:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.port is None and self._sockets is None:
-            temp = tempfile.gettempdir()
-            self._sockets = Path(tempfile.mkdtemp(prefix="kovra-vk-", dir=temp if len(temp) < 60 else "/tmp"))
+            self._sockets = sockets.private_folder(self.folder)
         if self.port == 0:
             self.port = _free_port()
         self._launch()
@@ -114,7 +112,7 @@ class EmbeddedValkey:
                     children.kill_tree(self._process)
             self._process = None
         if self._sockets is not None:
-            shutil.rmtree(self._sockets, ignore_errors=True)
+            sockets.forget_folder(self.folder, self._sockets)
             self._sockets = None
 
     def kill(self) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -81,10 +82,13 @@ def test_a_postgres_whose_launcher_died_is_waited_for_and_its_data_found(postgre
     other.kill()
     other.wait()
 
+    left = Path(os.readlink(folder / "postgres" / "sockets"))
+
     server = postgres_in()
     server.start()
 
     assert query(server.url, "SELECT 1") == [(1,)]
+    assert not left.exists()
 
 
 def test_a_pid_file_that_names_a_stranger_does_not_stop_the_start(postgres_in):
