@@ -14,7 +14,10 @@
 ``hardening``  four defects of Pycord, patched
 ``slash``      the door ``/mod``: turns a slash command into a request and words the answer
 ``commands``   the commands as data, and telling Discord about them
+``rolls``      a list that is told in parts while it goes on changing
 ``durations``  reading ``10m``, ``2h``, ``7d``
 
+``pointing``   which Discord Pycord talks to
+``payloads``   Discord's objects, read into Kovra's values
 ``ports``      what this room asks of the world
 """

@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 import aiohttp
 import discord
-import discord.asset
 
 from kovra.bot.buckets import Buckets, Limited
 from kovra.bot.ports import Pacer
@@ -25,12 +24,6 @@ CONNECT_S = 5.0
 
 #: Cloudflare blocked this address and did not say for how long, in seconds.
 _BLOCKED_S = 3600.0
-
-
-def point_pycord_at(base_url: str, cdn_url: str) -> None:
-    """Choose the Discord that Pycord talks to, ``https://discord.com`` or a sandbox; once, before any use."""
-    discord.http.Route.API_BASE_URL = base_url.rstrip("/") + "/api/v{API_VERSION}"
-    discord.asset.Asset.BASE = cdn_url.rstrip("/")
 
 
 def reached(error: BaseException) -> bool:

@@ -1,8 +1,15 @@
-"""What Guard's ears and hands ask of the world."""
+"""What Guard's ears and hands ask of the world, beside the mirror in ``store``."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from uuid import UUID
+
+from kovra.actions.ports import Attempt
+from kovra.actions.request import ActionRequest, Receipt, Source
+from kovra.ids import GuildId, UserId
+from kovra.store.requests import RequestStatus
 
 
 class Pacer(Protocol):
@@ -13,3 +20,26 @@ class Pacer(Protocol):
 
         More than ``longest_wait_s`` means that no turn was taken and nothing may be sent. Never raises.
         """
+
+
+Hints = Callable[[GuildId, str, Mapping[str, Any]], None]
+"""Tells open pages about something passing, such as ``member.joined``; best effort."""
+
+
+class SubmitPort(Protocol):
+    """The one way in (``actions.submit.Submit``). Synchronous; raises Conflict and Unavailable."""
+
+    def __call__(self, request: ActionRequest) -> Receipt: ...
+
+    def malformed(
+        self, *, guild_id: GuildId, moderator_id: UserId, source: Source, attempt: Attempt, sentence: str
+    ) -> None: ...
+
+
+class Outcomes(Protocol):
+    """Waits for the end of one request (``live.outcomes.Outcomes``)."""
+
+    def wait(
+        self, guild_id: GuildId, request_id: UUID, timeout_s: float, until: Callable[[RequestStatus], bool]
+    ) -> RequestStatus | None:
+        """Block until the status satisfies ``until``, at most ``timeout_s``; the last one read. Raises Unavailable."""

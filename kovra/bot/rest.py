@@ -15,14 +15,19 @@ from typing import Any, TypeVar
 import aiohttp
 import discord
 
+from kovra.bot import payloads
 from kovra.bot.buckets import Limited
 from kovra.bot.http import GuardHTTP, reached
+from kovra.bot.pointing import points_at
 from kovra.bot.ports import Pacer
 from kovra.errors import DiscordError, DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
 from kovra.guard.ports import Message
 from kovra.ids import ChannelId, GuildId, MessageId, UserId
+from kovra.store.mirror import MemberRow, RoleRow
 
 T = TypeVar("T")
+
+_UNKNOWN_MEMBER, _UNKNOWN_USER = 10007, 10013
 
 #: What is added to the time limits of a call before its caller gives up on the loop itself, in seconds.
 _SLACK_S = 5.0
@@ -35,7 +40,8 @@ class GuardRest:
         token: the bot's token.
         base_url: the Discord it is meant for; ``start`` refuses when Pycord points elsewhere.
         timeout_s: for one request.
-        longest_wait_s: how long a call may wait for a rate limit before it is ``DiscordLimited``.
+        longest_wait_s: how long a call may wait for a rate limit before it is ``DiscordLimited``; a little more than
+            the second after which most of Discord's buckets are free again.
         pacer: the pace shared by all processes; ``None`` switches it off.
     """
 
@@ -46,9 +52,9 @@ class GuardRest:
         *,
         pacer: Pacer | None = None,
         timeout_s: float = 10.0,
-        longest_wait_s: float = 1.0,
+        longest_wait_s: float = 1.5,
     ) -> None:
-        self._token, self._base_url, self._pacer = token, base_url.rstrip("/"), pacer
+        self._token, self._base_url, self._pacer = token, base_url, pacer
         self._timeout_s, self._longest_wait_s = timeout_s, longest_wait_s
         self._http: GuardHTTP | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -61,8 +67,8 @@ class GuardRest:
         Raises:
             RuntimeError: Pycord points at another Discord than ``base_url``; the token must not go there.
         """
-        if not discord.http.Route.API_BASE_URL.startswith(self._base_url + "/api/"):
-            raise RuntimeError(f"Pycord points at {discord.http.Route.API_BASE_URL}, not at {self._base_url}")
+        if not points_at(self._base_url):
+            raise RuntimeError(f"Pycord does not point at {self._base_url}; point it there first")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="guard-rest", daemon=True)
         self._thread.start()
@@ -120,6 +126,23 @@ class GuardRest:
             )
         )
         return MessageId(_id_of(sent))
+
+    def fetch_member(self, guild_id: GuildId, user_id: UserId) -> MemberRow | None:
+        """A member as Discord sees them now; None when they are none. For when the gateway is silent: 5 a second."""
+        try:
+            return payloads.member_row(self._call(lambda http: http.get_member(guild_id, user_id)))
+        except DiscordRefused as error:
+            if error.code in (_UNKNOWN_MEMBER, _UNKNOWN_USER):
+                return None
+            raise
+
+    def fetch_roles(self, guild_id: GuildId) -> list[RoleRow]:
+        """The guild's roles as Discord sees them now."""
+        return [payloads.role_row(role) for role in self._call(lambda http: http.get_roles(guild_id))]
+
+    def put_commands(self, application_id: int, commands: list[dict[str, Any]]) -> None:
+        """Tell Discord all commands of the application; others are gone. Twice a minute at most."""
+        self._call(lambda http: http.bulk_upsert_global_commands(application_id, commands))
 
     async def _make_http(self) -> GuardHTTP:
         http = GuardHTTP(

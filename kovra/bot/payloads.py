@@ -1,0 +1,81 @@
+"""Discord's objects, as REST and the gateway send them, read into Kovra's values. Ids travel as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from kovra.ids import ChannelId, GuildId, RoleId, UserId
+from kovra.store.mirror import BanRow, ChannelRow, GuildRow, MemberRow, RoleRow
+
+Payload = Mapping[str, Any]
+
+
+def guild_row(payload: Payload, guard_id: UserId, member_count: int) -> GuildRow:
+    """A guild. GUILD_CREATE counts its members, GUILD_UPDATE does not."""
+    return GuildRow(
+        guild_id=GuildId(int(payload["id"])),
+        name=payload["name"],
+        icon=payload.get("icon"),
+        owner_id=UserId(int(payload["owner_id"])),
+        guard_id=guard_id,
+        member_count=member_count,
+    )
+
+
+def role_row(payload: Payload) -> RoleRow:
+    """A role."""
+    return RoleRow(
+        role_id=RoleId(int(payload["id"])),
+        name=payload["name"],
+        position=payload["position"],
+        permissions=int(payload["permissions"]),
+        colour=payload.get("color") or 0,
+        managed=bool(payload.get("managed")),
+    )
+
+
+def channel_row(payload: Payload) -> ChannelRow:
+    """A channel of a guild."""
+    parent_id = payload.get("parent_id")
+    return ChannelRow(
+        channel_id=ChannelId(int(payload["id"])),
+        name=payload.get("name") or "",
+        kind=payload["type"],
+        position=payload.get("position") or 0,
+        parent_id=ChannelId(int(parent_id)) if parent_id else None,
+    )
+
+
+def member_row(payload: Payload) -> MemberRow:
+    """A member with its user; ``avatar`` is the user's own, not the one shown in this guild only."""
+    user = payload["user"]
+    return MemberRow(
+        user_id=UserId(int(user["id"])),
+        username=user["username"],
+        global_name=user.get("global_name"),
+        nick=payload.get("nick"),
+        avatar=user.get("avatar"),
+        bot=bool(user.get("bot")),
+        role_ids=tuple(RoleId(int(role_id)) for role_id in payload["roles"]),
+        joined_at=_moment(payload.get("joined_at")),
+        timed_out_until=_moment(payload.get("communication_disabled_until")),
+    )
+
+
+def ban_row(payload: Payload) -> BanRow:
+    """A ban: from the list with its reason, from the gateway without."""
+    user = payload["user"]
+    return BanRow(
+        user_id=UserId(int(user["id"])),
+        username=user["username"],
+        global_name=user.get("global_name"),
+        avatar=user.get("avatar"),
+        bot=bool(user.get("bot")),
+        reason=payload.get("reason"),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

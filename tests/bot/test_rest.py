@@ -1,0 +1,400 @@
+"""Guard's hands: real Pycord, over the wire, to a sandbox."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kovra.bot.pointing import point_pycord_at
+from kovra.bot.rest import GuardRest
+from kovra.errors import DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
+from kovra.guard.ports import Message
+from kovra.sandbox import Hosted
+from kovra.sandbox.faults import When
+
+BAN = "/guilds/{guild_id}/bans/{user_id}"
+MEMBER = "/guilds/{guild_id}/members/{user_id}"
+MESSAGES = "/channels/{channel_id}/messages"
+
+
+@pytest.fixture
+def guild_id(sandbox: Hosted) -> int:
+    return sandbox.call(lambda s: s.world.cast.guild_id)
+
+
+@pytest.fixture
+def plain(sandbox: Hosted) -> list[int]:
+    """Members without any rank."""
+    return sandbox.call(lambda s: list(s.world.cast.plain))
+
+
+@pytest.fixture
+def guild(sandbox: Hosted, guild_id: int) -> Callable[[], object]:
+    """The guild as Discord has it."""
+    return lambda: sandbox.call(lambda s: s.world.guilds[guild_id])
+
+
+# What each act does
+
+
+def test_a_ban_bans_with_its_reason_and_delete_window(rest, guild, guild_id, plain, asked):
+    rest.ban(guild_id, plain[0], delete_window_s=3600, reason="spam é [kv:abcdefghijklmnop]")
+
+    assert guild().bans[plain[0]] == "spam é [kv:abcdefghijklmnop]"
+    assert plain[0] not in guild().members
+    assert asked("/bans/") == [("PUT", f"/api/v10/guilds/{guild_id}/bans/{plain[0]}?delete_message_seconds=3600", 204)]
+
+
+def test_a_bare_id_can_be_banned(rest, guild, guild_id, sandbox):
+    outsider = sandbox.call(lambda s: s.world.cast.outsider)
+
+    rest.ban(guild_id, outsider, delete_window_s=0, reason="known elsewhere")
+
+    assert outsider in guild().bans
+
+
+def test_an_unban_lifts_the_ban(rest, guild, guild_id, plain):
+    rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
+
+    rest.unban(guild_id, plain[0], reason="appeal")
+
+    assert plain[0] not in guild().bans
+
+
+def test_a_kick_removes_the_member(rest, guild, guild_id, plain):
+    rest.kick(guild_id, plain[0], reason="bye")
+
+    assert plain[0] not in guild().members
+    assert plain[0] not in guild().bans
+
+
+def test_a_mute_lasts_until_its_moment_and_an_unmute_ends_it(rest, guild, guild_id, plain):
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
+
+    rest.mute(guild_id, plain[0], until=until.astimezone(), reason="calm down")
+    muted_until = guild().members[plain[0]].timed_out_until
+    rest.unmute(guild_id, plain[0], reason="calm")
+
+    assert muted_until == until
+    assert guild().members[plain[0]].timed_out_until is None
+
+
+def test_a_mute_refuses_a_moment_without_a_time_zone(rest, guild_id, plain, asked):
+    with pytest.raises(ValueError):
+        rest.mute(guild_id, plain[0], until=datetime(2030, 1, 1), reason="")  # noqa: DTZ001
+
+    assert asked(f"/members/{plain[0]}") == []
+
+
+def test_a_message_arrives_with_its_embed_and_pings_nobody(rest, sandbox, plain):
+    channel_id = rest.open_dm(plain[0])
+
+    message_id = rest.send(
+        channel_id, Message(content="hello @everyone", embed={"title": "Case #1", "description": "why"}), nonce="n-1"
+    )
+
+    kept = sandbox.call(lambda s: s.world.messages[channel_id][message_id])
+    body = sandbox.call(lambda s: next(r.body for r in s.requests if r.path.endswith("/messages")))
+    assert kept.content == "hello @everyone"
+    assert kept.embeds[0]["title"] == "Case #1"
+    assert body["allowed_mentions"] == {"parse": []}
+
+
+def test_the_same_nonce_twice_gives_the_first_message_back(rest, sandbox, plain):
+    channel_id = rest.open_dm(plain[0])
+
+    first = rest.send(channel_id, Message(content="once"), nonce="same-nonce")
+    second = rest.send(channel_id, Message(content="once"), nonce="same-nonce")
+
+    assert second == first
+    assert list(sandbox.call(lambda s: s.world.messages[channel_id])) == [first]
+
+
+def test_a_dm_channel_is_the_same_each_time(rest, plain):
+    assert rest.open_dm(plain[0]) == rest.open_dm(plain[0])
+
+
+def test_a_member_and_the_roles_can_be_read_when_the_gateway_is_silent(rest, sandbox, guild, guild_id, plain):
+    member, stranger = rest.fetch_member(guild_id, plain[0]), sandbox.call(lambda s: s.world.cast.outsider)
+
+    assert member.username == sandbox.call(lambda s: s.world.users[plain[0]].username)
+    assert set(member.role_ids) == set(guild().members[plain[0]].roles)
+    assert rest.fetch_member(guild_id, stranger) is None
+    assert {role.role_id: role.permissions for role in rest.fetch_roles(guild_id)} == {
+        role.id: role.permissions for role in guild().roles.values()
+    }
+
+
+# What Discord's answers become
+
+
+@pytest.mark.parametrize(
+    ("act", "status", "code"),
+    [
+        (lambda r, g, s: r.unban(g, s.plain[0], reason=""), 404, 10026),
+        (lambda r, g, s: r.kick(g, s.outsider, reason=""), 404, 10007),
+        (lambda r, g, s: r.ban(g, s.above_guard, delete_window_s=0, reason=""), 403, 50013),
+        (lambda r, g, s: r.ban(g, 4_000_000_000_000_000_000, delete_window_s=0, reason=""), 404, 10013),
+        (lambda r, g, s: r.send(r.open_dm(s.plain[0]), Message(content="hi"), nonce="n" * 26), 400, 50035),
+        (lambda r, g, s: r.send(r.open_dm(s.closed_dm[0]), Message(content="hi"), nonce="n"), 403, 50007),
+    ],
+    ids=["not banned", "no member", "above Guard", "nobody", "nonce too long", "closed DMs"],
+)
+def test_a_refusal_carries_discords_status_and_code(rest, sandbox, guild_id, act, status, code):
+    cast = sandbox.call(lambda s: s.world.cast)
+
+    with pytest.raises(DiscordRefused) as refusal:
+        act(rest, guild_id, cast)
+
+    assert (refusal.value.status, refusal.value.code) == (status, code)
+    assert refusal.value.text
+
+
+def test_a_wrong_token_is_refused(sandbox, guild_id, plain):
+    rest = GuardRest("not.the.token", sandbox.base_url)
+    rest.start()
+
+    with pytest.raises(DiscordRefused) as refusal:
+        rest.kick(guild_id, plain[0], reason="")
+    rest.close()
+
+    assert refusal.value.status == 401
+
+
+@pytest.mark.parametrize("when", [When.BEFORE, When.AFTER])
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_5xx_is_unknown_after_one_attempt(rest, sandbox, guild, guild_id, plain, asked, status, when):
+    sandbox.call(lambda s: s.faults.arm(method="PUT", route=BAN, status=status, when=when, times=None))
+
+    with pytest.raises(DiscordUnknown):
+        rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
+
+    assert [line[2] for line in asked("/bans/")] == [status]
+    assert (plain[0] in guild().bans) == (when is When.AFTER)
+
+
+@pytest.mark.parametrize("when", [When.BEFORE, When.AFTER])
+@pytest.mark.parametrize("again", [False, True], ids=["new connection", "kept connection"])
+def test_a_broken_connection_is_unknown_after_one_attempt(rest, sandbox, guild, guild_id, plain, asked, when, again):
+    if again:
+        rest.ban(guild_id, plain[1], delete_window_s=0, reason="")
+    sandbox.call(lambda s: s.faults.arm(method="PUT", route=BAN, drop=True, when=when, times=None))
+
+    with pytest.raises(DiscordUnknown):
+        rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
+
+    assert [line[2] for line in asked(f"/bans/{plain[0]}")] == [0]
+    assert (plain[0] in guild().bans) == (when is When.AFTER)
+
+
+def test_an_answer_that_does_not_come_in_time_is_unknown(make_rest, sandbox, guild, guild_id, plain, asked, eventually):
+    rest = make_rest(timeout_s=0.3)
+    sandbox.call(lambda s: s.faults.arm(method="PUT", route=BAN, when=When.AFTER, delay_ms=1500))
+
+    with pytest.raises(DiscordUnknown):
+        rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
+
+    # It was given up here, and happened there all the same: once.
+    eventually(lambda: plain[0] in guild().bans)
+    assert len(asked("/bans/")) == 1
+
+
+def test_a_discord_that_is_not_there_is_unreached(plain):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        base_url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        point_pycord_at(base_url, base_url)
+        rest = GuardRest("any.token", base_url)
+        rest.start()
+
+        with pytest.raises(DiscordUnreached):
+            rest.kick(1, 2, reason="")
+        rest.close()
+
+
+def test_a_connection_that_never_opens_is_unreached(plain):
+    with socket.socket() as full:
+        # Nobody accepts, and the queue of one is taken: the next connection is never answered.
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        base_url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        point_pycord_at(base_url, base_url)
+        rest = GuardRest("any.token", base_url, timeout_s=2)
+        rest.start()
+
+        with pytest.raises(DiscordUnreached):
+            rest.kick(1, 2, reason="")
+        rest.close()
+        for filler in fillers:
+            filler.close()
+
+
+def test_a_server_that_hangs_up_without_a_word_is_unknown():
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+
+        def hang_up() -> None:
+            for _ in range(2):
+                line, _ = mute.accept()
+                line.recv(65536)
+                line.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        base_url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        point_pycord_at(base_url, base_url)
+        rest = GuardRest("any.token", base_url)
+        rest.start()
+
+        with pytest.raises(DiscordUnknown):
+            rest.kick(1, 2, reason="")
+        rest.close()
+
+
+# Rate limits
+
+
+def test_a_429_is_limited_after_one_attempt_and_the_next_call_is_held_back(rest, sandbox, guild_id, plain, asked):
+    sandbox.call(
+        lambda s: s.faults.arm(method="DELETE", route=MEMBER, status=429, extra={"retry_after": 30.5, "global": False})
+    )
+
+    with pytest.raises(DiscordLimited) as told:
+        rest.kick(guild_id, plain[0], reason="")
+    with pytest.raises(DiscordLimited) as foreseen:
+        rest.kick(guild_id, plain[0], reason="")
+    rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
+
+    assert told.value.retry_after_s == 30.5
+    assert 0 < foreseen.value.retry_after_s <= 30.5
+    assert [line[2] for line in asked("/members/")] == [429]
+    assert [line[2] for line in asked("/bans/")] == [204]
+
+
+def test_a_global_429_holds_everything_back(rest, sandbox, guild_id, plain, asked):
+    sandbox.call(
+        lambda s: s.faults.arm(method="PUT", route=BAN, status=429, extra={"retry_after": 20.0, "global": True})
+    )
+
+    with pytest.raises(DiscordLimited):
+        rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
+    with pytest.raises(DiscordLimited):
+        rest.open_dm(plain[1])
+
+    assert len(asked()) == 1
+
+
+def test_a_block_by_cloudflare_holds_everything_back_for_as_long_as_it_says(rest, sandbox, guild_id, plain, asked):
+    sandbox.call(lambda s: s.faults.arm(method="PUT", route=BAN, status=429, via=False, headers={"Retry-After": "900"}))
+
+    with pytest.raises(DiscordLimited) as blocked:
+        rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
+    with pytest.raises(DiscordLimited):
+        rest.open_dm(plain[1])
+
+    assert blocked.value.retry_after_s == 900
+    assert len(asked()) == 1
+
+
+def test_a_full_bucket_is_waited_for_and_no_429_is_provoked(make_rest, sandbox, guild, guild_id, plain):
+    rest = make_rest(longest_wait_s=10)
+    sandbox.call(lambda s: setattr(s.limits, "on", True))
+
+    # Five kicks a second: the sixth to eighth wait for the next second.
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda user_id: rest.kick(guild_id, user_id, reason=""), plain[:8]))
+
+    assert not set(plain[:8]) & set(guild().members)
+    assert sandbox.call(lambda s: dict(s.limits.refused)) == {"user": 0, "global": 0}
+
+
+def test_a_bucket_that_is_full_for_long_is_limited_without_asking(rest, sandbox, guild_id, plain, asked):
+    sandbox.call(lambda s: setattr(s.limits, "on", True))
+    until = datetime.now(UTC) + timedelta(hours=1)
+
+    # Ten time-outs in ten seconds is what Discord takes of a guild.
+    for user_id in plain[:10]:
+        rest.mute(guild_id, user_id, until=until, reason="")
+    with pytest.raises(DiscordLimited) as limited:
+        rest.mute(guild_id, plain[10], until=until, reason="")
+
+    assert 1 < limited.value.retry_after_s <= 10
+    assert [line[2] for line in asked("/members/")] == [200] * 10
+
+
+def test_one_full_bucket_leaves_other_routes_and_guilds_free(rest, sandbox, guild_id, plain):
+    sandbox.call(
+        lambda s: s.faults.arm(method="DELETE", route=MEMBER, status=429, extra={"retry_after": 60.0, "global": False})
+    )
+    with pytest.raises(DiscordLimited):
+        rest.kick(guild_id, plain[0], reason="")
+
+    with pytest.raises(DiscordRefused):
+        rest.kick(guild_id + 1, plain[0], reason="")
+    rest.mute(guild_id, plain[0], until=datetime.now(UTC) + timedelta(hours=1), reason="")
+
+
+def test_the_shared_pace_is_kept_and_a_turn_too_late_is_limited(make_rest, guild_id, plain, asked):
+    class Pace:
+        def __init__(self) -> None:
+            self.waits = [0.0, 0.01, 5.0]
+
+        def take(self, longest_wait_s: float) -> float:
+            return self.waits.pop(0)
+
+    rest = make_rest(pacer=Pace())
+
+    rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
+    rest.ban(guild_id, plain[1], delete_window_s=0, reason="")
+    with pytest.raises(DiscordLimited) as limited:
+        rest.ban(guild_id, plain[2], delete_window_s=0, reason="")
+
+    assert limited.value.retry_after_s == 5.0
+    assert len(asked("/bans/")) == 2
+
+
+# Its life
+
+
+def test_a_token_is_never_sent_to_another_discord(sandbox, asked):
+    rest = GuardRest("the.real.token", "https://discord.com")
+
+    with pytest.raises(RuntimeError):
+        rest.start()
+
+    assert asked() == []
+
+
+def test_after_close_nothing_is_sent(rest, guild_id, plain, asked):
+    rest.close()
+
+    with pytest.raises(DiscordUnreached):
+        rest.kick(guild_id, plain[0], reason="")
+
+    assert asked() == []
+
+
+def test_close_waits_for_the_call_on_its_way(rest, sandbox, guild, guild_id, plain, asked, eventually):
+    sandbox.call(lambda s: setattr(s.faults, "latency_ms", 500.0))
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(rest.ban, guild_id, plain[0], delete_window_s=0, reason="")
+        eventually(lambda: rest._calls)
+
+        rest.close()
+
+        assert call.result(5) is None
+    assert plain[0] in guild().bans
+
+
+def test_many_threads_share_the_hands(rest, guild, guild_id, plain):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda user: rest.ban(guild_id, user, delete_window_s=0, reason=""), plain[:20]))
+
+    assert set(plain[:20]) <= set(guild().bans)
