@@ -1,0 +1,17 @@
+"""The dashboard: a door for people with a browser. The only home of Flask and marshmallow.
+
+``site``      builds the Flask application from plain constructor arguments; security headers; health
+``services``  what the pages are given
+``login``     sign-in with Discord, sessions in Postgres, sign-out
+``access``    the policy of every route, the scope of every query, and what a forged form meets
+``schemas``   what a form may hold; unknown fields are refused
+``problems``  what went wrong, as a page or as a fragment, in words that say what to do
+``live``      the stream of server-sent events; ``streams`` counts and ends them
+``wording``   how names, actions, times and results read on a page
+``trace``     the steps of one action as the side sheet draws them
+``assets``    static files under an address that changes with their content
+``pages/``    one module per page: servers, cases, act (dialog, requests, toasts), looks (theme)
+
+A page is complete HTML; what changes later is fetched again as a fragment with its reader's own rights. No page
+writes a case: the action dialog builds an ``ActionRequest`` and calls ``submit``, as every other door does.
+"""

@@ -1,0 +1,221 @@
+"""The case browser: a table that stays where it is while new cases arrive, and a sheet beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from kovra.actions.request import Action
+from kovra.actions.rights import NEEDS, Capability
+from kovra.dashboard import trace, wording
+from kovra.dashboard.access import in_guild, policy, scope, session
+from kovra.dashboard.problems import NoSuchPage
+from kovra.dashboard.services import services
+from kovra.ids import GuildId
+from kovra.store.cases import CaseDetail, CasePage, CaseRow
+from kovra.store.guilds import GuildScope
+
+PER_PAGE = 50
+EARLIER = 5
+
+#: What the sheet offers for a member, and the key for it.
+_OFFERS = ((Action.WARN, "W"), (Action.MUTE, "M"), (Action.NOTE, "N"), (Action.BAN, "B"))
+
+#: The keys that work, for the list behind ``?``.
+KEY_MAP = (
+    (
+        "Anywhere",
+        (("Find a member", ("⌘K",)), ("This list", ("?",)), ("Close the sheet or dialog", ("Esc",))),
+    ),
+    (
+        "Cases",
+        (
+            ("Next case", ("J",)),
+            ("Previous case", ("K",)),
+            ("Open", ("Enter",)),
+            ("Show new cases", (".",)),
+            ("Copy link", ("C",)),
+        ),
+    ),
+    ("Member of the case", (("Warn", ("W",)), ("Mute", ("M",)), ("Ban", ("B",)), ("Note", ("N",)))),
+    ("Dialog", (("Submit", ("⌘↵",)), ("Cancel", ("Esc",)))),
+)
+
+cases = Blueprint("cases", __name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """One page of the list. ``newer`` and ``older`` are addresses; ``first`` is the page that live rows come into."""
+
+    rows: Sequence[CaseRow]
+    total: int
+    first: bool
+    newer: str | None
+    older: str | None
+
+
+@cases.get("/g/<int:guild_id>/cases")
+@policy(in_guild(Capability.VIEW))
+def index(guild_id: int) -> str:
+    """The whole page, with the sheet of ``?case=`` when it is open."""
+    known, viewer = services(), scope()
+    # Read before the rows: what happens in between is told by the stream, and shown twice is better than never.
+    since = known.events.newest([viewer.guild_id]).get(viewer.guild_id, 0)
+    listing = _listing(viewer)
+    wanted = request.args.get("case", type=int)
+    sheet = _sheet(viewer, wanted) if wanted else None
+    return render_template(
+        "cases.html",
+        **shell(viewer, since),
+        page=listing,
+        rows_url=url_for("cases.rows", guild_id=guild_id, **_place()),
+        missing_case=wanted if wanted and sheet is None else None,
+        newest_case=_newest(viewer) if wanted and sheet is None else None,
+        **(sheet or {"detail": None}),
+    )
+
+
+@cases.get("/g/<int:guild_id>/cases/list")
+@policy(in_guild(Capability.VIEW))
+def rows(guild_id: int) -> str:
+    """Table and pager alone."""
+    viewer = scope()
+    return render_template(
+        "cases_list.html", scope=viewer, page=_listing(viewer), can_act=can_act(viewer), detail=None, fragment=True
+    )
+
+
+@cases.get("/g/<int:guild_id>/cases/<int:case_no>/row")
+@policy(in_guild(Capability.VIEW))
+def row(guild_id: int, case_no: int) -> str:
+    """One row alone, after something about its case has changed."""
+    found = services().cases.row(scope(), case_no)
+    if found is None:
+        raise NoSuchPage
+    return render_template("case_row.html", scope=scope(), row=found, detail=None)
+
+
+@cases.get("/g/<int:guild_id>/cases/<int:case_no>")
+@policy(in_guild(Capability.VIEW))
+def sheet(guild_id: int, case_no: int) -> str | Response:
+    """The side sheet. A link from Discord opens the page with it."""
+    if request.headers.get("HX-Request") != "true":
+        return redirect(url_for("cases.index", guild_id=guild_id, case=case_no), HTTPStatus.SEE_OTHER)
+    viewer = scope()
+    found = _sheet(viewer, case_no)
+    if found is None:
+        return render_template("case_missing.html", missing_case=case_no, newest_case=_newest(viewer))
+    return render_template("case_sheet.html", scope=viewer, **found)
+
+
+def shell(viewer: GuildScope, since: int) -> Mapping[str, Any]:
+    """What the frame around a server's pages shows."""
+    cards = services().guilds.guilds_of(session().user_id, [viewer.guild_id])
+    return {
+        "scope": viewer,
+        "guild": cards[0] if cards else {"name": viewer.guild_name, "member_count": 0},
+        "person": session(),
+        "since": since,
+        "can_act": can_act(viewer),
+        "key_map": KEY_MAP,
+    }
+
+
+def can_act(viewer: GuildScope) -> bool:
+    """Whether there is any action this viewer may ask for."""
+    return any(viewer.may(needed) for needed in NEEDS.values())
+
+
+def _place() -> dict[str, int]:
+    """Where in the list the address is: before or after a case number, or at its top."""
+    for name in ("before", "after"):
+        number = request.args.get(name, type=int)
+        if number is not None and 0 <= number < 1 << 62:
+            return {name: number}
+    return {}
+
+
+def _listing(viewer: GuildScope) -> Listing:
+    place = _place()
+    found: CasePage = services().cases.page(
+        viewer, before=place.get("before"), after=place.get("after"), limit=PER_PAGE
+    )
+    first = not place or not found.newer
+    newer = older = None
+    if found.rows and found.newer:
+        newer = url_for("cases.index", guild_id=viewer.guild_id, after=found.rows[0].case_no)
+    if found.rows and found.older:
+        older = url_for("cases.index", guild_id=viewer.guild_id, before=found.rows[-1].case_no)
+    return Listing(
+        rows=found.rows, total=found.total, first=first and not (place and not found.rows), newer=newer, older=older
+    )
+
+
+def _newest(viewer: GuildScope) -> int | None:
+    found = services().cases.page(viewer, before=None, after=None, limit=1)
+    return found.rows[0].case_no if found.rows else None
+
+
+def _sheet(viewer: GuildScope, case_no: int) -> dict[str, Any] | None:
+    known = services()
+    detail: CaseDetail | None = known.cases.detail(viewer, case_no) if case_no < 1 << 62 else None
+    if detail is None:
+        return None
+    shown = detail.row
+    earlier = known.cases.earlier(viewer, shown.target_id, shown.case_no, EARLIER + 1)
+    return {
+        "detail": detail,
+        "row": shown,
+        "earlier": earlier[:EARLIER],
+        "earlier_more": len(earlier) > EARLIER,
+        "trace": trace.draw(detail.steps),
+        "lasts": _lasts(detail),
+        "delete_window": _delete_window(detail),
+        "notice_sentence": wording.notice_sentence(shown.action, shown.notice, shown.notice_code),
+        "log_url": _log_url(viewer.guild_id, detail),
+        "log_sentence": wording.post_sentence(detail.post_status, detail.post_code),
+        "sheet_actions": _offers(viewer, detail),
+    }
+
+
+def _lasts(detail: CaseDetail) -> str | None:
+    shown = detail.row
+    if shown.action is Action.BAN and shown.ends_at is None:
+        return "Until lifted"
+    if shown.ends_at is None:
+        return None
+    length = detail.params.get("duration_s")
+    words = f"{wording.duration(int(length))}, until" if length else "Until"
+    return f"{words} {wording.utc(shown.ends_at)}"
+
+
+def _delete_window(detail: CaseDetail) -> str | None:
+    seconds = detail.params.get("delete_window_s")
+    if detail.row.action is not Action.BAN or seconds is None:
+        return None
+    return f"Those of the last {wording.duration(int(seconds))} deleted" if seconds else "Kept"
+
+
+def _log_url(guild_id: GuildId, detail: CaseDetail) -> str | None:
+    if detail.post_message_id is None or detail.post_channel_id is None:
+        return None
+    base = services().addresses.discord_base_url
+    return f"{base}/channels/{guild_id}/{detail.post_channel_id}/{detail.post_message_id}"
+
+
+def _offers(viewer: GuildScope, detail: CaseDetail) -> list[tuple[Action, str | None]]:
+    target = detail.target
+    offers: list[tuple[Action, str | None]] = list(_OFFERS)
+    if target is not None and target.banned:
+        offers = [(Action.UNBAN, None), (Action.NOTE, "N")]
+    elif target is not None and not target.member:
+        offers = [(Action.NOTE, "N"), (Action.BAN, "B")]
+    elif target is not None and target.timed_out_until is not None:
+        offers = [(Action.UNMUTE, None), (Action.WARN, "W"), (Action.NOTE, "N"), (Action.BAN, "B")]
+    return [(action, key) for action, key in offers if viewer.may(NEEDS[action])]

@@ -1,0 +1,81 @@
+"""What a form may hold. Unknown fields are refused: who acts, from where and in which guild is never the form's to say."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
+
+from kovra.actions.request import MAX_REASON, Action
+from kovra.errors import Malformed
+from kovra.ids import parse_snowflake
+
+#: The form field that proves a form was drawn for this session.
+TOKEN_FIELD = "csrf"
+
+
+class Form(Schema):
+    """A form of ours: every field known, the token already checked."""
+
+    class Meta:
+        unknown = RAISE
+
+    csrf = fields.String(load_only=True)
+
+    @pre_load
+    def flat(self, data: Any, **_: Any) -> dict[str, Any]:
+        """Browsers may send a field twice; then it is not ours."""
+        if hasattr(data, "lists"):
+            twice = [name for name, values in data.lists() if len(values) > 1]
+            if twice:
+                raise ValidationError({name: ["Sent twice."] for name in twice})
+            return dict(data.items())
+        return dict(data)
+
+
+class Snowflake(fields.Field[int]):
+    """A Discord id, as people paste it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> int:
+        try:
+            return parse_snowflake(str(value))
+        except Malformed as error:
+            raise ValidationError(str(error)) from error
+
+
+class RequestId(fields.Field[UUID]):
+    """A UUIDv7, as the form was drawn with."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> UUID:
+        try:
+            read = UUID(str(value))
+        except ValueError as error:
+            raise ValidationError("This form has lost its id. Close it and open it again.") from error
+        if read.version != 7:
+            raise ValidationError("This form has a wrong id. Close it and open it again.")
+        return read
+
+
+class ActionForm(Form):
+    """The action dialog."""
+
+    request_id = RequestId(required=True)
+    action = fields.Enum(Action, by_value=True, required=True, error_messages={"required": "Choose what to do."})
+    target_id = Snowflake(required=True, error_messages={"required": "Choose a member first."})
+    reason = fields.String(load_default="", validate=validate.Length(max=MAX_REASON))
+    duration_s = fields.Integer(strict=False)
+    delete_window_s = fields.Integer(strict=False)
+
+
+class ThemeForm(Form):
+    """The theme of the account menu."""
+
+    theme = fields.String(required=True, validate=validate.OneOf(("dark", "light", "system")))
+    next = fields.String(load_default="/")
+
+
+def first_sentences(error: ValidationError) -> dict[str, str]:
+    """One sentence per field."""
+    messages = error.messages_dict
+    return {name: str(text[0] if isinstance(text, list) else text) for name, text in messages.items()}

@@ -1,0 +1,79 @@
+"""What the pages are given, and how a view reaches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import urlsplit
+
+from flask import Flask, current_app
+
+from kovra.actions.ports import Clock
+from kovra.actions.submit import Submit
+from kovra.dashboard.streams import Pace, Streams
+from kovra.live.hub import Hub
+from kovra.store.cases import Cases
+from kovra.store.events import Events
+from kovra.store.guilds import Guilds, Roster
+from kovra.store.members import Members
+from kovra.store.requests import Requests
+from kovra.store.sessions import Sessions
+
+_NAME = "kovra"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """Public addresses, without a slash at their end."""
+
+    base_url: str
+    discord_base_url: str
+    discord_cdn_url: str
+
+    @property
+    def secure(self) -> bool:
+        """True when browsers reach the dashboard over https."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def redirect_uri(self) -> str:
+        """Where Discord sends people back to; it must stand in the application's settings exactly so."""
+        return f"{self.base_url}/login/callback"
+
+    @staticmethod
+    def origin(url: str) -> str:
+        """Scheme, host and port of an address, as browsers name it."""
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything a view may use. Built once per process by ``create_site``."""
+
+    addresses: Addresses
+    client_id: str
+    client_secret: str = field(repr=False)
+    session_key: bytes = field(repr=False)
+    submit: Submit
+    requests: Requests
+    roster: Roster
+    guilds: Guilds
+    members: Members
+    cases: Cases
+    sessions: Sessions
+    events: Events
+    clock: Clock
+    hub: Hub
+    streams: Streams
+    pace: Pace
+
+
+def install(app: Flask, services: Services) -> None:
+    """Hand the services to an application."""
+    app.extensions[_NAME] = services
+
+
+def services() -> Services:
+    """The services of the application that answers now."""
+    return cast(Services, current_app.extensions[_NAME])

@@ -1,0 +1,227 @@
+"""Builds the Flask application. Importing this module opens nothing; building it opens no connection either."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from flask import Flask, Response, g, request
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.pool import NullPool
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from kovra.actions.ports import Clock
+from kovra.actions.submit import Submit
+from kovra.dashboard import access, assets, problems, wording
+from kovra.dashboard.access import OPEN, REPORTS, csrf_token, policy
+from kovra.dashboard.live import live
+from kovra.dashboard.login import login
+from kovra.dashboard.pages.act import act
+from kovra.dashboard.pages.cases import cases
+from kovra.dashboard.pages.looks import chosen, looks
+from kovra.dashboard.pages.servers import servers
+from kovra.dashboard.services import Addresses, Services, install
+from kovra.dashboard.streams import Pace, Streams
+from kovra.errors import Unavailable
+from kovra.live.hub import Hub
+from kovra.store.cases import Cases
+from kovra.store.events import Events
+from kovra.store.guilds import Guilds, Roster
+from kovra.store.members import Members
+from kovra.store.migrate import MIGRATIONS
+from kovra.store.requests import Requests
+from kovra.store.sessions import Sessions
+from kovra.store.tables import Base
+
+log = logging.getLogger(__name__)
+
+#: The largest form: a reason of 4,000 characters, each up to twelve bytes when it is percent-encoded.
+MAX_FORM_BYTES = 128 * 1024
+_MAX_REPORT_BYTES = 8 * 1024
+_YEAR_S = 31_536_000
+
+
+def create_site(
+    *,
+    base_url: str,
+    discord_base_url: str,
+    discord_cdn_url: str,
+    client_id: str,
+    client_secret: str,
+    session_key: bytes,
+    database_url: str,
+    submit: Submit,
+    requests: Requests,
+    roster: Roster,
+    guilds: Guilds,
+    members: Members,
+    cases: Cases,
+    sessions: Sessions,
+    events: Events,
+    clock: Clock,
+    hub: Hub,
+    trusted_proxies: int = 0,
+    pace: Pace | None = None,
+) -> Flask:
+    """Build the dashboard.
+
+    Args:
+        base_url: the public address of the dashboard, without a slash at its end.
+        discord_base_url, discord_cdn_url: Discord and its pictures; both stand in the content security policy.
+        client_id, client_secret: of the Discord application.
+        session_key: 32 bytes that bind forms to sessions.
+        database_url: of the owner of the database, for ``flask db upgrade`` alone.
+        submit: the one way in for actions.
+        requests, roster, guilds, members, cases, sessions, events: what pages read.
+        clock: the database's clock.
+        hub: hands out streams of events; its owner starts and stops it.
+        trusted_proxies: how many proxies in front may say who the client is and whether it came by https.
+        pace: how often streams look after themselves; tests set it.
+
+    ``app.extensions["kovra_streams"].close()`` ends all open streams, for a stop that does not wait for them.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
+        SQLALCHEMY_DATABASE_URI=database_url,
+        # Bound for migrations alone: pages read through the store, whose engine works with fewer rights.
+        SQLALCHEMY_ENGINE_OPTIONS={"poolclass": NullPool},
+    )
+    streams = Streams()
+    known = Services(
+        addresses=Addresses(base_url=base_url, discord_base_url=discord_base_url, discord_cdn_url=discord_cdn_url),
+        client_id=client_id,
+        client_secret=client_secret,
+        session_key=session_key,
+        submit=submit,
+        requests=requests,
+        roster=roster,
+        guilds=guilds,
+        members=members,
+        cases=cases,
+        sessions=sessions,
+        events=events,
+        clock=clock,
+        hub=hub,
+        streams=streams,
+        pace=pace or Pace(),
+    )
+    install(app, known)
+    app.extensions["kovra_streams"] = streams
+    _bind_migrations(app)
+    _name_requests(app)
+    access.enforce(app)
+    problems.install(app)
+    _dress_templates(app, known)
+    _add_headers(app, known.addresses)
+    _add_routes(app)
+    if trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=trusted_proxies, x_proto=trusted_proxies, x_host=trusted_proxies
+        )
+    return app
+
+
+def content_security_policy(addresses: Addresses) -> str:
+    """What a page may load and where its forms may go: nothing from elsewhere but Discord's pictures and consent."""
+    pictures, discord = addresses.origin(addresses.discord_cdn_url), addresses.origin(addresses.discord_base_url)
+    rules = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": f"'self' {pictures}",
+        "connect-src": "'self'",
+        "font-src": "'self'",
+        "form-action": f"'self' {discord}",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+        "report-uri": "/csp-report",
+    }
+    return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def _bind_migrations(app: Flask) -> None:
+    database = SQLAlchemy(metadata=Base.metadata)
+    database.init_app(app)
+    Migrate(app, database, directory=str(MIGRATIONS))
+
+
+def _name_requests(app: Flask) -> None:
+    @app.before_request
+    def name() -> None:
+        # Ours, not the client's: it stands in the log and on the page of a failure, and must join the two.
+        g.request_ref = f"e-{secrets.token_hex(4)}"
+
+    @app.after_request
+    def tell(answer: Response) -> Response:
+        answer.headers["X-Request-Id"] = g.get("request_ref", "")
+        return answer
+
+
+def _dress_templates(app: Flask, known: Services) -> None:
+    tag = assets.fingerprint()
+    app.register_blueprint(assets.blueprint(tag))
+    wording.install(app)
+
+    def avatar_url(user_id: int, image: str | None) -> str | None:
+        if not image:
+            return None
+        return f"{known.addresses.discord_cdn_url}/avatars/{user_id}/{image}.png?{urlencode({'size': 64})}"
+
+    app.jinja_env.globals.update(
+        asset=lambda name: f"/static/{tag}/{name}", avatar_url=avatar_url, csrf_token=csrf_token
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+    @app.context_processor
+    def look() -> Mapping[str, object]:
+        # A POST's address is no page to come back to.
+        here = request.full_path.rstrip("?") if request.method == "GET" else "/"
+        return {"theme": chosen(), "here": here, "notice": None}
+
+
+def _add_headers(app: Flask, addresses: Addresses) -> None:
+    policy_text = content_security_policy(addresses)
+
+    @app.after_request
+    def protect(answer: Response) -> Response:
+        headers = answer.headers
+        headers["Content-Security-Policy"] = policy_text
+        headers["Referrer-Policy"] = "same-origin"
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["X-Frame-Options"] = "DENY"
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
+        headers.setdefault("Cache-Control", "no-store")
+        if addresses.secure:
+            headers["Strict-Transport-Security"] = f"max-age={_YEAR_S}; includeSubDomains"
+        return answer
+
+
+def _add_routes(app: Flask) -> None:
+    for part in (login, servers, cases, act, looks, live):
+        app.register_blueprint(part)
+
+    @app.get("/healthz")
+    @policy(OPEN)
+    def healthz() -> Response:
+        """200 when this process can read; a balancer takes it out otherwise."""
+        try:
+            access.services().clock.now()
+        except Unavailable:
+            return Response("the database does not answer\n", status=503, mimetype="text/plain")
+        return Response("ok\n", mimetype="text/plain")
+
+    @app.post("/csp-report")
+    @policy(REPORTS)
+    def csp_report() -> Response:
+        """What a browser was kept from doing: a mistake of ours, or an attack that failed."""
+        if (request.content_length or 0) > _MAX_REPORT_BYTES:
+            return Response(status=413)
+        log.warning("content security policy: %s", ascii(request.get_data(as_text=True)[:_MAX_REPORT_BYTES]))
+        return Response(status=204)

@@ -1,0 +1,11 @@
+// Everything a page does by itself. Each module looks for its own part of the page and does nothing without it.
+import "./theme.js";
+import "./dialog.js";
+import "./toast.js";
+import "./sheet.js";
+import "./list.js";
+import "./keys.js";
+import "./times.js";
+import { listen } from "./live.js";
+
+if (document.body.dataset.guild) listen();

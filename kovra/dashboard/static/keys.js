@@ -1,0 +1,52 @@
+// The keyboard map. Single keys are off while typing or in a dialog, and can be switched off for good (WCAG 2.1.4).
+import { openAct, openHelp } from "./dialog.js";
+import { cursorRow, moveCursor, openRow, setCursor, showNew } from "./list.js";
+import { close, isOpen, openTarget, walk } from "./sheet.js";
+
+const mac = /Mac|iPhone|iPad/.test(navigator.platform);
+if (!mac) for (const key of document.querySelectorAll("[data-mod]")) speakPc(key);
+document.body.addEventListener("htmx:after:swap", () => {
+  if (!mac) for (const key of document.querySelectorAll("[data-mod]")) speakPc(key);
+});
+
+function speakPc(key) {
+  key.textContent = key.textContent.replace("⌘↵", "Ctrl ↵").replace(/^⌘(?=\w)/, "Ctrl ");
+}
+
+const stored = () => { try { return localStorage.getItem("kovra-keys") !== "off"; } catch { return true; } };
+const toggle = document.getElementById("keysw");
+if (toggle) {
+  toggle.checked = stored();
+  toggle.addEventListener("change", () => { try { localStorage.setItem("kovra-keys", toggle.checked ? "on" : "off"); } catch { /* private window */ } });
+}
+
+const ACTS = { w: "warn", m: "mute", b: "ban", n: "note" };
+const canAct = () => Boolean(document.getElementById("find"));
+const target = () => openTarget() ?? cursorRow()?.dataset.target ?? null;
+const onPage = event => !event.target.closest("button, a, summary, input, select, textarea");
+
+document.addEventListener("keydown", event => {
+  const key = event.key;
+  if ((event.metaKey || event.ctrlKey) && key.toLowerCase() === "k" && document.getElementById("find")) {
+    event.preventDefault();
+    if (!document.querySelector("dialog[open]")) document.getElementById("find").click();
+    return;
+  }
+  const typing = event.target.matches("input:not([type=checkbox], [type=radio]), textarea, select");
+  if (document.querySelector("dialog[open]")) return;
+  if (key === "Escape" && !document.querySelector("[popover]:popover-open")) { isOpen() ? close() : setCursor(null); return; }
+  if (typing || event.metaKey || event.ctrlKey || event.altKey || !stored()) return;
+  if (key === "j" || (key === "ArrowDown" && onPage(event))) step(event, 1);
+  else if (key === "k" || (key === "ArrowUp" && onPage(event))) step(event, -1);
+  else if ((key === "Enter" && onPage(event)) || key === "o") (cursorRow() ?? openRow())?.querySelector(".rowlink").click();
+  else if (key === "?") openHelp();
+  else if (key === ".") showNew();
+  else if (key === "c") document.querySelector(".sheet [data-copy]")?.click();
+  else if (ACTS[key] && canAct()) { event.preventDefault(); openAct(ACTS[key], target()); }
+});
+
+function step(event, by) {
+  if (!document.getElementById("rows")) return;
+  event.preventDefault();
+  openTarget() && openRow() ? walk(by) : moveCursor(by);
+}

@@ -1,0 +1,98 @@
+// The list of cases stays live without moving under the reader's hand: at the top with nothing open, new rows come in;
+// otherwise the pill counts up. Known rows change in place.
+const list = document.getElementById("list");
+const pill = document.getElementById("newpill");
+let held = 0;
+let known = new Set();
+let cursor = null;                      // the id of the row the keyboard is on
+
+export const rows = () => [...document.querySelectorAll("#rows > tr")];
+export const cursorRow = () => (cursor ? document.getElementById(cursor) : null);
+export const openRow = () => document.querySelector("#rows > tr[aria-current]");
+
+export function moveCursor(step) {
+  const all = rows();
+  if (!all.length) return;
+  const at = all.indexOf(cursorRow() ?? openRow());
+  setCursor(all[Math.max(0, Math.min(all.length - 1, at + step))]);
+}
+
+export function setCursor(row) {
+  cursorRow()?.classList.remove("is-cursor");
+  cursor = row ? row.id : null;
+  row?.classList.add("is-cursor");
+  row?.scrollIntoView({ block: "nearest" });
+}
+
+export function showNew() {
+  if (!pill || pill.hidden) return;
+  if (list.dataset.first !== "yes") { location.href = pill.dataset.home; return; }
+  hold(0);
+  document.getElementById("tblwrap").scrollTop = 0;
+  refresh();
+}
+
+function atRest() {
+  const wrap = document.getElementById("tblwrap");
+  return list.dataset.first === "yes" && wrap.scrollTop < 8 && !cursor && !document.querySelector(".sheet, dialog[open]")
+    && !wrap.contains(document.activeElement?.closest("a, button"));
+}
+
+function hold(count) {
+  held = count;
+  pill.hidden = !count;
+  pill.querySelector("[role=status]").textContent = count === 1 ? "1 new case" : `${count} new cases`;
+}
+
+let last = 0, timer = 0;
+function refresh() {
+  // The first at once, then at most one request per 750 ms; the last event always counts.
+  const now = Date.now();
+  clearTimeout(timer);
+  if (now - last < 750) { timer = setTimeout(refresh, 750 - (now - last)); return; }
+  last = now;
+  htmx.trigger(list, "list:refresh");
+}
+
+function refreshRow(number) {
+  const row = document.getElementById(`case-${number}`);
+  if (row) htmx.trigger(row, "row:refresh");
+}
+
+function dress() {
+  // A morph gives back what the server knows; what only this page knows is put on again.
+  cursorRow()?.classList.add("is-cursor");
+  const open = document.querySelector(".sheet")?.dataset.case;
+  for (const row of rows()) row.toggleAttribute("aria-current", false);
+  if (open) document.getElementById(`case-${open}`)?.setAttribute("aria-current", "true");
+}
+
+if (list) {
+  known = new Set(rows().map(row => row.id));
+  document.body.addEventListener("live:case", ({ detail }) => {
+    if (detail.kind !== "case.created") { refreshRow(detail.case_no); return; }
+    if (document.getElementById(`case-${detail.case_no}`)) return;
+    atRest() ? refresh() : hold(held + 1);
+  });
+  document.body.addEventListener("live:action", ({ detail }) => { if (detail.kind === "action.done") refreshRow(detail.case_no); });
+  document.body.addEventListener("live:resync", () => { if (list.dataset.first === "yes") refresh(); });
+  document.body.addEventListener("htmx:after:swap", () => {
+    if (!list.contains(document.getElementById("rows"))) return;
+    for (const row of rows()) {
+      if (known.has(row.id) || !known.size) continue;
+      row.classList.add("is-new");
+      row.addEventListener("animationend", () => row.classList.remove("is-new"), { once: true });
+    }
+    known = new Set([...known, ...rows().map(row => row.id)]);
+    if (held && rows().length && list.dataset.first === "yes") recount();
+    dress();
+  });
+  pill.addEventListener("click", showNew);
+  list.addEventListener("pointerdown", () => setCursor(null));
+}
+
+function recount() {
+  // A refresh for another reason has brought the held rows in already.
+  if (document.getElementById("tblwrap").scrollTop < 8 && !timerRunning()) hold(0);
+}
+function timerRunning() { return Date.now() - last > 5000; }

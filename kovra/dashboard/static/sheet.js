@@ -1,0 +1,90 @@
+// The side sheet: beside the table, never in its way. Its case stands in the address, so reload, share and Back work.
+import { openRow, rows, setCursor } from "./list.js";
+
+const slot = document.getElementById("sheet");
+const sheet = () => document.querySelector(".sheet");
+let shown = sheet()?.dataset.case ?? null;
+
+export const openTarget = () => sheet()?.dataset.target ?? null;
+export const isOpen = () => Boolean(sheet());
+
+export function openCase(number) {
+  htmx.ajax("GET", `/g/${document.body.dataset.guild}/cases/${number}`, { target: "#sheet", swap: "innerMorph" });
+}
+
+export function close() {
+  if (!sheet()) return;
+  const row = openRow();
+  slot.replaceChildren();
+  row?.removeAttribute("aria-current");
+  if (row) { setCursor(row); row.querySelector(".rowlink")?.focus({ preventScroll: true }); }
+  address(null, "push");
+}
+
+export function walk(step) {
+  const all = rows(), at = all.indexOf(openRow());
+  const next = all[at + step];
+  if (at < 0 || !next) return;
+  next.scrollIntoView({ block: "nearest" });
+  openCase(next.dataset.case);
+}
+
+function address(number, how) {
+  if (number === shown) return;
+  const url = new URL(location.href);
+  number ? url.searchParams.set("case", number) : url.searchParams.delete("case");
+  // Opening and closing are steps of their own; walking from case to case replaces the step.
+  history[how === "push" ? "pushState" : "replaceState"]({}, "", url);
+  shown = number;
+}
+
+if (slot) {
+  document.body.addEventListener("htmx:after:swap", ({ detail }) => {
+    if (detail.ctx?.target?.id !== "sheet" && detail.ctx?.target !== "#sheet") return;
+    const now = sheet();
+    if (!now) return;
+    const number = now.dataset.case ?? shown;
+    if (number !== shown) now.querySelector(".scroll").scrollTop = 0;
+    for (const row of rows()) row.removeAttribute("aria-current");
+    document.getElementById(`case-${number}`)?.setAttribute("aria-current", "true");
+    setCursor(null);
+    address(number, shown ? "replace" : "push");
+  });
+  slot.addEventListener("click", event => {
+    if (event.target.closest("[data-close]")) close();
+    const step = event.target.closest("[data-walk]");
+    if (step) walk(Number(step.dataset.walk));
+  });
+  document.body.addEventListener("live:case", ({ detail }) => { if (detail.kind === "case.updated") renew(detail.case_no); });
+  document.body.addEventListener("live:action", ({ detail }) => { if (detail.case_no) renew(detail.case_no); });
+  document.body.addEventListener("live:resync", () => renew(sheet()?.dataset.case));
+  addEventListener("popstate", () => {
+    const number = new URL(location.href).searchParams.get("case");
+    shown = number;
+    if (number) openCase(number);
+    else { slot.replaceChildren(); openRow()?.removeAttribute("aria-current"); }
+  });
+}
+
+function renew(number) {
+  const now = sheet();
+  if (now && number && now.dataset.case === String(number)) htmx.trigger(now, "sheet:refresh");
+}
+
+document.addEventListener("click", async event => {
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    await navigator.clipboard.writeText(copy.dataset.copy);
+    const before = copy.getAttribute("aria-label");
+    copy.setAttribute("aria-label", "Copied");
+    copy.setAttribute("aria-pressed", "true");
+    setTimeout(() => { copy.setAttribute("aria-label", before); copy.removeAttribute("aria-pressed"); }, 1200);
+  }
+  const drawer = event.target.closest("[data-drawer]");
+  const app = document.querySelector(".app");
+  if (drawer) drawer.setAttribute("aria-expanded", String(app.classList.toggle("drawer")));
+  else if (app?.classList.contains("drawer") && !event.target.closest(".side")) {
+    app.classList.remove("drawer");
+    document.querySelector("[data-drawer]").setAttribute("aria-expanded", "false");
+  }
+});
