@@ -111,7 +111,8 @@ def test(words: list[str], say: Say) -> int:
 
 
 def bench(chosen: argparse.Namespace, say: Say) -> int:
-    known = sorted(file.stem for file in (bootstrap.CHECKOUT / "benchmarks").glob("[!_]*.py"))
+    modules = (bootstrap.CHECKOUT / "benchmarks").glob("*.py")
+    known = sorted(module.stem for module in modules if "\ndef main(" in module.read_text())
     if chosen.name not in known:
         asked = f"There is no measurement called {chosen.name}." if chosen.name else "Which measurement?"
         raise Trouble(asked, f"There is: {', '.join(known) or 'none yet'}.")
