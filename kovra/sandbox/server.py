@@ -108,9 +108,9 @@ class Sandbox:
 
     async def start(self, port: int = 0) -> Sandbox:
         """Listen on 127.0.0.1; port 0 takes a free one. ``base_url`` is known afterwards."""
-        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None))
+        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port, shutdown_timeout=1)
+        site = web.TCPSite(self._runner, "127.0.0.1", port)
         await site.start()
         port = self._runner.addresses[0][1]
         self.base_url = f"http://127.0.0.1:{port}"
@@ -185,6 +185,8 @@ class Sandbox:
             headers = self.limits.take(route, params) if grant is None else {}
             reason = _reason_of(request)
             body, files = await self._read(request)
+            if body is not None and not isinstance(body, route.body):
+                raise errors.wrong_body(route.body)
             fault = self.faults.strike(route, params) if self.faults.armed else None
             await self._wait(fault)
             if fault is not None and fault.when is When.BEFORE:
@@ -194,7 +196,7 @@ class Sandbox:
                 desk=self.desk,
                 params=params,
                 query=request.query,
-                body={} if body is None else body,
+                body=route.body() if body is None else body,
                 files=files,
                 reason=reason,
                 grant=grant,

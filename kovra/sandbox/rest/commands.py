@@ -22,8 +22,8 @@ def commands(call: Call) -> list[dict[str, Any]]:
     return call.world.commands.get(_scope(call), [])
 
 
-@table.on("PUT", "/applications/{application_id}/commands")
-@table.on("PUT", "/applications/{application_id}/guilds/{guild_id}/commands")
+@table.on("PUT", "/applications/{application_id}/commands", body=list)
+@table.on("PUT", "/applications/{application_id}/guilds/{guild_id}/commands", body=list)
 def replace_commands(call: Call) -> list[dict[str, Any]]:
     """Replace the whole set. A command of the same name and type keeps its id, as on Discord."""
     scope = _scope(call)

@@ -28,6 +28,7 @@ class Route:
     Args:
         template: the path below ``/api/v10`` in Discord's form, such as ``/guilds/{guild_id}``.
         status: the status of a success with a body; one without is 204.
+        body: what the JSON of the request must be.
     """
 
     method: str
@@ -35,6 +36,7 @@ class Route:
     handler: Handler
     access: Access
     status: int
+    body: type
 
     @property
     def names(self) -> list[str]:
@@ -48,12 +50,14 @@ class Table:
         self.routes: list[Route] = []
 
     def on(
-        self, method: str, template: str, *, access: Access = Access.BOT, status: int = 200
+        self, method: str, template: str, *, access: Access = Access.BOT, status: int = 200, body: type = dict
     ) -> Callable[[Handler], Handler]:
         """Register a handler; it returns the JSON of the answer, or None for 204."""
 
         def register(handler: Handler) -> Handler:
-            self.routes.append(Route(method=method, template=template, handler=handler, access=access, status=status))
+            self.routes.append(
+                Route(method=method, template=template, handler=handler, access=access, status=status, body=body)
+            )
             return handler
 
         return register

@@ -1,0 +1,320 @@
+"""A real, unmodified Pycord against the sandbox, over the wire."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import discord
+import pytest
+
+
+def commands(bot: discord.Bot) -> None:
+    """What the tests run: an answer at once, a deferred one that is edited, and one with choices while typing."""
+
+    @bot.slash_command(name="ping", description="answer")
+    async def ping(ctx: discord.ApplicationContext) -> None:
+        await ctx.respond("pong", ephemeral=True)
+
+    async def reasons(ctx: discord.AutocompleteContext) -> list[str]:
+        return [reason for reason in ("spam", "spoiler", "rude") if reason.startswith(ctx.value)]
+
+    group = bot.create_group("mod", "moderation")
+
+    @group.command(name="warn", description="warn someone")
+    @discord.option("member", discord.Member, description="who")
+    @discord.option("reason", str, description="why", autocomplete=reasons)
+    async def warn(ctx: discord.ApplicationContext, member: discord.Member, reason: str) -> None:
+        await ctx.defer(ephemeral=True)
+        await ctx.edit(content=f"{ctx.author.display_name} warned {member.display_name}: {reason}")
+
+    @bot.slash_command(name="twice", description="acknowledge twice")
+    async def twice(ctx: discord.ApplicationContext) -> None:
+        await ctx.respond("one")
+        await ctx.followup.send("two")
+
+    @bot.user_command(name="History")
+    async def history(ctx: discord.ApplicationContext, user: discord.Member) -> None:
+        await ctx.respond(f"history of {user.id}", ephemeral=True)
+
+    @bot.message_command(name="Report to moderators")
+    async def report(ctx: discord.ApplicationContext, message: discord.Message) -> None:
+        await ctx.respond(f"reported {message.content}", ephemeral=True)
+
+
+def test_pycord_connects_and_knows_every_member(small_discord, connect):
+    guard = connect(small_discord)
+
+    guild = guard.bot.get_guild(small_discord.guild.id)
+    assert guild.chunked
+    assert {member.id for member in guild.members} == set(small_discord.guild.members)
+    assert guild.me.guild_permissions.ban_members
+    assert guild.owner_id == small_discord.guild.owner_id
+
+
+def test_two_shards_see_their_own_guilds(small_discord, connect):
+    shard = (small_discord.guild.id >> 22) % 2
+
+    home = connect(small_discord, shard_id=shard, shard_count=2)
+    away = connect(small_discord, shard_id=1 - shard, shard_count=2)
+
+    assert [guild.id for guild in home.bot.guilds] == [small_discord.guild.id]
+    assert away.bot.guilds == []
+
+
+def test_a_ban_is_told_as_ban_then_removal_then_audit_entry(small_discord, connect, eventually):
+    guard = connect(small_discord)
+    guild, target = guard.bot.get_guild(small_discord.guild.id), small_discord.cast.plain[0]
+
+    guard.run(guild.ban(discord.Object(target), reason="spam ☃\nand more", delete_message_seconds=3600))
+    eventually(lambda: "raw_audit_log_entry" in guard.names())
+
+    told = [name for name in guard.names() if name in ("member_ban", "raw_member_remove", "raw_audit_log_entry")]
+    assert told == ["member_ban", "raw_member_remove", "raw_audit_log_entry"]
+    entry = dict(guard.heard)["raw_audit_log_entry"]
+    assert (entry.target_id, entry.reason) == (target, "spam ☃\nand more")
+    assert guard.run(guild.fetch_ban(discord.Object(target))).reason == "spam ☃\nand more"
+
+
+def test_a_ban_of_a_stranger_removes_nobody(small_discord, connect, eventually):
+    guard = connect(small_discord)
+    guild = guard.bot.get_guild(small_discord.guild.id)
+
+    guard.run(guild.ban(discord.Object(small_discord.cast.outsider)))
+    guard.run(guild.unban(discord.Object(small_discord.cast.outsider), reason="appeal"))
+    eventually(lambda: guard.names().count("raw_audit_log_entry") == 2)
+
+    assert "raw_member_remove" not in guard.names()
+    assert "member_unban" in guard.names()
+
+
+def test_kick_timeout_and_their_audit_entries(small_discord, connect, eventually):
+    guard = connect(small_discord)
+    guild = guard.bot.get_guild(small_discord.guild.id)
+    kicked, muted = (guild.get_member(user_id) for user_id in small_discord.cast.plain[:2])
+
+    guard.run(kicked.kick(reason="bye"))
+    guard.run(muted.timeout_for(timedelta(minutes=10), reason="calm down"))
+    eventually(lambda: guild.get_member(muted.id).timed_out)
+    guard.run(guild.get_member(muted.id).remove_timeout())
+    eventually(lambda: not guild.get_member(muted.id).timed_out)
+
+    entries = guard.run(guild.audit_logs(limit=3).flatten())
+    assert [entry.action for entry in entries] == [
+        discord.AuditLogAction.member_update,
+        discord.AuditLogAction.member_update,
+        discord.AuditLogAction.kick,
+    ]
+    assert [entry.reason for entry in entries] == [None, "calm down", "bye"]
+    assert entries[1].after.communication_disabled_until is not None
+    assert {entry.user.id for entry in entries} == {guard.bot.user.id}
+
+
+def test_direct_messages_go_out_or_are_refused(small_discord, connect):
+    guard = connect(small_discord)
+    guild = guard.bot.get_guild(small_discord.guild.id)
+    open_to_all, closed = small_discord.cast.plain[0], small_discord.cast.closed_dm[0]
+
+    sent = guard.run(guild.get_member(open_to_all).send("hello", embed=discord.Embed(title="Warning")))
+    with pytest.raises(discord.Forbidden) as refused:
+        guard.run(guild.get_member(closed).send("hello"))
+
+    assert sent.embeds[0].title == "Warning"
+    assert refused.value.code == 50007
+
+
+def test_a_log_post_with_a_nonce_is_one_message_though_pycord_tries_twice(small_discord, connect):
+    guard = connect(small_discord)
+    log = guard.bot.get_channel(small_discord.channel("mod-log"))
+    small_discord.control("POST", "faults", {"method": "POST", "when": "after", "status": 502})
+
+    message = guard.run(log.send("case #1", nonce="case-1", enforce_nonce=True))
+
+    posts = small_discord.control("GET", f"channels/{log.id}/messages")
+    assert [post["id"] for post in posts] == [str(message.id)]
+    assert small_discord.control("GET", "effects")["nonces"] == {"case-1": 1}
+
+
+def test_bulk_ban_bans_many_at_once_without_a_name_in_the_audit_log(small_discord, connect, eventually):
+    guard = connect(small_discord)
+    guild = guard.bot.get_guild(small_discord.guild.id)
+    targets = [discord.Object(user_id) for user_id in small_discord.cast.plain[:20]]
+
+    banned, failed = guard.run(guild.bulk_ban(*targets, discord.Object(small_discord.cast.above_guard), reason="raid"))
+    eventually(lambda: guard.names().count("raw_audit_log_entry") == 20)
+
+    assert {user.id for user in banned} == {target.id for target in targets}
+    assert [user.id for user in failed] == [small_discord.cast.above_guard]
+    entries = guard.run(guild.audit_logs(limit=20).flatten())
+    assert {entry.user for entry in entries} == {None}
+
+
+def test_channels_roles_and_lockdown(small_discord, connect, eventually):
+    guard = connect(small_discord)
+    guild = guard.bot.get_guild(small_discord.guild.id)
+    hall = guild.get_channel(small_discord.channel("main-hall"))
+    member = guild.get_member(small_discord.cast.plain[0])
+
+    guard.run(hall.edit(slowmode_delay=30, reason="slow"))
+    guard.run(hall.set_permissions(guild.default_role, send_messages=False, reason="lock"))
+    eventually(lambda: hall.slowmode_delay == 30 and not hall.permissions_for(member).send_messages)
+    guard.run(hall.set_permissions(guild.default_role, overwrite=None, reason="unlock"))
+    eventually(lambda: hall.permissions_for(member).send_messages)
+
+    quarantine = guild.get_role(small_discord.role("Quarantine"))
+    guard.run(member.add_roles(quarantine, reason="q"))
+    eventually(lambda: quarantine in guild.get_member(member.id).roles)
+    guard.run(guild.edit(verification_level=discord.VerificationLevel.highest, reason="raid"))
+    until = discord.utils.utcnow() + timedelta(hours=1)
+    incidents = guard.run(guild.modify_incident_actions(invites_disabled_until=until, dms_disabled_until=until))
+    eventually(lambda: guild.verification_level is discord.VerificationLevel.highest)
+    assert incidents.invites_disabled_until is not None
+
+    made = guard.run(guild.create_text_channel("incident", reason="r"))
+    guard.run(made.delete(reason="r"))
+    eventually(lambda: guild.get_channel(made.id) is None)
+
+
+def test_a_command_is_synced_run_deferred_and_edited(small_discord, connect, eventually):
+    guard = connect(small_discord, before=commands)
+    guard.run(guard.bot.sync_commands())
+    moderator, target = small_discord.person("Moderator"), small_discord.cast.plain[0]
+
+    begun = small_discord.control(
+        "POST",
+        "interactions",
+        {"user_id": str(moderator), "command": "mod warn", "options": {"member": str(target), "reason": "spam"}},
+    )
+    path = f"interactions/{begun['interaction_id']}"
+    answer = eventually(lambda: (r := small_discord.control("GET", path))["content"] and r)
+
+    assert answer["acked"]
+    assert answer["deferred"]
+    assert answer["ephemeral"]
+    assert not answer["loading"]
+    assert answer["content"].startswith("Juniper warned ")
+    assert answer["content"].endswith(": spam")
+    assert [item["what"] for item in answer["history"]] == ["callback", "edit"]
+
+
+def run(discord, user_id, eventually, **asked):
+    begun = discord.control("POST", "interactions", {"user_id": str(user_id), **asked})
+    path = f"interactions/{begun['interaction_id']}"
+    return eventually(lambda: (r := discord.control("GET", path))["acked"] and r)
+
+
+def test_an_answer_at_once_choices_and_menus(small_discord, connect, eventually):
+    guard = connect(small_discord, before=commands)
+    guard.run(guard.bot.sync_commands())
+    owner, target = small_discord.person("Owner"), str(small_discord.cast.plain[0])
+    hall = str(small_discord.channel("main-hall"))
+    message = small_discord.control("GET", f"channels/{hall}/messages")[-1]
+
+    pong = run(small_discord, owner, eventually, command="ping")
+    choices = run(small_discord, owner, eventually, command="mod warn", options={"reason": "sp"}, autocomplete="reason")
+    history = run(small_discord, owner, eventually, command="History", target_id=target)
+    report = run(
+        small_discord, owner, eventually, command="Report to moderators", target_id=message["id"], channel_id=hall
+    )
+
+    assert (pong["content"], pong["deferred"]) == ("pong", False)
+    assert [choice["value"] for choice in choices["choices"]] == ["spam", "spoiler"]
+    assert history["content"] == f"history of {target}"
+    assert report["content"] == f"reported {message['content']}"
+
+
+def test_follow_ups_are_seen_in_the_channel(small_discord, connect, eventually):
+    guard = connect(small_discord, before=commands)
+    guard.run(guard.bot.sync_commands())
+
+    begun = small_discord.control("POST", "interactions", {"user_id": str(small_discord.person("Owner")),
+                                                           "command": "twice"})  # fmt: skip
+    path = f"interactions/{begun['interaction_id']}"
+    answer = eventually(lambda: (r := small_discord.control("GET", path))["followups"] and r)
+
+    assert [post["content"] for post in answer["followups"]] == ["two"]
+
+
+def test_a_command_the_bot_does_not_have_is_refused_with_the_names_of_those_it_has(small_discord, connect):
+    guard = connect(small_discord, before=commands)
+    guard.run(guard.bot.sync_commands())
+    owner = str(small_discord.person("Owner"))
+
+    unknown = small_discord.control("POST", "interactions", {"user_id": owner, "command": "nothing"}, status=400)
+    no_option = small_discord.control("POST", "interactions", {"user_id": owner, "command": "mod warn"}, status=400)
+
+    assert "History, Report to moderators, mod, ping, twice" in unknown["error"]
+    assert no_option["error"] == "missing: member, reason"
+
+
+def test_a_lost_connection_is_resumed_and_nothing_is_missing(small_discord, connect, eventually):
+    guard = connect(small_discord)
+    hall, speaker = str(small_discord.channel("main-hall")), str(small_discord.cast.plain[0])
+
+    small_discord.control("POST", "gateway", {"do": "drop", "code": 4000})
+    for number in range(30):
+        body = {"user_id": speaker, "channel_id": hall, "content": f"line {number}"}
+        small_discord.control("POST", "messages", body)
+    eventually(lambda: "resumed" in guard.names())
+    eventually(lambda: guard.names().count("message") >= 30)
+
+    heard = [what.content for name, what in guard.heard if name == "message"]
+    assert heard == [f"line {number}" for number in range(30)]
+    assert small_discord.control("GET", "gateway")["resumed"] == 1
+
+
+def test_a_request_to_reconnect_is_followed_and_a_lost_session_starts_anew(small_discord, connect, eventually):
+    guard = connect(small_discord)
+
+    small_discord.control("POST", "gateway", {"do": "reconnect"})
+    eventually(lambda: "resumed" in guard.names())
+    small_discord.control("POST", "gateway", {"do": "invalidate"})
+    eventually(lambda: small_discord.control("GET", "gateway")["identified"] == 2)
+
+    eventually(lambda: guard.names().count("ready") == 2)
+
+
+def test_people_join_leave_and_change_roles_by_hand(small_discord, connect, eventually):
+    guard = connect(small_discord)
+    guild = guard.bot.get_guild(small_discord.guild.id)
+    trainee = small_discord.person("Trainee")
+
+    joined = small_discord.control("POST", "join", {"username": "newly.here"})
+    eventually(lambda: guild.get_member(int(joined["user"]["id"])))
+    small_discord.control("POST", "leave", {"user_id": joined["user"]["id"]})
+    eventually(lambda: guild.get_member(int(joined["user"]["id"])) is None)
+    small_discord.control("POST", "roles", {"user_id": str(trainee), "role": "Trainee", "give": False})
+    eventually(lambda: not guild.get_member(trainee).guild_permissions.moderate_members)
+
+
+def test_deeds_by_hand_are_credited_to_the_person(small_discord, connect, eventually):
+    guard = connect(small_discord)
+    guild, moderator = guard.bot.get_guild(small_discord.guild.id), small_discord.person("Moderator")
+    one, two, three = map(str, small_discord.cast.plain[:3])
+
+    small_discord.control("POST", "bans", {"user_id": one, "by": str(moderator), "reason": "by hand"})
+    small_discord.control("POST", "kicks", {"user_id": two, "by": str(moderator)})
+    small_discord.control("POST", "timeouts", {"user_id": three, "by": str(moderator), "seconds": 60})
+    small_discord.control("POST", "unbans", {"user_id": one, "by": str(moderator)})
+    eventually(lambda: guard.names().count("raw_audit_log_entry") == 4)
+
+    entries = guard.run(guild.audit_logs(limit=4).flatten())
+    assert {entry.user.id for entry in entries} == {moderator}
+    assert [entry.action.name for entry in entries] == ["unban", "member_update", "kick", "ban"]
+
+
+def test_without_the_members_intent_no_member_events_come(small_discord, connect, eventually):
+    intents = discord.Intents.default()
+    guard = connect(small_discord, intents=intents)
+
+    small_discord.control("POST", "join", {"username": "unseen"})
+    hall, speaker = str(small_discord.channel("main-hall")), str(small_discord.cast.plain[0])
+    small_discord.control("POST", "messages", {"user_id": speaker, "channel_id": hall, "content": "secret"})
+    eventually(lambda: "message" in guard.names())
+
+    assert "member_join" not in guard.names()
+    assert dict(guard.heard)["message"].content == ""
+
+
+def test_a_wrong_token_is_turned_away(a_discord, connect):
+    with a_discord(token="another") as place, pytest.raises(discord.LoginFailure):
+        connect(place)
