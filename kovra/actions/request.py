@@ -104,7 +104,7 @@ class ActionRequest:
             raise Malformed(f"A {self.action} needs a reason: it is what the {self.action} says.")
         if len(self.reason) > MAX_REASON:
             raise Malformed(f"The reason has {len(self.reason)} characters; a case keeps at most {MAX_REASON}.")
-        if "\x00" in self.reason or any(0xD800 <= ord(letter) <= 0xDFFF for letter in self.reason):
+        if any((letter < " " and letter not in "\t\n\r") or "\ud800" <= letter <= "\udfff" for letter in self.reason):
             raise Malformed("The reason holds a character that no text may hold.")
         self._check_params()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Protocol
 
 import dramatiq
@@ -29,7 +31,7 @@ def declare_actions(broker: LanesBroker, execute: Executor) -> dramatiq.Actor:
     def execute_action(*, body: str, kid: str, sig: str) -> None:
         # The lane as the broker read it from the stream's name, not as the message claims.
         lane = CurrentMessage.get_current_message().lane
-        execute(lane=GuildId(int(lane)), body=body.encode("utf-8", "surrogatepass"), kid=kid, sig=sig)
+        execute(lane=GuildId(int(lane)), body=_body(body), kid=kid, sig=sig)
 
     return dramatiq.actor(
         execute_action,
@@ -39,3 +41,11 @@ def declare_actions(broker: LanesBroker, execute: Executor) -> dramatiq.Actor:
         max_retries=0,
         throws=(EnvelopeRefused,),
     )
+
+
+def _body(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        # Not what the outbox wrote; whatever it is, no signature fits it.
+        return text.encode("utf-8", "surrogatepass")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from dataclasses import dataclass
 
-import redis
 from dramatiq import Message
+from dramatiq.errors import ConnectionClosed
 
 from kovra.actions.envelope import Sealed
 from kovra.ids import GuildId, UserId
@@ -22,12 +23,15 @@ ACTOR = "execute_action"
 def lane_message(
     *, guild_id: GuildId, target_id: UserId, request_id: str, body: bytes, kid: str, sig: str, priority: int = 0
 ) -> Message:
-    """The message that carries one request: the same whoever makes it and whenever, so a refill is no second one."""
+    """The message that carries one request: the same whoever makes it and whenever, so a refill is no second one.
+
+    The body travels in base64: Dramatiq's JSON would make twelve bytes of a single emoji, and an entry has a limit.
+    """
     return Message(
         queue_name=QUEUE,
         actor_name=ACTOR,
         args=(),
-        kwargs={"body": body.decode("utf-8"), "kid": kid, "sig": sig},
+        kwargs={"body": base64.b64encode(body).decode(), "kid": kid, "sig": sig},
         options={
             "lane": str(guild_id),
             "priority": priority,
@@ -58,11 +62,15 @@ class Outbox:
         )
         return self.offer(message)
 
-    def offer(self, message: Message) -> bool:
-        """Put a lane message; False when Redis is away."""
+    def offer(self, message: Message, *, again: bool = False) -> bool:
+        """Put a lane message; False when Redis is away.
+
+        Args:
+            again: its row still wants it, whatever the lane remembers of an earlier entry.
+        """
         try:
-            self.broker.offer(message)
-        except (redis.RedisError, OSError) as error:
+            self.broker.offer(message, again=again)
+        except ConnectionClosed as error:
             log.warning("the lane of request %s waits for the relay: %s", message.message_id, error)
             return False
         return True

@@ -57,7 +57,7 @@ class Relay:
                 kid=row.kid,
                 sig=row.sig,
             )
-            taken += self.outbox.offer(message)
+            taken += self.outbox.offer(message, again=True)
         return taken
 
     def run(self, stop: threading.Event) -> None:

@@ -108,13 +108,17 @@ class Requests(RequestsPort):
         except Unavailable:
             return  # the relay will bring an entry that the lane already has; the claim sees to it
 
+    def progress(self, guild_id: GuildId, request_id: UUID) -> RequestStatus | None:
+        """Where a request stands, for the process that has submitted it itself."""
+        with self._database.transaction(guild_id) as session:
+            row = session.get(ActionRequests, request_id)
+            if row is None or row.guild_id != guild_id:
+                return None
+            return _status(row, name_of(session, guild_id, UserId(row.target_id)))
+
     def status(self, scope: GuildScope, request_id: UUID) -> RequestStatus | None:
         """Where a request of this guild stands; None when the guild has none of this id."""
-        with self._database.transaction(scope.guild_id) as session:
-            row = session.get(ActionRequests, request_id)
-            if row is None or row.guild_id != scope.guild_id:
-                return None
-            return _status(row, name_of(session, scope.guild_id, UserId(row.target_id)))
+        return self.progress(scope.guild_id, request_id)
 
     def _announce(self, session: Session, request: ActionRequest, refusal: Refusal | None) -> Receipt:
         """The event and the audit entry, after everything that may wait or fail: they hold the guild's counters."""

@@ -1,0 +1,76 @@
+"""Who is who at the moment of execution: the mirror, or Discord itself when the gateway has fallen silent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from kovra.actions.rights import Person, Standing
+from kovra.errors import DiscordError, Unavailable
+from kovra.guard.ports import Roster
+from kovra.ids import ChannelId, GuildId, UserId
+from kovra.store.mirror import MemberRow, RoleRow
+
+
+class Mirrored(Roster, Protocol):
+    """The roster that is read from the mirror."""
+
+    def gateway_silent(self, guild_id: GuildId) -> bool: ...
+
+
+class Asked(Protocol):
+    """What is asked of Discord, one call each."""
+
+    def fetch_member(self, guild_id: GuildId, user_id: UserId) -> MemberRow | None: ...
+
+    def fetch_roles(self, guild_id: GuildId) -> Sequence[RoleRow]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveRoster:
+    """The executor's roster. A silent gateway means a stale mirror, so moderator and target are then read over REST."""
+
+    mirror: Mirrored
+    discord: Asked
+
+    def standing(self, guild_id: GuildId, moderator_id: UserId, target_id: UserId) -> Standing:
+        """Raises Unavailable when neither the gateway nor Discord's REST answers: the request is then deferred."""
+        known = self.mirror.standing(guild_id, moderator_id, target_id)
+        if not self.mirror.gateway_silent(guild_id):
+            return known
+        try:
+            roles = self.discord.fetch_roles(guild_id)
+            return replace(
+                known,
+                moderator=self._now(known.moderator, guild_id, roles),
+                target=self._now(known.target, guild_id, roles),
+            )
+        except DiscordError as error:
+            raise Unavailable(f"neither the gateway nor Discord tells who is who: {error}") from error
+
+    def guild_name(self, guild_id: GuildId) -> str:
+        return self.mirror.guild_name(guild_id)
+
+    def log_channel(self, guild_id: GuildId) -> ChannelId | None:
+        return self.mirror.log_channel(guild_id)
+
+    def _now(self, person: Person, guild_id: GuildId, roles: Sequence[RoleRow]) -> Person:
+        row = self.discord.fetch_member(guild_id, person.user_id)
+        if row is None:
+            return Person(user_id=person.user_id, name=person.name, member=False, bot=person.bot)
+        # Everyone has the role @everyone, whose id is the guild's.
+        held = [role for role in roles if role.role_id in row.role_ids or role.role_id == guild_id]
+        permissions = 0
+        for role in held:
+            permissions |= role.permissions
+        return Person(
+            user_id=person.user_id,
+            name=row.nick or row.global_name or row.username,
+            member=True,
+            permissions=permissions,
+            rank=max((role.position for role in held), default=0),
+            bot=row.bot,
+            timed_out=row.timed_out_until is not None and row.timed_out_until > datetime.now(UTC),
+        )

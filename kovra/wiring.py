@@ -1,0 +1,215 @@
+"""Builds every process from plain constructor arguments. The only module that knows all rooms.
+
+Each ``build_…`` opens what its process needs and returns it whole; nothing is opened by importing this module.
+Libraries that only one kind of process may load (Flask, Pycord) are imported by the builder that needs them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dramatiq import Worker
+from dramatiq.middleware import CurrentMessage, Retries
+
+from kovra.actions.envelope import Key
+from kovra.actions.submit import Submit
+from kovra.config import Config
+from kovra.errors import Unavailable
+from kovra.guard.execute import Execute
+from kovra.guard.notices import Notices
+from kovra.ids import GuildId
+from kovra.live import bulletin
+from kovra.live.bulletin import Bulletin
+from kovra.live.hub import Hub
+from kovra.live.outcomes import Outcomes
+from kovra.queue.actors import declare_actions
+from kovra.queue.broker import LanesBroker
+from kovra.queue.client import connect
+from kovra.queue.janitor import Janitor
+from kovra.queue.outbox import QUEUE, Outbox
+from kovra.queue.relay import Relay
+from kovra.store.audit import AuditLog, Quarantine
+from kovra.store.database import Database, PostgresClock
+from kovra.store.events import Events
+from kovra.store.guilds import Roster
+from kovra.store.ledger import Backlog, Ledger, Liveness
+from kovra.store.liveness import new_claim_key
+from kovra.store.mirror import Mirror
+from kovra.store.requests import Requests
+from kovra.store.roster import Roster
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from kovra.bot.gateway import BotProcess
+    from kovra.bot.ports import Pacer
+    from kovra.bot.rest import GuardRest
+
+log = logging.getLogger(__name__)
+
+#: Actions a worker process has in hand at once.
+WORKER_THREADS = 8
+
+#: How long a stopping worker lets the actions in its hands finish, in milliseconds.
+STOP_MS = 20_000
+
+
+def build_broker(config: Config, **options: Any) -> LanesBroker:
+    """The lanes, as every process sees them. Retries only marks what failed: an action's row says what comes next."""
+    broker = LanesBroker(connect(config.redis_url), middleware=[CurrentMessage(), Retries(max_retries=0)], **options)
+    broker.declare_queue(QUEUE)
+    return broker
+
+
+def build_submit(config: Config, database: Database, signing_key: Key) -> Submit:
+    """The one way in, for a process that signs with this key."""
+    return Submit(
+        roster=Roster(database),
+        requests=Requests(database, config.audit_key),
+        outbox=Outbox(broker=build_broker(config, serve=())),
+        bulletin=Bulletin(bulletin.connect(config.redis_url)),
+        audit=AuditLog(database, config.audit_key),
+        clock=PostgresClock(database),
+        signing_key=signing_key,
+    )
+
+
+@dataclass
+class WorkerProcess:
+    """Guard's hands: consumers over the lanes, the relay, the janitor, and the proof that this process lives."""
+
+    database: Database
+    rest: GuardRest
+    liveness: Liveness
+    relay: Relay
+    janitor: Janitor
+    workers: Worker
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start everything; returns when actions are being executed.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        self.rest.start()
+        self.liveness.hold()
+        for name, run in (("relay", self.relay.run), ("janitor", self.janitor.run), ("liveness", self._free_claims)):
+            thread = threading.Thread(target=run, args=(self._stopping,), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        self.workers.start()
+
+    def stop(self) -> None:
+        """Take nothing new, finish what is in hand, then let go of everything else."""
+        self.workers.stop(timeout=STOP_MS)
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self.rest.close()
+        self.liveness.release()
+        self.database.dispose()
+
+    def _free_claims(self, stop: threading.Event) -> None:
+        """Each second: keep our own lock, and free what the dead have claimed."""
+        while not stop.wait(1.0):
+            try:
+                if freed := self.liveness.free_dead_claims():
+                    log.info("freed %d claims of workers that are gone", freed)
+            except Unavailable:
+                log.warning("claims of the dead wait: the database does not answer")
+
+
+def build_worker(config: Config) -> WorkerProcess:
+    """The worker: ``kovra_worker`` in PostgreSQL, Guard's token on Discord."""
+    from kovra.bot.live_roster import LiveRoster
+    from kovra.bot.pointing import point_pycord_at
+    from kovra.bot.rest import GuardRest
+
+    point_pycord_at(config.discord_base_url, config.discord_cdn_url)
+    # Two connections for each action in hand would be too many; one, and some for the loops.
+    database = Database(config.database_url, role="kovra_worker", pool_size=WORKER_THREADS, max_overflow=4)
+    rest = GuardRest(config.discord_token, config.discord_base_url, pacer=_pacer(config))
+    roster = LiveRoster(mirror=Roster(database), discord=rest)
+    claim_key = new_claim_key()
+    ledger = Ledger(
+        database, config.audit_key, owner=f"{socket.gethostname()}:{os.getpid()}"[:100], claim_key=claim_key
+    )
+    quarantine = Quarantine(database, config.audit_key)
+    broker = build_broker(config, on_quarantine=_reporting(quarantine))
+    execute = Execute(
+        ledger=ledger,
+        roster=roster,
+        discord=rest,
+        notices=Notices(ledger=ledger, roster=roster, discord=rest, base_url=config.base_url),
+        quarantine=quarantine,
+        bulletin=Bulletin(bulletin.connect(config.redis_url)),
+        keys=config.verifying_keys,
+    )
+    declare_actions(broker, execute)
+    return WorkerProcess(
+        database=database,
+        rest=rest,
+        liveness=Liveness(database, claim_key),
+        relay=Relay(backlog=Backlog(database), outbox=Outbox(broker=broker)),
+        janitor=Janitor(broker),
+        workers=Worker(broker, worker_threads=WORKER_THREADS, worker_timeout=1000),
+    )
+
+
+def build_bot(config: Config) -> BotProcess:
+    """The bot: ``kovra_bot`` in PostgreSQL, the gateway, and the door ``/mod``."""
+    from kovra.bot.gateway import BotProcess
+    from kovra.bot.pointing import point_pycord_at
+
+    point_pycord_at(config.discord_base_url, config.discord_cdn_url)
+    database = Database(config.database_url, role="kovra_bot")
+    requests = Requests(database, config.audit_key)
+    hub = Hub(config.redis_url, Events(database))
+    hub.start()
+    return BotProcess(
+        token=config.discord_token,
+        base_url=config.discord_base_url,
+        mirror=Mirror(database),
+        submit=build_submit(config, database, config.guard_keys[0]),
+        outcomes=Outcomes(hub, requests.progress),
+        hints=Bulletin(bulletin.connect(config.redis_url)).hint,
+        pacer=_pacer(config),
+    )
+
+
+def build_web(config: Config) -> Flask:
+    """The dashboard: ``kovra_web`` in PostgreSQL."""
+
+    raise NotImplementedError
+
+
+def _pacer(config: Config) -> Pacer | None:
+    """The pace that all processes of this token share; a sandbox may do without."""
+    if not config.pacing:
+        return None
+    from kovra.shared_state.pacing import RedisPacer
+
+    return RedisPacer(connect(config.redis_url))
+
+
+def _reporting(quarantine: Quarantine) -> Callable[[str, bytes, str], None]:
+    """What the broker tells of entries it could not read goes to the audit log of the lane's guild."""
+
+    def report(lane: str, payload: bytes, cause: str) -> None:
+        if not lane.isdigit() or int(lane) >= 1 << 63:
+            log.error("an entry on %r, which is no guild's lane, was refused: %s", lane, cause)
+            return
+        try:
+            quarantine.refuse(lane=GuildId(int(lane)), body=payload, cause=cause)
+        except Unavailable:
+            log.error("an entry of guild %s was refused (%s) and could not be audited", lane, cause)
+
+    return report

@@ -1,0 +1,163 @@
+"""Whole trips: real processes, real PostgreSQL, Valkey and Pycord, and the sandbox as the outside judge."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from kovra import wiring
+from kovra.actions.request import Action, ActionRequest, Receipt, Source
+from kovra.actions.submit import Submit
+from kovra.config import Process, from_environment
+from kovra.ids import GuildId, UserId, audit_ref, new_request_id
+from kovra.launcher.postgres import SUPERUSER
+from kovra.launcher.stack import Stack
+from kovra.store.database import Database, sqlalchemy_url
+
+#: A condition that a working system meets within a second; only a broken one waits this long.
+PATIENCE_S = 30.0
+
+
+class Discord:
+    """The sandbox as the judge sees it, through its control API."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.world = self.ask("GET", "world")
+        self.guild_id = GuildId(int(self.world["guild_id"]))
+        self.people = {person["username"]: UserId(int(person["id"])) for person in self.ask("GET", "people")}
+        self._fresh = iter([UserId(int(user_id)) for user_id in self.world["notable"]["plain"]])
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        asked = urllib.request.Request(f"{self.url}/control/{path}", data=data, method=method)
+        asked.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def someone(self) -> UserId:
+        """An ordinary member nobody has acted on yet."""
+        return next(self._fresh)
+
+    def is_banned(self, user_id: UserId) -> bool:
+        return str(user_id) in {ban["user"]["id"] for ban in self.ask("GET", f"guilds/{self.guild_id}/bans")}
+
+    def member(self, user_id: UserId) -> dict[str, Any] | None:
+        found = [m for m in self.ask("GET", f"guilds/{self.guild_id}/members") if m["user"]["id"] == str(user_id)]
+        return found[0] if found else None
+
+    def dms(self, user_id: UserId) -> list[str]:
+        return [message["content"] for message in self.ask("GET", f"users/{user_id}/dms")]
+
+    def log_posts(self, request_id: UUID) -> list[dict[str, Any]]:
+        posts = self.ask("GET", f"channels/{self.world['channels']['mod-log']}/messages?limit=1000")
+        return [post for post in posts if audit_ref(request_id) in json.dumps(post["embeds"])]
+
+    def deeds(self, request_id: UUID) -> dict[str, Any]:
+        """How often each verb took effect for this request."""
+        return self.ask("GET", f"effects?ref={audit_ref(request_id)[4:-1]}")
+
+
+class Trips:
+    """One warm Kovra, asked and looked at from outside."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.discord = Discord(stack.sandbox_url)
+        self.guild_id = self.discord.guild_id
+        self.config = from_environment(Process.WEB, stack.env)
+        self.database = Database(self.config.database_url, role="kovra_web")
+        self.submit: Submit = wiring.build_submit(self.config, self.database, self.config.web_keys[0])
+        self.engine: Engine = create_engine(sqlalchemy_url(stack.postgres.url_of("kovra", SUPERUSER)))
+
+    def a(self, action: Action, target: UserId, by: str = "juniperlock", reason: str = "spam", **more: Any) -> Any:
+        """A request as the dashboard makes it."""
+        params = more.pop("params", {"duration_s": 600} if action is Action.MUTE else {})
+        asked = ActionRequest(
+            request_id=new_request_id(),
+            guild_id=self.guild_id,
+            action=action,
+            target_id=target,
+            moderator_id=self.discord.people[by],
+            source=Source.DASHBOARD,
+            reason=reason,
+            params=params,
+            issued_at=datetime.now(UTC),
+        )
+        return dataclasses.replace(asked, **more)
+
+    def run(self, request: ActionRequest) -> dict[str, Any]:
+        """Submit a request and wait for its end; its row."""
+        self.submit(request)
+        return self.end_of(request.request_id)
+
+    def end_of(self, request_id: UUID) -> dict[str, Any]:
+        """The row of a request, once it has reached its end."""
+        ends = ("done", "failed", "rejected", "expired", "dead", "cancelled")
+        return self.until(lambda: (row := self.row(request_id)) and row["state"] in ends and row)
+
+    def row(self, request_id: UUID) -> dict[str, Any] | None:
+        return self.first("SELECT * FROM action_requests WHERE request_id = :id", id=request_id)
+
+    def case_of(self, receipt_or_id: Receipt | UUID) -> dict[str, Any] | None:
+        request_id = getattr(receipt_or_id, "request_id", receipt_or_id)
+        return self.first("SELECT * FROM mod_cases WHERE request_id = :id", id=request_id)
+
+    def audit(self, kind: str, **facts: str) -> list[dict[str, Any]]:
+        """The entries of a kind whose facts hold these."""
+        return self.all(
+            "SELECT * FROM audit_log WHERE guild_id = :g AND kind = :kind AND facts @> cast(:facts AS jsonb)",
+            g=self.guild_id,
+            kind=kind,
+            facts=json.dumps(facts),
+        )
+
+    def events_of(self, request_id: UUID) -> list[str]:
+        rows = self.all("SELECT kind FROM guild_events WHERE request_id = :id ORDER BY seq", id=request_id)
+        return [row["kind"] for row in rows]
+
+    def all(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        with self.engine.connect() as line:
+            return [dict(row._mapping) for row in line.execute(text(statement), values)]
+
+    def first(self, statement: str, **values: Any) -> dict[str, Any] | None:
+        rows = self.all(statement, **values)
+        return rows[0] if rows else None
+
+    def until(self, look: Callable[[], Any]) -> Any:
+        return until(look)
+
+
+def until(look: Callable[[], Any]) -> Any:
+    """The first true answer of ``look``."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise AssertionError("it never came true")
+        time.sleep(0.02)  # between two looks, not for luck
+    return found
+
+
+@pytest.fixture(scope="session")
+def stack(servers_folder: Path) -> Iterator[Stack]:
+    """Everything, started once for all trips."""
+    with Stack(servers_folder / "stack", durable=False, extra_env={"KOVRA_PACING": "off"}) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def path(stack: Stack) -> Iterator[Trips]:
+    trips = Trips(stack)
+    yield trips
+    trips.database.dispose()
+    trips.engine.dispose()
