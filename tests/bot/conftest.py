@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import psycopg2
 import pytest
+import requests
 
+from kovra.actions.request import ActionRequest, Receipt, Refusal, State
+from kovra.bot.gateway import BotProcess
 from kovra.bot.pointing import point_pycord_at
 from kovra.bot.rest import GuardRest
+from kovra.launcher.postgres import EmbeddedPostgres
 from kovra.sandbox import DEFAULT_TOKEN, Hosted, Sandbox, hosted, lanternfall
 from kovra.store.database import Database
 from kovra.store.migrate import upgrade
+from kovra.store.mirror import Mirror as StoredMirror
+from kovra.store.requests import RequestStatus
 
 
 @pytest.fixture
@@ -76,6 +86,158 @@ def eventually() -> Callable[..., None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture
+def control(sandbox: Hosted) -> Callable[..., Any]:
+    """``control("join", username="…")`` plays everybody else; without facts it reads."""
+
+    def play(path: str, **facts: Any) -> Any:
+        method = "POST" if facts else "GET"
+        answer = requests.request(method, f"{sandbox.base_url}/control/{path}", json=facts or None, timeout=30)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    return play
+
+
+@dataclass
+class Asked:
+    """Stands in for submit: keeps what was asked, and answers as it is told to."""
+
+    requests: list[ActionRequest] = field(default_factory=list)
+    malformed_attempts: list[dict[str, Any]] = field(default_factory=list)
+    answer: Callable[[ActionRequest], Receipt] | None = None
+
+    def __call__(self, request: ActionRequest) -> Receipt:
+        self.requests.append(request)
+        if self.answer is not None:
+            return self.answer(request)
+        return receipt_for(request)
+
+    def malformed(self, **facts: Any) -> None:
+        self.malformed_attempts.append(facts)
+
+
+def receipt_for(request: ActionRequest, refusal: Refusal | None = None) -> Receipt:
+    """The receipt of a request: accepted, or rejected with this refusal."""
+    return Receipt(
+        request_id=request.request_id,
+        guild_id=request.guild_id,
+        action=request.action,
+        target_id=request.target_id,
+        state=State.REJECTED if refusal else State.ACCEPTED,
+        refusal=refusal,
+    )
+
+
+@dataclass
+class Ends:
+    """Stands in for the live outcomes: a request ends when a test says how."""
+
+    statuses: dict[UUID, RequestStatus] = field(default_factory=dict)
+    told: threading.Condition = field(default_factory=threading.Condition)
+
+    def end(self, request: ActionRequest, state: State, *, case_no: int | None = None, sentence: str | None = None):
+        empty = {entry.name: None for entry in fields(RequestStatus)}
+        known = {
+            "request_id": request.request_id,
+            "action": request.action,
+            "target_id": request.target_id,
+            "target_name": "Spammer_9",
+            "moderator_id": request.moderator_id,
+            "source": request.source,
+            "state": state,
+            "case_no": case_no,
+            "sentence": sentence,
+        }
+        with self.told:
+            self.statuses[request.request_id] = RequestStatus(**(empty | known))
+            self.told.notify_all()
+
+    def wait(self, guild_id, request_id, timeout_s, until) -> RequestStatus | None:
+        with self.told:
+            self.told.wait_for(lambda: request_id in self.statuses and until(self.statuses[request_id]), timeout_s)
+            return self.statuses.get(request_id)
+
+
+@pytest.fixture
+def submit() -> Asked:
+    """What the door calls."""
+    return Asked()
+
+
+@pytest.fixture
+def ends() -> Ends:
+    """How requests end."""
+    return Ends()
+
+
+@dataclass
+class Running:
+    """A bot process on a thread of its own."""
+
+    process: BotProcess
+    thread: threading.Thread
+    ready: threading.Event
+    failure: list[BaseException]
+
+    def stop(self) -> None:
+        self.process.stop()
+        self.thread.join(15)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def start_bot(sandbox: Hosted, database: Database, submit: Asked, ends: Ends) -> Iterator[Callable[..., Running]]:
+    """Start a bot and, unless told otherwise, wait until it is ready."""
+    started: list[Running] = []
+
+    def start(*, wait: bool = True, **options: Any) -> Running:
+        settings = {
+            "token": DEFAULT_TOKEN,
+            "base_url": sandbox.base_url,
+            "mirror": StoredMirror(database),
+            "submit": submit,
+            "outcomes": ends,
+            "identify_gap_s": 0.0,
+            "ready_timeout_s": 0.2,
+            "pulse_s": 0.2,
+        }
+        process, ready, failure = BotProcess(**(settings | options)), threading.Event(), []
+
+        def run() -> None:
+            try:
+                process.run(ready=ready.set)
+            except BaseException as error:
+                failure.append(error)
+
+        thread = threading.Thread(target=run, name="bot", daemon=True)
+        started.append(Running(process=process, thread=thread, ready=ready, failure=failure))
+        thread.start()
+        if wait:
+            assert ready.wait(30), failure
+        return started[-1]
+
+    yield start
+    for bot in started:
+        bot.stop()
+
+
+@pytest.fixture
+def rows(database: Database, postgres_server: EmbeddedPostgres) -> Callable[..., list[tuple[Any, ...]]]:
+    """``rows("SELECT …", id)`` reads the database past all row-level security."""
+
+    def read(query: str, *values: Any) -> list[tuple[Any, ...]]:
+        line = psycopg2.connect(postgres_server.admin_url, dbname=database.engine.url.database)
+        try:
+            with line.cursor() as cursor:
+                cursor.execute(query, values)
+                return cursor.fetchall()
+        finally:
+            line.close()
+
+    return read
 
 
 @pytest.fixture(scope="session")

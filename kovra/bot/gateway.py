@@ -1,0 +1,315 @@
+"""The process ``bot.py``: Guard's connection to Discord, from the first connect to an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import discord
+
+from kovra.bot import hardening
+from kovra.bot.http import GuardHTTP
+from kovra.bot.mirror import Mirror
+from kovra.bot.pointing import points_at
+from kovra.bot.ports import Hints, Outcomes, Pacer, SubmitPort
+from kovra.bot.slash import Door
+from kovra.bot.writer import Writer
+from kovra.errors import KovraError
+from kovra.ids import GuildId, UserId
+from kovra.store.mirror import Mirror as StoredMirror
+
+log = logging.getLogger(__name__)
+
+#: guilds, members, moderation, messages, message content, voice states, invites, AutoMod configuration and execution.
+#: No presences: nothing reads them, and they would be most of the traffic.
+INTENTS = 3183303
+
+#: Discord takes one IDENTIFY per 5 s and concurrency slot (Gateway, Rate Limiting).
+IDENTIFY_GAP_S = 5.0
+
+#: How often the gateway is asked for a sign of life, in seconds. A shard that gave none for this long twice is silent.
+PULSE_S = 10.0
+
+#: How long a request of the gateway process waits for a rate limit: nobody is waiting for it.
+_LONGEST_WAIT_S = 60.0
+
+#: Bans of a huge guild come in hundreds of pages; readiness does not wait longer for them, in seconds.
+_READY_WAIT_S = 30.0
+
+#: Shares of the 10 s in which the process must have stopped: running commands, the writer.
+_DOOR_DRAIN_S, _WRITER_DRAIN_S = 4.0, 3.0
+
+
+class BotFailed(KovraError):
+    """The bot cannot go on; the message says what to do."""
+
+
+class GuardBot(discord.AutoShardedBot):
+    """Pycord's bot with the settings Guard needs. It keeps no members and no messages: the mirror does."""
+
+    def __init__(self, http: GuardHTTP, *, identify_gap_s: float, ready_timeout_s: float, **shards: Any) -> None:
+        intents = discord.Intents.none()
+        intents.value = INTENTS
+        super().__init__(
+            loop=asyncio.get_running_loop(),
+            intents=intents,
+            auto_sync_commands=False,
+            cache_default_sounds=False,
+            chunk_guilds_at_startup=False,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            max_messages=None,
+            guild_ready_timeout=ready_timeout_s,
+            allowed_mentions=discord.AllowedMentions.none(),
+            **shards,
+        )
+        self.http = self._connection.http = http
+        self._identify_gap_s = identify_gap_s
+        self._identified_at: float | None = None
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Keep Discord's distance between two IDENTIFY."""
+        if self._identified_at is not None:
+            await asyncio.sleep(self._identified_at + self._identify_gap_s - time.monotonic())
+        self._identified_at = time.monotonic()
+
+    async def on_error(self, event: str, *args: Any, **kwargs: Any) -> None:
+        """A listener failed; the rest goes on."""
+        log.exception("the listener of %s failed", event)
+
+    async def on_application_command_error(self, context: Any, error: Exception) -> None:
+        """A command failed before the door had it."""
+        log.error("a slash command failed", exc_info=error)
+
+
+class BotProcess:
+    """Guard's ears and the door ``/mod``. Building one opens nothing.
+
+    Args:
+        token: the bot's token.
+        base_url: the Discord it is meant for.
+        mirror: where Discord's state is written down.
+        submit: the one way in.
+        outcomes: waits for the end of a request.
+        hints: tells open pages about members who come, go and change.
+        pacer: the pace shared with the workers.
+        shard_count: how many gateway shards the bot has in all; None asks Discord.
+        shard_ids: which of them this process runs; None is all.
+        identify_gap_s: between two IDENTIFY.
+        ready_timeout_s: how long after the last guild the start counts as over.
+        pulse_s: how often the gateway's liveness is looked at.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        base_url: str,
+        mirror: StoredMirror,
+        submit: SubmitPort,
+        outcomes: Outcomes,
+        hints: Hints | None = None,
+        pacer: Pacer | None = None,
+        shard_count: int | None = None,
+        shard_ids: list[int] | None = None,
+        identify_gap_s: float = IDENTIFY_GAP_S,
+        ready_timeout_s: float = 2.0,
+        pulse_s: float = PULSE_S,
+    ) -> None:
+        self._token, self._base_url, self._pacer = token, base_url, pacer
+        self._stored, self._hints = mirror, hints
+        self._door = Door(submit=submit, outcomes=outcomes)
+        self._shards = {"shard_count": shard_count, "shard_ids": shard_ids}
+        self._gaps = {"identify_gap_s": identify_gap_s, "ready_timeout_s": ready_timeout_s}
+        self._pulse_s = pulse_s
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._failure: str | None = None
+        self._bot: GuardBot | None = None
+        self._listening: set[int] = set()
+        self._identified: set[int] = set()
+
+    def run(self, ready: Callable[[], None]) -> None:
+        """Listen until ``stop``, SIGTERM or SIGINT; then end within 10 s.
+
+        Args:
+            ready: called once, when Guard is connected and Discord's state has been written down.
+
+        Raises:
+            BotFailed: it cannot go on (wrong token, missing intents, a database away for too long).
+        """
+        if not points_at(self._base_url):
+            raise RuntimeError(f"Pycord does not point at {self._base_url}; point it there first")
+        asyncio.run(self._run(ready))
+        if self._failure:
+            raise BotFailed(self._failure)
+
+    def stop(self, failure: str | None = None) -> None:
+        """Ask for the end. From any thread, any number of times."""
+        self._failure = self._failure or failure
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def _run(self, ready: Callable[[], None]) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._loop.add_signal_handler(number, self.stop)
+        writer = Writer(overflowed=lambda: self.stop("The database has been away too long to keep up with Discord."))
+        writer.start()
+        http = GuardHTTP(loop=self._loop, longest_wait_s=_LONGEST_WAIT_S, pacer=self._pacer)
+        self._bot = bot = GuardBot(http, **self._gaps, **self._shards)
+        mirror = Mirror(self._stored, writer, _Asker(bot), self._hints)
+        self._prepare(bot, http, mirror)
+        works = [
+            asyncio.create_task(self._connect(bot)),
+            asyncio.create_task(self._tell_ready(bot, mirror, writer, ready)),
+            asyncio.create_task(self._feel_pulse(bot, mirror, writer)),
+        ]
+        await self._stopping.wait()
+        await self._door.close(_DOOR_DRAIN_S)
+        mirror.close()
+        for work in works[1:]:
+            work.cancel()
+        await bot.close()
+        works[0].cancel()
+        await asyncio.gather(*works, return_exceptions=True)
+        await asyncio.to_thread(writer.stop, _WRITER_DRAIN_S)
+
+    def _prepare(self, bot: GuardBot, http: GuardHTTP, mirror: Mirror) -> None:
+        """Patch Pycord, listen to every event, open the door."""
+
+        def tap(name: str, data: dict[str, Any]) -> None:
+            self._follow_session(name, data)
+            mirror.tap(name, data)
+
+        hardening.keep_query_on_reconnect(http)
+        hardening.obey_rate_limited(bot._connection)
+        hardening.guard_parsers(bot._connection.parsers, tap)
+        hardening.bound_backoff()
+        bot.add_listener(self._on_ready, "on_ready")
+        bot.add_listener(self._on_shard_disconnect, "on_shard_disconnect")
+        self._door.open_on(bot)
+
+    async def _connect(self, bot: GuardBot) -> None:
+        """Log in, again and again while Discord is away, then stay connected."""
+        pause_s = 1.0
+        while True:
+            try:
+                await bot.login(self._token)
+                await bot.connect()
+            except (discord.LoginFailure, discord.PrivilegedIntentsRequired) as error:
+                self.stop(_what_to_do(error))
+                return
+            except (
+                discord.HTTPException,
+                discord.GatewayNotFound,
+                aiohttp.ClientError,
+                OSError,
+                TimeoutError,
+            ) as error:
+                log.warning("Discord cannot be reached, trying again in %.0f s: %r", pause_s, error)
+            except discord.ConnectionClosed as error:
+                self.stop(f"Discord closed the gateway for good (code {error.code}).")
+                return
+            except Exception:
+                log.exception("the gateway ended")
+                self.stop("The connection to Discord ended with an error; the log has it.")
+                return
+            if bot.is_closed():
+                self.stop()
+                return
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, 30.0)
+
+    async def _tell_ready(self, bot: GuardBot, mirror: Mirror, writer: Writer, ready: Callable[[], None]) -> None:
+        """Say once that Guard listens and everything it was told first has been written."""
+        await bot.wait_until_ready()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(mirror.settled(), _READY_WAIT_S)
+        await asyncio.wrap_future(writer.settled())
+        ready()
+
+    # Liveness
+
+    def _follow_session(self, name: str, data: dict[str, Any]) -> None:
+        if name == "READY":
+            # Its guilds are still to come; until then the mirror is as old as the last session.
+            self._listening.discard(data["__shard_id__"])
+            self._identified.add(data["__shard_id__"])
+        elif name == "RESUMED":
+            self._listening.add(data["__shard_id__"])
+
+    async def _on_ready(self) -> None:
+        self._listening |= self._identified
+
+    async def _on_shard_disconnect(self, shard_id: int) -> None:
+        self._listening.discard(shard_id)
+        self._identified.discard(shard_id)
+
+    async def _feel_pulse(self, bot: GuardBot, mirror: Mirror, writer: Writer) -> None:
+        """Write down which shards are alive: connected, answering, and with nothing of theirs still unwritten.
+
+        Discord's own heartbeat is only every 41 s, too slow to notice a silent gateway within a minute.
+        """
+        while True:
+            for shard_id, shard in _shards(bot).items():
+                await _beat(shard.ws)
+                known = shard_id in self._listening and not mirror.settling_on(shard_id, bot.shard_count)
+                if known and _silent_s(shard.ws) < 2 * self._pulse_s:
+                    writer.put(lambda shard_id=shard_id: self._stored.heard(shard_id, bot.shard_count))
+            mirror.ask_again()
+            await asyncio.sleep(self._pulse_s)
+
+
+class _Asker:
+    """What the mirror asks of Discord, through the bot."""
+
+    def __init__(self, bot: GuardBot) -> None:
+        self._bot = bot
+
+    async def ask_members(self, guild_id: GuildId, nonce: str) -> None:
+        await self._bot._connection.chunker(guild_id, nonce=nonce)
+
+    async def bans_after(self, guild_id: GuildId, user_id: UserId, limit: int) -> list[dict[str, Any]]:
+        return await self._bot.http.get_bans(guild_id, limit=limit, after=user_id)
+
+
+def _shards(bot: GuardBot) -> dict[int, Any]:
+    """Pycord's own shard objects; its public ones do not show the connection."""
+    return dict(bot._AutoShardedClient__shards)
+
+
+async def _beat(ws: Any) -> None:
+    """Send a heartbeat between Pycord's own."""
+    keep_alive = ws._keep_alive
+    if keep_alive is None or not ws.open:
+        return
+    try:
+        await ws.send_heartbeat(keep_alive.get_payload())
+    except (discord.ConnectionClosed, aiohttp.ClientError, OSError):
+        return
+    # Pycord takes the time since its last heartbeat for the latency.
+    keep_alive._last_send = time.perf_counter()
+
+
+def _silent_s(ws: Any) -> float:
+    """Seconds since the gateway last said anything."""
+    if ws._keep_alive is None or not ws.open:
+        return float("inf")
+    return time.perf_counter() - ws._keep_alive._last_recv
+
+
+def _what_to_do(error: Exception) -> str:
+    if isinstance(error, discord.LoginFailure):
+        return "Discord does not know this bot token. Set DISCORD_TOKEN to the token of your application’s bot."
+    return (
+        "Discord does not let Guard read members and messages. Switch on “Server Members Intent” and “Message Content "
+        "Intent” for the bot in Discord’s developer portal."
+    )
