@@ -13,12 +13,12 @@ from uuid import uuid4
 
 import redis
 from dramatiq.broker import Broker
-from dramatiq.errors import ConnectionClosed, QueueJoinTimeout, QueueNotFound
+from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 from dramatiq.message import Message
 from dramatiq.middleware import Middleware
 
 from kovra.queue import dead, gauges, locks
-from kovra.queue.client import UNREACHED
+from kovra.queue.client import told_as_closed
 from kovra.queue.consumer import LanesConsumer, LanesMiddleware, QueueState
 from kovra.queue.entry import MAX_BYTES, Entry, Holdings, Leases, place_of
 from kovra.queue.keys import Keys, ShardOf, is_name, spread
@@ -195,31 +195,30 @@ class LanesBroker(Broker):
         if not place.lock:
             return None
         key = self.keys.lock(message.queue_name, self.shard_of(place.lane), place.lock)
-        try:
+        with told_as_closed():
             return locks.parse(self.client.get(key))
-        except UNREACHED as error:
-            raise ConnectionClosed(error) from error
 
-    def _run(self, script: str, prefix: str, *args: object):
-        try:
+    def _run(self, script: str, prefix: str, *args: object) -> bytes:
+        with told_as_closed():
             return self.scripts.run(script, prefix, *args)
-        except UNREACHED as error:
-            raise ConnectionClosed(error) from error
 
-    # -- looking and cleaning -----------------------------------------------------------------------------------------
+    # -- looking and cleaning; each raises ConnectionClosed when Redis does not answer ---------------------------------
 
     def lanes(self, queue_name: str) -> list[gauges.LaneGauge]:
         """Every lane of a queue that holds something, in all shards: depth, age and how much is in flight."""
-        return gauges.lanes(self.client, self.keys, queue_name)
+        with told_as_closed():
+            return gauges.lanes(self.client, self.keys, queue_name)
 
     def qsize(self, queue_name: str) -> int:
         """How many messages a queue holds: waiting, in flight and delayed."""
-        return gauges.size(self.client, self.keys, queue_name)
+        with told_as_closed():
+            return gauges.size(self.client, self.keys, queue_name)
 
     def dead_letters(self, queue_name: str, *, lane: str | None = None, count: int = 100) -> Iterator[dead.DeadLetter]:
         """The newest dead letters of a queue or of one lane, up to ``count`` per shard."""
         shards = range(self.keys.shards) if lane is None else (self.shard_of(lane),)
-        return dead.letters(self.client, self.keys, queue_name, shards, lane=lane, count=count)
+        with told_as_closed():
+            yield from dead.letters(self.client, self.keys, queue_name, shards, lane=lane, count=count)
 
     def redrive(self, letter_id: str) -> Offer | None:
         """Put a dead letter back at the end of its lane; None when there is no such letter.
@@ -228,7 +227,8 @@ class LanesBroker(Broker):
             ValueError: it does not decode, so it can only be discarded.
             ConnectionClosed: Redis did not answer.
         """
-        letter = dead.find(self.client, self.keys, letter_id)
+        with told_as_closed():
+            letter = dead.find(self.client, self.keys, letter_id)
         if letter is None:
             return None
         if letter.message is None:
@@ -239,18 +239,15 @@ class LanesBroker(Broker):
 
     def discard(self, letter_id: str) -> bool:
         """Forget a dead letter; False when there is none of this id."""
-        return dead.discard(self.client, self.keys, letter_id)
+        with told_as_closed():
+            return dead.discard(self.client, self.keys, letter_id)
 
     def flush(self, queue_name: str) -> None:
         """Drop everything of a queue: messages, locks, dead letters, and what consumers hold."""
-        batch: list[bytes] = []
-        for key in self.client.scan_iter(self.keys.pattern(queue_name), count=1000):
-            batch.append(key)
-            if len(batch) == 500:
-                self.client.delete(*batch)
-                batch.clear()
-        if batch:
-            self.client.delete(*batch)
+        with told_as_closed():
+            keys = list(self.client.scan_iter(self.keys.pattern(queue_name), count=1000))
+            for i in range(0, len(keys), 500):
+                self.client.delete(*keys[i : i + 500])
 
     def flush_all(self) -> None:
         for queue_name in self.queues:

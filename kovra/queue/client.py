@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import redis
+from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -36,3 +40,16 @@ def connect(url: str, *, socket_timeout_s: float = 5.0, connect_timeout_s: float
         retry_on_timeout=False,
         protocol=2,
     )
+
+
+@contextmanager
+def told_as_closed() -> Iterator[None]:
+    """Tell in Dramatiq's words that Redis did not answer. Dramatiq tries an acknowledgement again only for these.
+
+    Raises:
+        ConnectionClosed: what was asked may or may not have been done.
+    """
+    try:
+        yield
+    except UNREACHED as error:
+        raise ConnectionClosed(error) from error

@@ -14,9 +14,10 @@ from dramatiq import worker as dramatiq_worker
 from dramatiq.broker import Broker, Consumer, MessageProxy
 from dramatiq.errors import ConnectionClosed
 from dramatiq.logging import get_logger
+from dramatiq.message import Message
 from dramatiq.middleware import Middleware, SkipMessage
 
-from kovra.queue.client import UNREACHED
+from kovra.queue.client import UNREACHED, told_as_closed
 from kovra.queue.entry import MAX_BYTES, Entry, Fetched, Refused, decode, read_item
 from kovra.queue.keys import BULK
 
@@ -71,10 +72,8 @@ class LanesConsumer(Consumer):
     # -- Dramatiq's contract ------------------------------------------------------------------------------------------
 
     def __next__(self) -> MessageProxy | None:
-        try:
+        with told_as_closed():
             return self._next()
-        except UNREACHED as error:
-            raise ConnectionClosed(error) from error
 
     def ack(self, message: MessageProxy) -> None:
         if isinstance(message, Entry):
@@ -89,12 +88,10 @@ class LanesConsumer(Consumer):
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Hand entries back that were not started; another consumer gets them at once."""
         entries = [message for message in messages if isinstance(message, Entry)]
-        try:
+        with told_as_closed():
             for prefix in {entry.prefix for entry in entries}:
                 refs = [entry.ref for entry in entries if entry.prefix == prefix]
                 self._run("finish", prefix, "requeue", self.broker.consumer_name, *refs)
-        except UNREACHED as error:
-            raise ConnectionClosed(error) from error
         for entry in entries:
             self._let_go(entry)
 
@@ -103,10 +100,8 @@ class LanesConsumer(Consumer):
         solo = self.broker.holdings.solo
         if solo is not None and solo[0] == self.queue_name and self.broker.holdings.empty():
             self.broker.holdings.solo = None
-            try:
+            with told_as_closed():
                 self._run("finish", solo[1], "leave", self.broker.consumer_name)
-            except UNREACHED as error:
-                raise ConnectionClosed(error) from error
 
     # -- one round ----------------------------------------------------------------------------------------------------
 
@@ -210,15 +205,23 @@ class LanesConsumer(Consumer):
             self._quarantine(item, refusal)
         self.state.unsure.difference_update([prefix] if refused else [])
 
-    def _examine(self, item: Fetched):
+    def _examine(self, item: Fetched) -> Message:
         message = decode(item, self.queue_name)
         if self.broker.keys.prefix(self.queue_name, self.broker.shard_of(item.lane)) != item.prefix:
             raise Refused("shard", "the lane belongs to another shard")
         if message.actor_name not in self.broker.actors:
             raise Refused("actor", f"nobody is called {message.actor_name[:80]!r}")
-        if self.broker.check is not None and (cause := self.broker.check(item.lane, message)):
+        if cause := self._checked(item.lane, message):
             raise Refused(cause)
         return message
+
+    def _checked(self, lane: str, message: Message) -> str | None:
+        if self.broker.check is None:
+            return None
+        try:
+            return self.broker.check(lane, message)
+        except Exception as error:  # what cannot be checked does not run; it can be redriven
+            raise Refused("check", f"{type(error).__name__}: {error}") from error
 
     def _quarantine(self, item: Fetched, refusal: Refused) -> None:
         """Report a refused entry, then move it to the dead letters: after a crash in between it is reported again."""

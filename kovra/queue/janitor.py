@@ -15,7 +15,7 @@ from dramatiq.errors import ConnectionClosed
 from dramatiq.logging import get_logger
 
 from kovra.queue.broker import LanesBroker
-from kovra.queue.client import UNREACHED
+from kovra.queue.client import told_as_closed
 from kovra.queue.keys import lane_of_stream
 
 
@@ -74,11 +74,9 @@ class Janitor:
             ConnectionClosed: Redis did not answer; what was mended before stays mended.
         """
         counts: dict[str, int] = defaultdict(int)
-        try:
+        with told_as_closed():
             for queue_name in sorted(self._broker.get_declared_queues()):
                 self._sweep_queue(queue_name, counts)
-        except UNREACHED as error:
-            raise ConnectionClosed(error) from error
         return Mended(**counts)
 
     def _sweep_queue(self, queue_name: str, counts: dict[str, int]) -> None:

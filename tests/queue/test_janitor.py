@@ -58,6 +58,21 @@ def test_a_stream_without_its_group_gets_one_and_its_entries_come_again(real_des
     assert take(consumer, 1)
 
 
+def test_an_entry_of_a_destroyed_group_does_not_wait_for_itself(real_desk, broker, consumer, take_all, texts):
+    for i in range(2):
+        broker.offer(real_desk.message(i, lane=LANE, order_key="x"))
+    take_all(consumer)
+    real_desk.client.xgroup_destroy(real_desk.stream(broker, LANE), f"s{broker.shard_of(LANE)}")
+    real_desk.client.delete(real_desk.prefix(broker, LANE) + f"own:{broker.consumer_name}")
+
+    Janitor(broker).sweep()
+    other = real_desk.consumer(real_desk.broker())
+    first = take_all(other)
+    other.ack(*first)
+
+    assert (texts(first), texts(take_all(other))) == ([0], [1])
+
+
 def test_an_idle_entry_that_no_living_consumer_answers_for_is_delivered_again(real_desk, broker, consumer, take):
     dead = real_desk.broker()
     broker.offer(real_desk.message("x", lane=LANE))

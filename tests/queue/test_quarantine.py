@@ -149,6 +149,19 @@ def test_the_check_refuses_an_entry_with_its_own_word(desk, take_all, texts):
     assert broker.lock(desk.message(lane=LANE, lock="r1")).state is LockState.DEAD
 
 
+def test_what_cannot_be_checked_does_not_run(desk, take_all):
+    def fail(lane, message):
+        raise RuntimeError("the keys are away")
+
+    broker = desk.broker(check=fail)
+    broker.offer(desk.message(lane=LANE))
+
+    assert take_all(desk.consumer(broker)) == []
+    assert [(letter.cause, letter.detail) for letter in broker.dead_letters("work")] == [
+        ("check", "RuntimeError: the keys are away")
+    ]
+
+
 def test_a_copy_of_a_good_entry_never_settles_the_lock_of_the_good_one(desk, take):
     broker = desk.broker()
     consumer = desk.consumer(broker)

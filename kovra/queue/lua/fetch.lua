@@ -91,7 +91,12 @@ local function choose(p, lane)  -- the lane's next entry whose order key is free
       local e = (type(r[1]) == 'table' and r[1][2] or r[2])[1]  -- fakeredis answers flat
       local ref, order = p..'|'..e[1]..'|'..lane, read(e[2], max_bytes)[2]
       if order == '' then return ref, e[2] end
-      if redis.call('HSETNX', P..'busy:'..lane, order, ref) == 1 then return ref, e[2] end
+      -- Its own already: it was out when somebody destroyed the group, and would wait for itself.
+      local owner = redis.call('HGET', P..'busy:'..lane, order)
+      if not owner or owner == ref then
+        redis.call('HSET', P..'busy:'..lane, order, ref)
+        return ref, e[2]
+      end
       redis.call('XCLAIM', key, G, PARKED, 0, e[1], 'RETRYCOUNT', 1, 'JUSTID')
       redis.call('RPUSH', wait_key(lane, order), ref)
       scans = scans - 1
