@@ -14,9 +14,20 @@ own description; ``control`` the API that plays everybody else; ``hosting`` a sa
 The only home of aiohttp's server. Loopback only: it listens on 127.0.0.1 and sends people nowhere else.
 """
 
+from kovra.sandbox.conformance import Description
 from kovra.sandbox.hosting import Hosted, hosted
 from kovra.sandbox.seed import DEFAULT_BOT_ID, lanternfall
 from kovra.sandbox.server import DEFAULT_SECRET, DEFAULT_TOKEN, Sandbox
 from kovra.sandbox.world import World
 
-__all__ = ["DEFAULT_BOT_ID", "DEFAULT_SECRET", "DEFAULT_TOKEN", "Hosted", "Sandbox", "World", "hosted", "lanternfall"]
+__all__ = [
+    "DEFAULT_BOT_ID",
+    "DEFAULT_SECRET",
+    "DEFAULT_TOKEN",
+    "Description",
+    "Hosted",
+    "Sandbox",
+    "World",
+    "hosted",
+    "lanternfall",
+]

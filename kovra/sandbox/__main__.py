@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kovra.sandbox import snapshot
+from kovra.sandbox.conformance import Description
 from kovra.sandbox.seed import DEFAULT_BOT_ID, lanternfall
 from kovra.sandbox.server import DEFAULT_SECRET, DEFAULT_TOKEN, Sandbox
 from kovra.sandbox.world import World
@@ -63,7 +64,7 @@ def build(options: argparse.Namespace, environment: Mapping[str, str]) -> Sandbo
         token=environment.get("DISCORD_TOKEN") or DEFAULT_TOKEN,
         client_secret=environment.get("DISCORD_CLIENT_SECRET") or DEFAULT_SECRET,
         state=options.state,
-        description=Path(description) if options.check and description else None,
+        description=Description(Path(description)) if options.check and description else None,
         limited=options.limits,
         effects=None if kept is None else kept.effects,
         grants=None if kept is None else kept.grants,

@@ -19,8 +19,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
-
 from kovra.sandbox.rest.routing import Route
 
 Json = dict[str, Any]
@@ -32,27 +30,83 @@ _QUERY_ALLOWED = {("PUT", "/guilds/{}/bans/{}"): {"delete_message_seconds"}}
 _DRAFT = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
 
 
-class Conformance:
-    """The check.
+class Description:
+    """Discord's OpenAPI description, read once; any number of sandboxes may share it.
 
     Args:
-        description: path of Discord's ``openapi.json``.
+        path: where its ``openapi.json`` is.
     """
 
-    def __init__(self, description: Path) -> None:
-        strict = _with_word_codes(json.loads(description.read_text()))
-        self._spec = strict
+    def __init__(self, path: Path) -> None:
+        # Part of what tests install, not of what the demo needs: it is missed only when a check is asked for.
+        import jsonschema_rs
+
+        self._validator_of: Any = jsonschema_rs.Draft202012Validator
+        self._spec = _with_word_codes(json.loads(path.read_text()))
         self._registry = jsonschema_rs.Registry(
-            [("urn:strict", {**_DRAFT, **strict}), ("urn:lenient", {**_DRAFT, **_lenient(strict)})]
+            [("urn:strict", {**_DRAFT, **self._spec}), ("urn:lenient", {**_DRAFT, **_lenient(self._spec)})]
         )
         self._operations = {
             (method.upper(), _nameless(path)): operation
-            for path, operations in strict["paths"].items()
+            for path, operations in self._spec["paths"].items()
             for method, operation in operations.items()
             if method in ("get", "put", "post", "patch", "delete")
         }
-        self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
-        self._plans: dict[Route, _Plan] = {}
+        self._validators: dict[str, Any] = {}
+        self._plans: dict[tuple[str, str], _Plan] = {}
+
+    def plan(self, route: Route) -> _Plan:
+        """What a route's exchanges are held against, worked out once."""
+        key = (route.method, route.template)
+        if key not in self._plans:
+            self._plans[key] = self._plan(route.method, _nameless(route.template))
+        return self._plans[key]
+
+    def answer(self, plan: _Plan, status: int) -> Any:
+        """A validator, None for an answer without a body, or what is wrong with the status; worked out once."""
+        if status not in plan.answers:
+            plan.answers[status] = self._answer(plan, status)
+        return plan.answers[status]
+
+    def _plan(self, method: str, path: str) -> _Plan:
+        operation = self._operations.get((method, path))
+        if operation is None:
+            return _Plan(None, set(), None, False)
+        query = {p["name"] for p in operation.get("parameters", []) if p.get("in") == "query"}
+        query |= _QUERY_ALLOWED.get((method, path), set())
+        request = operation.get("requestBody")
+        if request is None:
+            return _Plan(operation, query, None, False)
+        content = request["content"]
+        schema = (content.get("application/json") or next(iter(content.values())))["schema"]
+        required = bool(request.get("required")) and (method, path) not in _BODY_OPTIONAL
+        return _Plan(operation, query, self._validator("urn:lenient", schema), required)
+
+    def _answer(self, plan: _Plan, status: int) -> Any:
+        assert plan.operation is not None
+        responses = plan.operation["responses"]
+        response = responses.get(str(status)) or responses.get(f"{status // 100}XX")
+        if response is None:
+            return "the status is not in the description"
+        if "$ref" in response:
+            response = self._spec["components"]["responses"][response["$ref"].rsplit("/", 1)[-1]]
+        content = response.get("content")
+        return None if content is None else self._validator("urn:strict", content["application/json"]["schema"])
+
+    def _validator(self, root: str, schema: Json) -> Any:
+        key = root + json.dumps(schema, sort_keys=True)
+        if key not in self._validators:
+            self._validators[key] = self._validator_of(
+                _rooted(schema, root), registry=self._registry, validate_formats=True
+            )
+        return self._validators[key]
+
+
+class Conformance:
+    """The check of one sandbox."""
+
+    def __init__(self, description: Description) -> None:
+        self._description = description
         self._found: Counter[tuple[str, str, int, str, str]] = Counter()
         self.checked = 0
 
@@ -74,9 +128,7 @@ class Conformance:
             answer: the JSON of the answer, None when it had none.
         """
         self.checked += 1
-        plan = self._plans.get(route)
-        if plan is None:
-            plan = self._plans[route] = self._plan(route)
+        plan = self._description.plan(route)
         if plan.operation is None:
             self._find(route, status, "route", "not in the description")
             return
@@ -99,9 +151,7 @@ class Conformance:
                 self._find(route, status, "request", _words(error))
 
     def _check_answer(self, route: Route, plan: _Plan, status: int, answer: Any) -> None:
-        if status not in plan.answers:
-            plan.answers[status] = self._answer_validator(plan, status)
-        validator = plan.answers[status]
+        validator = self._description.answer(plan, status)
         if isinstance(validator, str):
             self._find(route, status, "answer", validator)
         elif validator is None:
@@ -115,41 +165,6 @@ class Conformance:
 
     def _find(self, route: Route, status: int, where: str, what: str) -> None:
         self._found[route.method, route.template, status, where, what] += 1
-
-    def _plan(self, route: Route) -> _Plan:
-        """What the description says of a route, worked out once."""
-        key = (route.method, _nameless(route.template))
-        operation = self._operations.get(key)
-        if operation is None:
-            return _Plan(None, set(), None, False)
-        query = {p["name"] for p in operation.get("parameters", []) if p.get("in") == "query"}
-        query |= _QUERY_ALLOWED.get(key, set())
-        request = operation.get("requestBody")
-        if request is None:
-            return _Plan(operation, query, None, False)
-        content = request["content"]
-        schema = (content.get("application/json") or next(iter(content.values())))["schema"]
-        required = bool(request.get("required")) and key not in _BODY_OPTIONAL
-        return _Plan(operation, query, self._validator("urn:lenient", schema), required)
-
-    def _answer_validator(self, plan: _Plan, status: int) -> Any:
-        """A validator, None for an answer without a body, or what is wrong with the status."""
-        responses = plan.operation["responses"]
-        response = responses.get(str(status)) or responses.get(f"{status // 100}XX")
-        if response is None:
-            return "the status is not in the description"
-        if "$ref" in response:
-            response = self._spec["components"]["responses"][response["$ref"].rsplit("/", 1)[-1]]
-        content = response.get("content")
-        return None if content is None else self._validator("urn:strict", content["application/json"]["schema"])
-
-    def _validator(self, root: str, schema: Json) -> jsonschema_rs.Draft202012Validator:
-        key = root + json.dumps(schema, sort_keys=True)
-        if key not in self._validators:
-            self._validators[key] = jsonschema_rs.Draft202012Validator(
-                _rooted(schema, root), registry=self._registry, validate_formats=True
-            )
-        return self._validators[key]
 
 
 class _Plan:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote
 from aiohttp import web
 
 from kovra.sandbox import control, errors, pages, rest, snapshot
-from kovra.sandbox.conformance import Conformance
+from kovra.sandbox.conformance import Conformance, Description
 from kovra.sandbox.effects import Effects
 from kovra.sandbox.errors import Refusal
 from kovra.sandbox.faults import Fault, Faults, When
@@ -65,7 +65,7 @@ class Sandbox:
         client_secret: the application's OAuth2 secret; its id is the bot's.
         clock: Unix time in seconds.
         state: where to keep the state; nothing is kept when None.
-        description: path of Discord's OpenAPI description; answers are checked against it when given.
+        description: Discord's OpenAPI description; answers are checked against it when given.
         limited: whether rate limits are on from the start.
         effects, grants: taken up from a snapshot.
         fresh: makes the world that a reset goes back to; by default the one handed in, as it was.
@@ -79,7 +79,7 @@ class Sandbox:
         client_secret: str = DEFAULT_SECRET,
         clock: Clock = time.time,
         state: Path | None = None,
-        description: Path | None = None,
+        description: Description | None = None,
         limited: bool = False,
         effects: Effects | None = None,
         grants: list[Grant] | None = None,

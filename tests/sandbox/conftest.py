@@ -7,13 +7,12 @@ strayed from it fails when it ends.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import discord
@@ -21,7 +20,8 @@ import discord.http
 import pytest
 import requests
 
-from kovra.sandbox import DEFAULT_TOKEN, Hosted, Sandbox, hosted, lanternfall
+from kovra.launcher.needs import openapi_file
+from kovra.sandbox import DEFAULT_TOKEN, Description, Hosted, Sandbox, hosted, lanternfall
 
 PATIENCE_S = 20
 
@@ -83,18 +83,20 @@ class Discord:
         return next(person.user_id for person in self.cast.people if person.rank == rank)
 
 
-def description() -> Path | None:
-    path = os.environ.get("DISCORD_OPENAPI")
-    return Path(path) if path else None
+@pytest.fixture(scope="session")
+def description() -> Description | None:
+    """Discord's OpenAPI description, where there is one."""
+    path = openapi_file()
+    return None if path is None else Description(path)
 
 
 @contextmanager
-def _a_discord(**options: Any) -> Iterator[Discord]:
+def _a_discord(description: Description | None, **options: Any) -> Iterator[Discord]:
     clock = options.pop("clock", time.time)
     members = options.pop("members", 40)
 
     def make() -> Sandbox:
-        return Sandbox(lanternfall(clock, members=members), clock=clock, description=description(), **options)
+        return Sandbox(lanternfall(clock, members=members), clock=clock, description=description, **options)
 
     with hosted(make) as host:
         yield Discord(host)
@@ -103,9 +105,9 @@ def _a_discord(**options: Any) -> Iterator[Discord]:
 
 
 @pytest.fixture
-def small_discord() -> Iterator[Discord]:
+def small_discord(description: Description | None) -> Iterator[Discord]:
     """A sandbox with the demo's guild of forty members."""
-    with _a_discord() as made:
+    with _a_discord(description) as made:
         yield made
 
 
@@ -115,16 +117,16 @@ def clock() -> SetClock:
 
 
 @pytest.fixture
-def timed_discord(clock: SetClock) -> Iterator[Discord]:
+def timed_discord(description: Description | None, clock: SetClock) -> Iterator[Discord]:
     """A sandbox whose clock the test sets."""
-    with _a_discord(clock=clock) as made:
+    with _a_discord(description, clock=clock) as made:
         yield made
 
 
 @pytest.fixture
-def a_discord() -> Callable[..., Any]:
+def a_discord(description: Description | None) -> Callable[..., Any]:
     """``with a_discord(limited=True) as discord`` for a sandbox that is made differently."""
-    return _a_discord
+    return partial(_a_discord, description)
 
 
 @pytest.fixture

@@ -10,11 +10,9 @@ from kovra.sandbox.rest.routing import Access, Route
 
 
 @pytest.fixture
-def conformance(require):
+def conformance(require, description):
     require("openapi")
-    from kovra.launcher.needs import openapi_file
-
-    return module.Conformance(openapi_file())
+    return module.Conformance(description)
 
 
 def route(method: str, template: str) -> Route:
