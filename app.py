@@ -1,5 +1,11 @@
 """The dashboard's process: ``gunicorn -c gunicorn.conf.py app:app``, and ``flask db upgrade`` with FLASK_APP=app.py."""
 
-from kovra import config, wiring
+import sys
 
-app = wiring.build_web(config.from_environment())
+from kovra import config, logs, wiring
+
+logs.configure()
+try:
+    app = wiring.build_web(config.from_environment(config.Process.WEB))
+except config.ConfigError as error:
+    sys.exit(str(error))

@@ -35,14 +35,17 @@ from kovra.queue.janitor import Janitor
 from kovra.queue.outbox import QUEUE, Outbox
 from kovra.queue.relay import Relay
 from kovra.store.audit import AuditLog, Quarantine
-from kovra.store.database import Database, PostgresClock
+from kovra.store.cases import Cases
+from kovra.store.database import Database, PostgresClock, sqlalchemy_url
 from kovra.store.events import Events
-from kovra.store.guilds import Roster
+from kovra.store.guilds import Guilds
 from kovra.store.ledger import Backlog, Ledger, Liveness
 from kovra.store.liveness import new_claim_key
+from kovra.store.members import Members
 from kovra.store.mirror import Mirror
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
+from kovra.store.sessions import Sessions
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -186,9 +189,33 @@ def build_bot(config: Config) -> BotProcess:
 
 
 def build_web(config: Config) -> Flask:
-    """The dashboard: ``kovra_web`` in PostgreSQL."""
+    """The dashboard: ``kovra_web`` in PostgreSQL. Its hub listens from the first moment."""
+    from kovra.dashboard.site import create_site
 
-    raise NotImplementedError
+    database = Database(config.database_url, role="kovra_web")
+    events = Events(database)
+    hub = Hub(config.redis_url, events)
+    hub.start()
+    return create_site(
+        base_url=config.base_url,
+        discord_base_url=config.discord_base_url,
+        discord_cdn_url=config.discord_cdn_url,
+        client_id=config.discord_client_id,
+        client_secret=config.discord_client_secret,
+        session_key=config.session_key,
+        database_url=sqlalchemy_url(config.database_url).render_as_string(hide_password=False),
+        submit=build_submit(config, database, config.web_keys[0]),
+        requests=Requests(database, config.audit_key),
+        roster=Roster(database),
+        guilds=Guilds(database),
+        members=Members(database),
+        cases=Cases(database),
+        sessions=Sessions(database),
+        events=events,
+        clock=PostgresClock(database),
+        hub=hub,
+        trusted_proxies=config.proxies,
+    )
 
 
 def _pacer(config: Config) -> Pacer | None:

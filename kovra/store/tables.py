@@ -361,6 +361,16 @@ class CapabilityGrants(Base):
     ends_at: Mapped[Moment | None]
 
 
+class CommandSyncs(Base):
+    """The slash commands that Discord was last told, by their fingerprint. Only the release reads and writes it."""
+
+    __tablename__ = "command_syncs"
+
+    application_id: Mapped[Key]
+    digest: Mapped[str]
+    synced_at: Mapped[Moment]
+
+
 class PendingLogins(Base):
     """A sign-in that went to Discord and has not come back. Only the hash of its state is kept."""
 

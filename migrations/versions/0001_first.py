@@ -306,6 +306,13 @@ def _make_tables() -> None:
         sa.PrimaryKeyConstraint("guild_id", "role_id", name=op.f("pk_roles")),
     )
     op.create_table(
+        "command_syncs",
+        sa.Column("application_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("synced_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("application_id", name=op.f("pk_command_syncs")),
+    )
+    op.create_table(
         "sessions",
         sa.Column("id_hash", sa.LargeBinary(), nullable=False),
         sa.Column("user_id", sa.BigInteger(), nullable=False),
