@@ -131,7 +131,7 @@ def signed_in(known: Services) -> SessionRow | None:
     if "session" not in g:
         cookie = request.cookies.get(cookie_name(known.addresses.secure), "")
         # An open stream or its reconnect is no sign that somebody is there.
-        g.session = known.sessions.find(cookie) if cookie else None
+        g.session = known.sessions.find(cookie, touch=not g.get("quiet", False)) if cookie else None
     return cast(SessionRow | None, g.session)
 
 

@@ -1,4 +1,7 @@
-"""What a form may hold. Unknown fields are refused: who acts, from where and in which guild is never the form's to say."""
+"""What a form may hold. Unknown fields are refused.
+
+Who acts, from where and in which guild is never the form's to say.
+"""
 
 from __future__ import annotations
 

@@ -14,9 +14,10 @@ from kovra.dashboard.streams import Pace, Streams
 from kovra.live.hub import Hub
 from kovra.store.cases import Cases
 from kovra.store.events import Events
-from kovra.store.guilds import Guilds, Roster
+from kovra.store.guilds import Guilds
 from kovra.store.members import Members
 from kovra.store.requests import Requests
+from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
 
 _NAME = "kovra"

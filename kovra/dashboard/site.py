@@ -29,10 +29,11 @@ from kovra.errors import Unavailable
 from kovra.live.hub import Hub
 from kovra.store.cases import Cases
 from kovra.store.events import Events
-from kovra.store.guilds import Guilds, Roster
+from kovra.store.guilds import Guilds
 from kovra.store.members import Members
 from kovra.store.migrate import MIGRATIONS
 from kovra.store.requests import Requests
+from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
 from kovra.store.tables import Base
 

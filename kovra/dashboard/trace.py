@@ -45,16 +45,14 @@ class Trace:
 
 #: Icon and words of each step, and the words when it came out another way.
 _WORDS = {
-    "requested": ("bolt", "Requested"),
-    "accepted": ("key", "Signed and accepted"),
+    "requested": ("key", "Signed and accepted"),
     "queued": ("queue", "Waited in queue"),
-    "claimed": ("check", "Taken by Guard"),
-    "checked": ("check", "Signature checked"),
+    # Guard takes only what it could verify; then it looks at the rights again.
+    "checked": ("check", "Signature, rights checked"),
     "notice": ("mail", "DM"),
     "effect": ("screen", "Discord answered"),
     "applied": ("cases", "Case written"),
     "post": ("hash", "Posted in the log"),
-    "done": ("check", "Done"),
 }
 _NOTICE = {
     "sent": "DM sent",
@@ -80,7 +78,9 @@ def draw(steps: Sequence[Step]) -> Trace:
     begin = min(step.started_at for step in steps)
     end = max(step.ended_at or step.started_at for step in steps)
     whole = max((end - begin).total_seconds() * 1000, 1.0)
-    return Trace(steps=tuple(_line(step, begin, whole) for step in steps), total_label=f"{_ms(whole)} in all")
+    asked = Line(icon="bolt", label="Requested", x=0, width=_THINNEST, ms_label="0 ms")
+    lines = tuple(_line(step, begin, whole) for step in steps)
+    return Trace(steps=(asked, *lines), total_label=f"{_ms(whole)} in all")
 
 
 def _line(step: Step, begin: datetime, whole_ms: float) -> Line:
@@ -98,7 +98,7 @@ def _line(step: Step, begin: datetime, whole_ms: float) -> Line:
         label=label,
         x=round(min(100 * start_ms / whole_ms, 100 - _THINNEST), 1),
         width=round(min(width, 100 - min(100 * start_ms / whole_ms, 100 - _THINNEST)), 1),
-        ms_label="running" if step.ended_at is None else f"+{_ms(took_ms)}" if took_ms >= 0.5 or start_ms else "0 ms",
+        ms_label="running" if step.ended_at is None else f"+{_ms(took_ms)}",
         bad=bad,
         running=step.ended_at is None,
     )

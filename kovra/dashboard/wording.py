@@ -196,6 +196,11 @@ def earlier_label(number: int, more: bool) -> str:
     return f"{number}{'+' if more else ''} earlier case{'' if number == 1 else 's'}"
 
 
+def muted(card: Any, now: datetime | None = None) -> bool:
+    """Whether a time-out holds; Discord leaves its end in place when it is over."""
+    return card.timed_out_until is not None and card.timed_out_until > (now or datetime.now(UTC))
+
+
 def membership(card: Any) -> str:
     """Where a person stands in the server now, from their card; None is someone the mirror never saw."""
     if card is None:
@@ -204,7 +209,7 @@ def membership(card: Any) -> str:
         return "banned"
     if not card.member:
         return "not in this server"
-    if card.timed_out_until and card.timed_out_until > datetime.now(UTC):
+    if muted(card):
         return f"muted, {left(card.timed_out_until)}"
     if card.joined_at:
         age = ago(card.joined_at)

@@ -291,10 +291,29 @@ def _kept_id(text: str | None) -> UUID:
 
 
 def _target(viewer: GuildScope, text: str | None) -> MemberCard | None:
+    """The person of a pasted id or mention; one nobody here knows can still be banned, unbanned or noted."""
     try:
-        return services().members.card(viewer, UserId(parse_snowflake(text or "")))
+        user_id = UserId(parse_snowflake(text or ""))
     except Malformed:
         return None
+    return services().members.card(viewer, user_id) or _stranger(user_id)
+
+
+def _stranger(user_id: UserId) -> MemberCard:
+    return MemberCard(
+        user_id=user_id,
+        name=str(user_id),
+        username=None,
+        nick=None,
+        avatar=None,
+        bot=False,
+        member=False,
+        rank=0,
+        joined_at=None,
+        timed_out_until=None,
+        banned=False,
+        case_count=0,
+    )
 
 
 def _completed(viewer: GuildScope, draft: Draft) -> Draft:
@@ -326,7 +345,7 @@ def _choices(viewer: GuildScope, target: MemberCard) -> list[Action]:
     offered = set(_ORDER)
     if not target.member:
         offered -= MEMBERS_ONLY
-    if target.timed_out_until is None:
+    if not wording.muted(target):
         offered.discard(Action.UNMUTE)
     if target.member or not target.banned:
         offered.discard(Action.UNBAN)

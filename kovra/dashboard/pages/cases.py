@@ -16,6 +16,7 @@ from kovra.dashboard import trace, wording
 from kovra.dashboard.access import in_guild, policy, scope, session
 from kovra.dashboard.problems import NoSuchPage
 from kovra.dashboard.services import services
+from kovra.dashboard.wording import muted
 from kovra.ids import GuildId
 from kovra.store.cases import CaseDetail, CasePage, CaseRow
 from kovra.store.guilds import GuildScope
@@ -179,7 +180,7 @@ def _sheet(viewer: GuildScope, case_no: int) -> dict[str, Any] | None:
         "delete_window": _delete_window(detail),
         "notice_sentence": wording.notice_sentence(shown.action, shown.notice, shown.notice_code),
         "log_url": _log_url(viewer.guild_id, detail),
-        "log_sentence": wording.post_sentence(detail.post_status, detail.post_code),
+        "log_sentence": wording.post_sentence(detail.post, detail.post_code),
         "sheet_actions": _offers(viewer, detail),
     }
 
@@ -216,6 +217,6 @@ def _offers(viewer: GuildScope, detail: CaseDetail) -> list[tuple[Action, str | 
         offers = [(Action.UNBAN, None), (Action.NOTE, "N")]
     elif target is not None and not target.member:
         offers = [(Action.NOTE, "N"), (Action.BAN, "B")]
-    elif target is not None and target.timed_out_until is not None:
+    elif target is not None and muted(target):
         offers = [(Action.UNMUTE, None), (Action.WARN, "W"), (Action.NOTE, "N"), (Action.BAN, "B")]
     return [(action, key) for action, key in offers if viewer.may(NEEDS[action])]
