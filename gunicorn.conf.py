@@ -10,6 +10,7 @@ monkey.patch_all()
 
 import contextlib
 import os
+import resource
 import time
 
 import gevent
@@ -33,6 +34,11 @@ def _wait_green(connection):
 
 
 extensions.set_wait_callback(_wait_green)
+
+# Each open stream is an open file, and shells start with a limit of 1024.
+_, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+_enough = 65_536 if _most == resource.RLIM_INFINITY else min(_most, 65_536)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_enough, _most))
 
 
 class Worker(GeventWorker):

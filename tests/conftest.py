@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import os
 import shutil
 import socket
 import tempfile
@@ -21,6 +22,12 @@ from redis.retry import Retry
 from kovra.launcher import needs
 from kovra.launcher.postgres import OWNER, EmbeddedPostgres
 from kovra.launcher.valkey import EmbeddedValkey
+
+# A person's own settings must not reach a test: libpq reads PGHOST and the like, and DATABASE_URL may be production.
+_THEIRS = ("PG", "DATABASE_URL", "REDIS_URL", "KOVRA_", "DISCORD_")
+_FOR_TESTS = ("KOVRA_REQUIRE", "KOVRA_CHROMIUM", "DISCORD_OPENAPI")
+for _name in [name for name in os.environ if name.startswith(_THEIRS) and name not in _FOR_TESTS]:
+    del os.environ[_name]
 
 _really_connect = socket.socket.connect
 _really_connect_ex = socket.socket.connect_ex

@@ -144,7 +144,9 @@ class EmbeddedPostgres:
             return
         self._make_folders()
         programs = self._programs_within_reach()
-        if not (self.data / "PG_VERSION").exists():
+        if (self.data / "PG_VERSION").exists():
+            self._refuse_other_version(programs)
+        else:
             self._make_cluster(programs)
         self._clear_stale_lock()
         if self._sockets is None:  # only now: until here the folder may have been in use by another server
@@ -230,6 +232,14 @@ class EmbeddedPostgres:
             f"CREATE ROLE {OWNER} LOGIN CREATEROLE CREATEDB\nCREATE DATABASE {DATABASE} OWNER {OWNER}\n",
         )
         new.rename(self.data)
+
+    def _refuse_other_version(self, programs: Programs) -> None:
+        made_by = (self.data / "PG_VERSION").read_text().strip()
+        if made_by != str(programs.major):
+            raise Trouble(
+                f"The data in {self.data} was made by PostgreSQL {made_by}, and this is PostgreSQL {programs.major}.",
+                "Start over with --fresh, or carry it over with pg_dump and pg_restore.",
+            )
 
     def _run(self, argv: list[str], text: str | None = None) -> None:
         done = subprocess.run(

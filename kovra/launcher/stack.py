@@ -262,16 +262,13 @@ class Stack:
         else:
             made = {name: value for name, value in made.items() if not name.startswith("DISCORD_")}
         ours = ("KOVRA_", "DISCORD_", "DATABASE_URL", "REDIS_URL", "PORT")
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         given = {name: value for name, value in self.outside.items() if name.startswith(ours) and value}
         if self.sandboxed:
             given = {name: value for name, value in given.items() if not name.startswith("DISCORD_")}
-        always = {
-            "KOVRA_BASE_URL": self.web_url,
-            "PORT": str(self.port),
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": str(CHECKOUT),
-        }
+        # What the person's shell says to other programs must not lead ours elsewhere: libpq reads PGHOST and the like.
+        strange = (*ours, "GUNICORN_", "PYTHON") + (() if "DATABASE_URL" in given else ("PG",))
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
+        always = {"PORT": str(self.port), "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(CHECKOUT)}
         return {**inherited, **made, "KOVRA_BASE_URL": self.web_url, **given, **always, **self.extra_env}
 
     def _start_postgres(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from kovra.launcher.supervisor import Process, answers
 CONFIG = Path(__file__).resolve().parents[2] / "gunicorn.conf.py"
 
 APP = """
-import os, queue
+import os, queue, resource
 import psycopg2
 
 lines = []
@@ -35,6 +36,8 @@ class App:
             line = queue.Queue()
             lines.append(line)
             return self.stream(line)
+        if path == "/files":
+            return [str(resource.getrlimit(resource.RLIMIT_NOFILE)[0]).encode()]
         return [environ["wsgi.url_scheme"].encode()]
 
     def stream(self, line):
@@ -132,6 +135,14 @@ def test_the_proxy_on_this_machine_is_believed_about_https(web):
     answer = ask(web, "/", **{"X-Forwarded-Proto": "https"}).getresponse().read()
 
     assert answer == b"https"
+
+
+def test_more_streams_than_a_shell_allows_files_may_be_open(web):
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+    files = int(ask(web, "/files").getresponse().read())
+
+    assert files == (65_536 if most == resource.RLIM_INFINITY else min(most, 65_536))
 
 
 def test_nothing_is_patched_too_late(web):

@@ -208,3 +208,13 @@ def test_the_postgres_of_the_system_serves_where_the_wheel_does_not_fit(postgres
     server.start()
 
     assert query(server.url, "SELECT 'Ü' ILIKE 'ü'") == [(True,)]
+
+
+def test_data_of_another_postgres_is_refused_with_a_way_out(postgres_in):
+    server = postgres_in()
+    server.start()
+    server.stop()
+    (server.data / "PG_VERSION").write_text("12\n")
+
+    with pytest.raises(Trouble, match=r"made by PostgreSQL 12.*--fresh"):
+        server.start()

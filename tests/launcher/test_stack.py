@@ -110,6 +110,22 @@ def test_what_the_environment_says_does_not_reach_tests_and_benches(folder, monk
     assert "theirs" not in env.values()
 
 
+def test_the_public_address_of_a_person_is_kept(folder):
+    env = Stack(folder, outside={"KOVRA_BASE_URL": "https://kovra.example.org"})._environment()
+
+    assert env["KOVRA_BASE_URL"] == "https://kovra.example.org"
+
+
+def test_a_shells_settings_for_libpq_reach_only_a_database_of_its_own(folder, monkeypatch):
+    monkeypatch.setenv("PGHOST", "elsewhere")
+
+    embedded = Stack(folder)._environment()
+    theirs = Stack(folder, outside={"DATABASE_URL": "postgresql://h/d"})._environment()
+
+    assert "PGHOST" not in embedded
+    assert theirs["PGHOST"] == "elsewhere"
+
+
 def test_an_unknown_measurement_lists_the_known_ones():
     said = subprocess.run(
         [sys.executable, "-m", "kovra", "bench", "weather"], cwd=CHECKOUT, capture_output=True, text=True
