@@ -13,7 +13,7 @@ import pytest
 from kovra.queue.janitor import Janitor
 
 WORKER = textwrap.dedent("""
-    import sys, threading, time
+    import signal, sys, threading, time
     import dramatiq
     from kovra.queue.broker import LanesBroker
     from kovra.queue.client import connect
@@ -24,12 +24,16 @@ WORKER = textwrap.dedent("""
     @dramatiq.actor(actor_name="note", queue_name="work", broker=broker, max_retries=0)
     def note(i):
         client.rpush("started", i)
-        time.sleep(0.002)
+        time.sleep(0.1 if client.exists("slow") else 0.002)
         client.rpush("ran", i)
 
-    dramatiq.Worker(broker, worker_timeout=50, worker_threads=4).start()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    worker = dramatiq.Worker(broker, worker_timeout=50, worker_threads=4)
+    worker.start()
     client.rpush("up", 1)
-    threading.Event().wait()
+    stop.wait()
+    worker.stop()
 """)
 
 
@@ -88,3 +92,49 @@ def test_three_workers_killed_at_random_lose_nothing_and_leave_nothing(real_desk
     assert not Janitor(broker).sweep()
     kinds = {key.decode().split(":work:", 1)[1].split(":")[0] for key in client.scan_iter("kovra:*")}
     assert kinds <= {"clock", "lock", "wake", "bell"}
+
+
+def test_a_worker_that_stood_still_starts_nothing_that_others_did_meanwhile(real_desk, start, eventually, monkeypatch):
+    broker, client = real_desk.broker(shards=4), real_desk.client
+    monkeypatch.setenv("dramatiq_queue_prefetch", "40")  # hoards: most of what it holds has not started
+    frozen = start()
+    eventually(lambda: client.llen("up") == 1)
+    client.set("slow", 1)
+    for i in range(200):
+        broker.offer(real_desk.message(i, lane=str(i << 22)))
+    eventually(lambda: client.llen("started") >= 4)
+    frozen.send_signal(signal.SIGSTOP)
+    client.delete("slow")
+    monkeypatch.delenv("dramatiq_queue_prefetch")
+    start()
+    eventually(lambda: broker.qsize("work") == 0)
+    before = Counter(client.lrange("started", 0, -1))
+
+    frozen.send_signal(signal.SIGCONT)
+    for i in range(200, 300):
+        broker.offer(real_desk.message(i, lane=str(i << 22)))
+    eventually(lambda: broker.qsize("work") == 0)
+    after = Counter(client.lrange("started", 0, -1))
+
+    assert len(before) == 200
+    assert {i: n for i, n in after.items() if int(i) < 200} == before
+    # Only the four that it was running may have been started a second time, by the other.
+    assert sum(n - 1 for n in before.values()) <= 4 + 4
+
+
+def test_a_worker_told_to_stop_hands_over_at_once(real_desk, start, eventually):
+    broker, client = real_desk.broker(shards=4), real_desk.client
+    leaving = start()
+    eventually(lambda: client.llen("up") == 1)
+    for i in range(200):
+        broker.offer(real_desk.message(i, lane=str(i << 22)))
+    eventually(lambda: client.llen("ran") > 20)
+
+    leaving.send_signal(signal.SIGTERM)
+    assert leaving.wait(60) == 0
+    held = list(client.scan_iter("*:own:*"))
+    start()
+    eventually(lambda: broker.qsize("work") == 0)
+
+    assert held == []
+    assert Counter(client.lrange("ran", 0, -1)) == {str(i).encode(): 1 for i in range(200)}
