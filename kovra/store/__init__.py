@@ -2,16 +2,18 @@
 
 ``database``  one engine per process: transactions under one guild, the clock, what to do when it does not answer
 ``tables``    every table
-``migrate``   brings a database to the newest revision
+``migrate``   brings a database to the newest revision; ``roles`` are the logins of web, worker and bot
 ``requests``  the queue of record: receipts, accept, the status of one request
 ``budgets``   what a moderator has spent, counted from the rows
 ``ledger``    how the executor writes the queue of record: claims, intents, results
 ``liveness``  proof that a worker lives, and the release of what a dead one held
 ``backlog``   what the relay brings back to the lanes
-``cases``     cases: finalise, pages, one case in full
+``casebook``  writing cases: the gapless number, the digest, the chain
+``cases``     cases as pages show them; ``steps`` are the times of one
 ``events``    the numbered events of a guild
 ``audit``     the sealed record of a guild, its verification, and the quarantine of refused entries
-``guilds``    scopes (who may read what), cards, the roster that rights are decided from
+``guilds``    scopes (who may read what) and the cards of the server picker
+``roster``    who is who, for rights; ``people`` is what it is made of
 ``mirror``    Discord's state as the bot hears it
 ``members``   people of a guild: search and cards
 ``sessions``  sign-ins and sessions of the dashboard

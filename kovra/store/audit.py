@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,10 @@ from kovra.store.tables import ActionRequests, AuditAnchors, AuditHeads, AuditLo
 
 if TYPE_CHECKING:
     from kovra.store.guilds import GuildScope
+
+log = logging.getLogger(__name__)
+
+_KINDS = frozenset(kind.value for kind in AuditKind)
 
 #: Rows read at a time while verifying.
 _PAGE = 1_000
@@ -192,6 +197,16 @@ class Quarantine(QuarantinePort):
         entry = AuditEntry(guild_id=lane, kind=AuditKind.ENVELOPE_REFUSED, actor_id=None, facts=facts)
         self._audit.append(entry)
 
+    def unreadable(self, lane: str, body: bytes, cause: str) -> None:
+        """An entry that the queue could not even read as a message. ``lane`` is text, as the queue knows it.
+
+        A lane that is no guild's has no record to write to; such an entry is only logged.
+        """
+        if not (lane.isascii() and lane.isdigit() and 0 < int(lane) < 1 << 63):
+            log.error("an unreadable entry came on the lane %.40r: %s", lane, cause)
+            return
+        self.refuse(lane=GuildId(int(lane)), body=body, cause=cause)
+
     def replayed(self, *, lane: GuildId, request: ActionRequest) -> None:
         row = ActionRequests
         count = update(row).where(row.guild_id == lane, row.request_id == request.request_id)
@@ -212,7 +227,7 @@ def _rows_after(session: Session, guild_id: GuildId, number: int) -> Iterator[Au
 
 
 def _whole(row: AuditLogRows, number: int, previous: bytes, key: bytes) -> bool:
-    if row.number != number or row.kind not in AuditKind:
+    if row.number != number or row.kind not in _KINDS:
         return False
     actor_id = UserId(row.actor_id) if row.actor_id is not None else None
     entry = AuditEntry(guild_id=GuildId(row.guild_id), kind=AuditKind(row.kind), actor_id=actor_id, facts=row.facts)

@@ -35,7 +35,7 @@ def lock_moderator(session: Session, guild_id: GuildId, moderator_id: UserId) ->
 def limits_of(session: Session, guild_id: GuildId, defaults: Mapping[Action, int]) -> dict[Action, int]:
     """The limits of a guild: its own settings over the defaults."""
     changed = session.scalars(select(GuildSettings.budgets).where(GuildSettings.guild_id == guild_id)).one_or_none()
-    own = {Action(name): limit for name, limit in (changed or {}).items() if name in Action}
+    own = {action: int(changed[action.value]) for action in Action if changed and action.value in changed}
     return {**defaults, **own}
 
 

@@ -306,9 +306,9 @@ class Ledger(LedgerPort):
 
     @staticmethod
     def _tell(
-        session: Session, kind: EventKind, request: ActionRequest, state: State, **more: str | int | None
+        session: Session, event: EventKind, request: ActionRequest, state: State, **more: str | int | None
     ) -> None:
-        append_event(session, request.guild_id, kind, request.request_id, request_facts(request, state) | more)
+        append_event(session, request.guild_id, event, request.request_id, request_facts(request, state) | more)
 
     def _end(self, session: Session, claim: Claim, states: tuple[State, ...], end: State, **values: Any) -> int | None:
         moment = self._database.now()

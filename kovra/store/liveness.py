@@ -6,6 +6,7 @@ it dies; so a claim whose lock is free has a dead owner, and nobody has to wait 
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 from types import TracebackType
@@ -18,6 +19,11 @@ from kovra.errors import Unavailable
 from kovra.ids import GuildId
 from kovra.store.database import Database, enter_guild
 from kovra.store.tables import ActionRequests
+
+log = logging.getLogger(__name__)
+
+#: A dead worker's claims are free within this and the relay's patience.
+TICK_S = 0.5
 
 
 def new_claim_key() -> int:
@@ -39,6 +45,25 @@ class Liveness:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+    def start(self) -> None:
+        """Take the lock; before this nothing may be claimed under its key."""
+        self.hold()
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep the lock and free what dead workers held, until told to stop. A database that is away is waited for."""
+        while not stop.wait(TICK_S):
+            try:
+                freed = self.free_dead_claims()
+            except Unavailable:
+                log.warning("claims of dead workers wait: the database does not answer")
+            else:
+                if freed:
+                    log.info("freed %d claims of a dead worker", freed)
+
+    def close(self) -> None:
+        """As release."""
         self.release()
 
     def hold(self) -> None:

@@ -12,6 +12,9 @@ from kovra.actions.rights import Capability, Limit, Person
 from kovra.ids import GuildId, UserId
 from kovra.store.tables import Bans, CapabilityGrants, Members, ModCases, Roles
 
+#: A grant of a capability that a later version made and this one does not know gives nothing.
+_CAPABILITIES = frozenset(capability.value for capability in Capability)
+
 
 def people(session: Session, guild_id: GuildId, user_ids: Iterable[UserId], now: datetime) -> dict[UserId, Person]:
     """These users as the guild sees them now; someone the mirror does not know is a stranger with their id as name."""
@@ -87,7 +90,7 @@ def grants_of(session: Session, guild_id: GuildId, user_id: UserId, now: datetim
     )
     grants: dict[Capability, Limit] = {}
     for grant in session.scalars(held):
-        if grant.capability in Capability:
+        if grant.capability in _CAPABILITIES:
             capability = Capability(grant.capability)
             limit = Limit(longest_s=grant.longest_s, largest_batch=grant.largest_batch)
             grants[capability] = _wider(grants[capability], limit) if capability in grants else limit

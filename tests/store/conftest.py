@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -20,12 +21,13 @@ from kovra.guard.claim import Claim
 from kovra.ids import ChannelId, GuildId, RoleId, UserId, new_request_id
 from kovra.store.audit import AuditLog
 from kovra.store.database import Database
-from kovra.store.guilds import Guilds, GuildScope, Roster
+from kovra.store.guilds import Guilds, GuildScope
 from kovra.store.ledger import Ledger
 from kovra.store.liveness import Liveness, new_claim_key
 from kovra.store.migrate import upgrade
 from kovra.store.mirror import ChannelRow, GuildRow, MemberRow, Mirror, RoleRow
 from kovra.store.requests import Requests
+from kovra.store.roster import Roster
 from kovra.store.tables import Base
 
 AUDIT_KEY = b"a" * 32
@@ -312,16 +314,13 @@ def row_of(owner: Database) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def say(request: pytest.FixtureRequest) -> Any:
-    """The helpers of this file that are no fixtures."""
-    from types import SimpleNamespace
-
+def say() -> SimpleNamespace:
+    """The words of this file that are no fixtures: people, places, requests."""
     return SimpleNamespace(
         a_request=a_request,
         sealed=sealed,
         verified=verified,
         member_row=member_row,
-        replace=replace,
         refusal=A_REFUSAL,
         NOON=NOON,
         HARBOUR=HARBOUR,

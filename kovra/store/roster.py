@@ -1,0 +1,90 @@
+"""Who is who in a guild now, for rights; and where its cases are posted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import BigInteger, func, literal, select
+from sqlalchemy.orm import Session
+
+from kovra.actions.ports import Roster as AskingRoster
+from kovra.actions.rights import Person, Standing
+from kovra.errors import Unavailable
+from kovra.guard.ports import Roster as ExecutingRoster
+from kovra.ids import ChannelId, GuildId, UserId
+from kovra.store.database import Database
+from kovra.store.people import grants_of, people
+from kovra.store.tables import Channels, GatewayShards, Guilds, GuildSettings
+
+#: A gateway that says nothing for this long is taken for dead; its heartbeat comes every 41 s or so.
+SILENT_AFTER = timedelta(seconds=60)
+
+#: Where cases are posted while a guild has not chosen a channel: the text channel of the first of these names.
+LOG_CHANNEL_NAMES = ("mod-log", "modlog", "log")
+_TEXT_CHANNEL = 0
+
+
+class Roster(AskingRoster, ExecutingRoster):
+    """Who is who, from the mirror. A mirror may be stale: :meth:`gateway_silent` says when to ask Discord instead."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def standing(self, guild_id: GuildId, moderator_id: UserId, target_id: UserId) -> Standing:
+        """All that rights are decided from.
+
+        Raises:
+            Unavailable: the guild has never been mirrored, or the database does not answer.
+        """
+        with self._database.transaction(guild_id) as session:
+            guild = session.get(Guilds, guild_id)
+            if guild is None:
+                raise Unavailable("Guard has not seen this server yet")
+            now = session.scalars(select(self._database.now())).one()
+            guard_id = UserId(guild.guard_id)
+            known = people(session, guild_id, [guard_id, moderator_id, target_id], now)
+            guard = known[guard_id]
+            return Standing(
+                guild_id=guild_id,
+                owner_id=UserId(guild.owner_id),
+                # Removed from the server, Guard has nothing there, whatever its row last said.
+                guard=Person(user_id=guard_id, name=guard.name, member=False) if guild.gone_at else guard,
+                moderator=known[moderator_id],
+                target=known[target_id],
+                grants=grants_of(session, guild_id, moderator_id, now),
+            )
+
+    def guild_name(self, guild_id: GuildId) -> str:
+        """The guild's name; its id while the mirror does not know it."""
+        with self._database.transaction(guild_id) as session:
+            guild = session.get(Guilds, guild_id)
+            return guild.name if guild else str(guild_id)
+
+    def log_channel(self, guild_id: GuildId) -> ChannelId | None:
+        """The channel the guild has chosen, else a text channel named ``mod-log``, ``modlog`` or ``log``."""
+        with self._database.transaction(guild_id) as session:
+            return chosen_log_channel(session, guild_id)
+
+    def gateway_silent(self, guild_id: GuildId) -> bool:
+        """Whether the gateway shard of this guild has not been heard for 60 s: then the mirror may be stale."""
+        shard, now = GatewayShards, self._database.now()
+        lately = select(func.count()).where(
+            shard.shard_id == literal(guild_id >> 22, BigInteger) % shard.shard_count,
+            shard.heard_at >= now - SILENT_AFTER,
+        )
+        with self._database.transaction(None) as session:
+            return session.scalars(lately).one() == 0
+
+
+def chosen_log_channel(session: Session, guild_id: GuildId) -> ChannelId | None:
+    """Where this guild's cases are posted; None when it has no such channel."""
+    settings = session.get(GuildSettings, guild_id)
+    if settings is not None and settings.log_channel_id is not None:
+        return ChannelId(settings.log_channel_id)
+    named = select(Channels.name, Channels.channel_id).where(
+        Channels.guild_id == guild_id, Channels.kind == _TEXT_CHANNEL, Channels.name.in_(LOG_CHANNEL_NAMES)
+    )
+    # Of two channels with one name the older counts, which has the lower id.
+    rows = session.execute(named.order_by(Channels.channel_id.desc())).all()
+    found = {row.name: row.channel_id for row in rows}
+    return next((ChannelId(found[name]) for name in LOG_CHANNEL_NAMES if name in found), None)

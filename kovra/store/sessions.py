@@ -1,0 +1,130 @@
+"""Sign-ins and sessions of the dashboard. What opens a session is never kept: only its SHA-256 is."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from kovra.ids import UserId
+from kovra.store.database import Database
+from kovra.store.tables import PendingLogins
+from kovra.store.tables import Sessions as SessionRows
+
+#: A sign-in that has not come back from Discord by then is void.
+LOGIN_WITHIN = timedelta(minutes=10)
+IDLE = timedelta(minutes=60)
+ABSOLUTE = timedelta(hours=12)
+
+#: Activity is written down at most this often; a page of many fragments is one write.
+_TOUCH = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingLogin:
+    """A sign-in that went to Discord: the PKCE verifier, and where to go afterwards (a path of ours)."""
+
+    verifier: str = field(repr=False)
+    next_path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionRow:
+    """A signed-in browser. ``access_token`` is sealed by the dashboard."""
+
+    user_id: UserId
+    username: str
+    name: str
+    avatar: str | None
+    access_token: bytes = field(repr=False)
+    created_at: datetime
+    seen_at: datetime
+
+
+class Sessions:
+    """Open, find and close sessions: idle for 60 minutes or 12 hours old, a session is over."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin_login(self, state: str, verifier: str, next_path: str) -> None:
+        """Remember a sign-in until it comes back; those that never did are forgotten on the way."""
+        now = self._database.now()
+        row = {"state_hash": _hash(state), "verifier": verifier, "next_path": next_path, "created_at": now}
+        with self._database.transaction(None) as session:
+            session.execute(delete(PendingLogins).where(PendingLogins.created_at < now - LOGIN_WITHIN))
+            session.execute(insert(PendingLogins).values(**row))
+
+    def take_login(self, state: str) -> PendingLogin | None:
+        """The sign-in of this state, once; None when it is unknown, used or older than 10 minutes."""
+        row = PendingLogins
+        take = (
+            delete(row)
+            .where(row.state_hash == _hash(state))
+            .returning(
+                row.verifier, row.next_path, (row.created_at > self._database.now() - LOGIN_WITHIN).label("good")
+            )
+        )
+        with self._database.transaction(None) as session:
+            found = session.execute(take).one_or_none()
+            if found is None or not found.good:
+                return None
+            return PendingLogin(verifier=found.verifier, next_path=found.next_path)
+
+    def open(self, *, user_id: UserId, username: str, name: str, avatar: str | None, access_token: bytes) -> str:
+        """Open a session and give the value of its cookie: 256 random bits, always new, never kept."""
+        cookie, now = secrets.token_urlsafe(32), self._database.now()
+        who = {"user_id": user_id, "username": username, "name": name, "avatar": avatar}
+        over = or_(SessionRows.seen_at < now - IDLE, SessionRows.created_at < now - ABSOLUTE)
+        row = {"id_hash": _hash(cookie), "access_token": access_token, "created_at": now, "seen_at": now}
+        with self._database.transaction(None) as session:
+            session.execute(delete(SessionRows).where(over))
+            session.execute(insert(SessionRows).values(**who, **row))
+        return cookie
+
+    def find(self, cookie: str, *, touch: bool = True) -> SessionRow | None:
+        """The session of this cookie, None when there is none or it is over.
+
+        ``touch`` counts as activity; a live stream is none and must not keep a session awake.
+        """
+        with self._database.transaction(None) as session:
+            row = session.get(SessionRows, _hash(cookie))
+            if row is None:
+                return None
+            now = session.scalars(select(self._database.now())).one()
+            if row.seen_at < now - IDLE or row.created_at < now - ABSOLUTE:
+                return None
+            if touch and row.seen_at < now - _TOUCH:
+                seen = update(SessionRows).where(SessionRows.id_hash == row.id_hash).values(seen_at=now)
+                session.execute(seen.execution_options(synchronize_session=False))
+            return _session(row)
+
+    def close(self, cookie: str) -> None:
+        """End a session; its cookie opens nothing any more."""
+        with self._database.transaction(None) as session:
+            session.execute(delete(SessionRows).where(SessionRows.id_hash == _hash(cookie)))
+
+    def close_all(self, user_id: UserId) -> int:
+        """End every session of a user; says how many."""
+        with self._database.transaction(None) as session:
+            return session.execute(delete(SessionRows).where(SessionRows.user_id == user_id)).rowcount
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
+
+
+def _session(row: SessionRows) -> SessionRow:
+    return SessionRow(
+        user_id=UserId(row.user_id),
+        username=row.username,
+        name=row.name,
+        avatar=row.avatar,
+        access_token=row.access_token,
+        created_at=row.created_at,
+        seen_at=row.seen_at,
+    )

@@ -1,0 +1,349 @@
+"""Scopes, cards, the mirror and the roster."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from kovra.actions.rights import Capability, Limit, Permission
+from kovra.errors import Unavailable
+from kovra.ids import ChannelId, GuildId, RoleId, UserId
+from kovra.store.guilds import GuildScope
+from kovra.store.members import Members
+from kovra.store.mirror import BanRow, ChannelRow, GuildRow, RoleRow
+
+
+@pytest.fixture
+def give(owner, say):
+    """``give(capability, user_id=…|role_id=…, …)`` writes a grant as the settings page will."""
+
+    def write(capability, *, user_id=None, role_id=None, longest_s=None, ends_at=None, guild_id=say.HARBOUR):
+        with owner.transaction(guild_id) as session:
+            session.execute(
+                text(
+                    "INSERT INTO capability_grants (grant_id, guild_id, capability, user_id, role_id, longest_s,"
+                    " granted_by, granted_at, ends_at) VALUES (:id, :g, :c, :u, :r, :l, 1, now(), :e)"
+                ),
+                {
+                    "id": uuid4(),
+                    "g": guild_id,
+                    "c": capability.value,
+                    "u": user_id,
+                    "r": role_id,
+                    "l": longest_s,
+                    "e": ends_at,
+                },
+            )
+
+    return write
+
+
+def test_a_scope_says_who_looks_and_what_they_may(guilds, say):
+    scope = guilds.scope(say.ODALYS, say.HARBOUR)
+
+    assert (scope.guild_id, scope.guild_name, scope.viewer.name) == (say.HARBOUR, "Harbour", "Odalys")
+    assert scope.may(Capability.BAN)
+    assert not scope.may(Capability.SETTINGS)
+
+
+def test_nobody_without_a_capability_has_a_scope(guilds, mirror, say):
+    mirror.member_gone(say.HARBOUR, say.PELL)
+
+    assert guilds.scope(say.QUILLON, say.HARBOUR) is None
+    assert guilds.scope(say.STRANGER, say.HARBOUR) is None
+    assert guilds.scope(say.PELL, say.HARBOUR) is None
+    assert guilds.scope(say.ODALYS, say.MEADOW) is None
+    assert guilds.scope(say.ODALYS, GuildId(1)) is None
+
+
+def test_a_scope_is_built_by_the_check_of_rights_alone(odalys, say):
+    with pytest.raises(TypeError):
+        dataclasses.replace(odalys, guild_id=say.MEADOW)
+    with pytest.raises(TypeError):
+        GuildScope(
+            guild_id=say.MEADOW,
+            guild_name="Meadow",
+            owner_id=say.OWNER,
+            guard_id=say.GUARD,
+            viewer=odalys.viewer,
+            capabilities=odalys.capabilities,
+        )
+
+
+def test_a_guild_that_removed_guard_shows_nothing_until_guard_is_back(guilds, mirror, roster, say):
+    mirror.guild_gone(say.HARBOUR)
+    gone = guilds.scope(say.ODALYS, say.HARBOUR), roster.standing(say.HARBOUR, say.ODALYS, say.QUILLON).guard.member
+
+    mirror.guild(
+        GuildRow(
+            guild_id=say.HARBOUR, name="Harbour", icon=None, owner_id=say.OWNER, guard_id=say.GUARD, member_count=5
+        )
+    )
+
+    assert gone == (None, False)
+    assert guilds.scope(say.ODALYS, say.HARBOUR) is not None
+    assert roster.standing(say.HARBOUR, say.ODALYS, say.QUILLON).guard.member
+
+
+def test_the_picker_lists_the_guilds_in_which_someone_has_a_capability(guilds, say):
+    of_pell = guilds.guilds_of(say.PELL)
+    of_odalys = guilds.guilds_of(say.ODALYS)
+
+    assert [card.name for card in of_pell] == ["Harbour", "Meadow"]
+    assert [card.name for card in of_odalys] == ["Harbour"]
+    assert Capability.BAN in of_odalys[0].capabilities
+    assert guilds.guilds_of(say.QUILLON) == []
+    assert [card.name for card in guilds.guilds_of(say.PELL, among=[say.MEADOW])] == ["Meadow"]
+
+
+def test_a_grant_adds_to_what_discord_gives(guilds, roster, give, say, clock):
+    give(Capability.MUTE, user_id=say.QUILLON, longest_s=3600)
+    give(Capability.BAN, user_id=say.QUILLON, ends_at=clock.now() - timedelta(seconds=1))
+
+    scope = guilds.scope(say.QUILLON, say.HARBOUR)
+    standing = roster.standing(say.HARBOUR, say.QUILLON, say.STRANGER)
+
+    assert set(scope.capabilities) == {Capability.MUTE, Capability.VIEW, Capability.VIEW_NOTES}
+    assert standing.grants == {Capability.MUTE: Limit(longest_s=3600)}
+
+
+def test_of_several_grants_the_widest_counts(roster, give, say):
+    give(Capability.MUTE, user_id=say.QUILLON, longest_s=3600)
+    give(Capability.MUTE, role_id=say.HARBOUR, longest_s=7200)
+    give(Capability.WARN, user_id=say.QUILLON, longest_s=60)
+    give(Capability.WARN, role_id=say.HARBOUR)
+
+    grants = roster.standing(say.HARBOUR, say.QUILLON, say.STRANGER).grants
+
+    assert grants == {Capability.MUTE: Limit(longest_s=7200), Capability.WARN: Limit()}
+
+
+def test_a_grant_through_a_role_is_for_those_who_hold_it(roster, give, say):
+    give(Capability.SETTINGS, role_id=say.MODERATOR_ROLE)
+
+    assert Capability.SETTINGS in roster.standing(say.HARBOUR, say.ODALYS, say.QUILLON).grants
+    assert roster.standing(say.HARBOUR, say.QUILLON, say.ODALYS).grants == {}
+
+
+def test_a_standing_knows_rank_permissions_and_names(roster, say):
+    standing = roster.standing(say.HARBOUR, say.ODALYS, say.QUILLON)
+
+    assert (standing.owner_id, standing.guard.user_id, standing.guard.rank) == (say.OWNER, say.GUARD, 9)
+    assert (standing.moderator.rank, standing.moderator.name) == (5, "Odalys")
+    assert standing.moderator.permissions & Permission.BAN_MEMBERS.value
+    assert (standing.target.rank, standing.target.permissions, standing.target.name) == (0, 0, "Brass Key")
+
+
+def test_someone_unknown_stands_as_a_stranger_named_by_their_id(roster, say):
+    target = roster.standing(say.HARBOUR, say.ODALYS, say.STRANGER).target
+
+    assert (target.member, target.rank, target.name) == (False, 0, str(say.STRANGER))
+
+
+def test_someone_who_left_keeps_their_name_and_nothing_else(roster, mirror, say):
+    mirror.member_gone(say.HARBOUR, say.ODALYS)
+
+    left = roster.standing(say.HARBOUR, say.ODALYS, say.QUILLON).moderator
+
+    assert (left.name, left.member, left.rank, left.permissions) == ("Odalys", False, 0, 0)
+
+
+def test_a_time_out_counts_while_it_lasts(roster, mirror, say, clock):
+    until = clock.now() + timedelta(minutes=5)
+    mirror.member(say.HARBOUR, say.member_row(say.ODALYS, "odalys", say.MODERATOR_ROLE, timed_out_until=until))
+    before = roster.standing(say.HARBOUR, say.ODALYS, say.QUILLON).moderator.timed_out
+
+    clock.forward(minutes=6)
+
+    assert before
+    assert not roster.standing(say.HARBOUR, say.ODALYS, say.QUILLON).moderator.timed_out
+
+
+def test_a_role_that_is_gone_gives_nothing(roster, mirror, say):
+    mirror.role_gone(say.HARBOUR, say.MODERATOR_ROLE)
+
+    moderator = roster.standing(say.HARBOUR, say.ODALYS, say.QUILLON).moderator
+
+    assert (moderator.rank, moderator.permissions) == (0, 0)
+
+
+def test_a_changed_role_counts_at_once(roster, mirror, say):
+    mirror.role(say.HARBOUR, RoleRow(role_id=say.MODERATOR_ROLE, name="Moderator", position=7, permissions=8))
+
+    moderator = roster.standing(say.HARBOUR, say.ODALYS, say.QUILLON).moderator
+
+    assert (moderator.rank, moderator.permissions) == (7, 8)
+
+
+def test_a_guild_that_was_never_mirrored_is_unavailable(roster, say):
+    with pytest.raises(Unavailable):
+        roster.standing(GuildId(77), say.ODALYS, say.QUILLON)
+
+
+def test_a_complete_list_of_members_ends_the_others(mirror, roster, say):
+    mirror.members(say.HARBOUR, [say.member_row(say.ODALYS, "odalys")], complete=True)
+
+    standing = roster.standing(say.HARBOUR, say.ODALYS, say.QUILLON)
+
+    assert (standing.moderator.member, standing.target.member) == (True, False)
+    assert roster.standing(say.MEADOW, say.PELL, say.QUILLON).target.member
+
+
+def test_an_incomplete_list_of_members_ends_nobody(mirror, roster, say):
+    mirror.members(say.HARBOUR, [say.member_row(say.ODALYS, "odalys")], complete=False)
+
+    assert roster.standing(say.HARBOUR, say.ODALYS, say.QUILLON).target.member
+
+
+def test_someone_who_comes_back_is_a_member_again(mirror, roster, say):
+    mirror.member_gone(say.HARBOUR, say.QUILLON)
+    mirror.member(say.HARBOUR, say.member_row(say.QUILLON, "quillon"))
+
+    assert roster.standing(say.HARBOUR, say.ODALYS, say.QUILLON).target.member
+
+
+def test_the_mirror_may_be_told_the_same_twice(mirror, roster, say):
+    row = say.member_row(say.QUILLON, "quillon")
+
+    mirror.members(say.HARBOUR, [row, row], complete=False)
+    mirror.member_gone(say.HARBOUR, say.QUILLON)
+    mirror.member_gone(say.HARBOUR, say.QUILLON)
+    mirror.ban_gone(say.HARBOUR, say.QUILLON)
+    mirror.role_gone(say.HARBOUR, RoleId(9))
+    mirror.channel_gone(say.HARBOUR, ChannelId(9))
+
+    assert not roster.standing(say.HARBOUR, say.ODALYS, say.QUILLON).target.member
+
+
+def test_thousands_of_members_are_taken_at_once(mirror, roster, say):
+    crowd = [say.member_row(UserId(10_000 + number), f"person{number}") for number in range(5_000)]
+
+    mirror.members(say.MEADOW, crowd, complete=True)
+
+    assert roster.standing(say.MEADOW, UserId(10_000), UserId(14_999)).target.name == "person4999"
+    assert not roster.standing(say.MEADOW, UserId(10_000), say.QUILLON).target.member
+
+
+def test_a_case_is_posted_in_the_channel_named_mod_log(roster, mirror, say):
+    first = roster.log_channel(say.HARBOUR)
+
+    mirror.channel_gone(say.HARBOUR, say.MOD_LOG)
+    none = roster.log_channel(say.HARBOUR)
+    mirror.channels(
+        say.HARBOUR,
+        [
+            ChannelRow(channel_id=ChannelId(11), name="log", kind=0),
+            ChannelRow(channel_id=ChannelId(12), name="modlog", kind=0),
+            ChannelRow(channel_id=ChannelId(13), name="mod-log", kind=2),
+        ],
+    )
+
+    assert (first, none, roster.log_channel(say.HARBOUR)) == (say.MOD_LOG, None, 12)
+
+
+def test_a_channel_that_the_guild_chose_comes_before_any_name(roster, owner, guilds, say):
+    with owner.transaction(say.HARBOUR) as session:
+        session.execute(
+            text("INSERT INTO guild_settings (guild_id, log_channel_id, changed_at) VALUES (:g, 99, now())"),
+            {"g": say.HARBOUR},
+        )
+
+    assert roster.log_channel(say.HARBOUR) == 99
+    assert guilds.settings(say.HARBOUR, {}).log_channel_id == 99
+
+
+def test_the_gateway_is_silent_when_its_shard_was_not_heard_for_60_seconds(roster, mirror, clock, say):
+    fresh = roster.gateway_silent(say.HARBOUR)
+    clock.forward(seconds=60)
+    just = roster.gateway_silent(say.HARBOUR)
+    clock.forward(seconds=1)
+    silent = roster.gateway_silent(say.HARBOUR)
+    mirror.heard(0, 1)
+
+    assert (fresh, just, silent, roster.gateway_silent(say.HARBOUR)) == (False, False, True, False)
+
+
+def test_another_shard_does_not_speak_for_this_guild(roster, mirror, clock, say):
+    clock.forward(minutes=5)
+    mirror.heard(1 - (say.HARBOUR >> 22) % 2, 2)
+    silent = roster.gateway_silent(say.HARBOUR)
+    mirror.heard((say.HARBOUR >> 22) % 2, 2)
+
+    assert (silent, roster.gateway_silent(say.HARBOUR)) == (True, False)
+
+
+def test_a_guild_has_a_name(roster, say):
+    assert (roster.guild_name(say.HARBOUR), roster.guild_name(GuildId(77))) == ("Harbour", "77")
+
+
+@pytest.fixture
+def members(web):
+    return Members(web)
+
+
+@pytest.mark.parametrize("typed", ["qui", "QUILL", "brass", "Brass Key", "@quillon", "300000000000000005", "30000"])
+def test_a_member_is_found_by_the_beginning_of_a_name_or_id(members, odalys, say, typed):
+    assert say.QUILLON in [card.user_id for card in members.find(odalys, typed)]
+
+
+@pytest.mark.parametrize("typed", ["", "  ", "%", "_", "rass", "\x00", "'; --"])
+def test_nothing_else_is_found(members, odalys, typed):
+    assert members.find(odalys, typed) == []
+
+
+def test_those_who_left_are_found_last(members, odalys, mirror, say):
+    mirror.member(say.HARBOUR, say.member_row(say.STRANGER, "quill"))
+    mirror.member_gone(say.HARBOUR, say.STRANGER)
+
+    found = members.find(odalys, "quill")
+
+    assert [(card.username, card.member) for card in found] == [("quillon", True), ("quill", False)]
+
+
+def test_members_of_another_guild_are_not_found(members, guilds, mirror, odalys, say):
+    mirror.member(say.MEADOW, say.member_row(say.STRANGER, "quillish"))
+
+    assert [card.username for card in members.find(odalys, "quill")] == ["quillon"]
+    assert members.card(odalys, say.STRANGER) is None
+
+
+def test_a_card_shows_ban_rank_and_the_number_of_cases(members, odalys, mirror, accept, guard, say):
+    guard.carry(accept()[0])
+    mirror.member_gone(say.HARBOUR, say.QUILLON)
+    mirror.ban(
+        say.HARBOUR,
+        BanRow(user_id=say.QUILLON, username="quillon", global_name=None, avatar=None, bot=False, reason="spam"),
+    )
+
+    card = members.card(odalys, say.QUILLON)
+
+    assert (card.name, card.member, card.banned, card.case_count) == ("Brass Key", False, True, 1)
+    assert members.card(odalys, say.ODALYS).rank == 5
+
+
+def test_a_lifted_ban_is_gone_and_a_complete_list_lifts_the_rest(members, odalys, mirror, say):
+    rows = [
+        BanRow(user_id=UserId(number), username=f"u{number}", global_name=None, avatar=None, bot=False, reason=None)
+        for number in (71, 72, 73)
+    ]
+    mirror.bans(say.HARBOUR, rows, complete=True)
+    mirror.ban_gone(say.HARBOUR, UserId(71))
+    mirror.bans(say.HARBOUR, rows[2:], complete=True)
+
+    cards = [members.card(odalys, UserId(number)) for number in (71, 72, 73)]
+
+    assert [card and card.banned for card in cards] == [None, None, True]
+
+
+def test_someone_known_from_cases_only_has_the_name_of_the_newest(members, odalys, accept, guard, owner, say):
+    guard.carry(accept(target_id=say.STRANGER)[0])
+    with owner.transaction(say.HARBOUR) as session:
+        session.execute(text("UPDATE mod_cases SET target_name = 'Wren'"))
+
+    card = members.card(odalys, say.STRANGER)
+
+    assert (card.name, card.username, card.member, card.case_count) == ("Wren", None, False, 1)
