@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Flag, StrEnum
+from math import inf
 from types import MappingProxyType
 
 from kovra.actions.request import Action, ActionRequest, Refusal, RefusalKind, Source
@@ -124,6 +125,9 @@ PERMISSION_NAMES: Mapping[Permission, str] = MappingProxyType(
 #: These act on a member only; a bare id can be banned, unbanned and noted.
 MEMBERS_ONLY = frozenset({Action.KICK, Action.MUTE, Action.UNMUTE, Action.WARN})
 
+#: These last, until the end they name or for good.
+LASTING = frozenset({Action.BAN, Action.MUTE})
+
 #: Guard must outrank the target for these.
 OUTRANKING = frozenset({Action.BAN, Action.KICK, Action.MUTE, Action.UNMUTE})
 
@@ -239,9 +243,10 @@ def _about_moderator(request: ActionRequest, standing: Standing) -> Refusal | No
             "Ask an admin of this server.",
         )
     longest_s = held[needed].longest_s
-    if longest_s is not None and request.params.get("duration_s", 0) > longest_s:
-        hours = longest_s // 3600
-        return _no(RefusalKind.CAPABILITY_LIMIT, f"You may {verb} for at most {hours} h. Choose a shorter time.")
+    # What is asked for without an end lasts longer than any limit.
+    if longest_s is not None and request.action in LASTING and request.params.get("duration_s", inf) > longest_s:
+        most = f"{longest_s // 3600} h" if longest_s >= 3600 else f"{longest_s // 60} min"
+        return _no(RefusalKind.CAPABILITY_LIMIT, f"You may {verb} for at most {most}. Choose a shorter time.")
     if moderator.user_id != standing.owner_id and target.member and target.rank >= moderator.rank:
         return _no(
             RefusalKind.OUTRANKED,

@@ -1,0 +1,273 @@
+"""Who may do what to whom: the table of PRODUCT, and every refusal."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from kovra.actions.request import Action, RefusalKind, Source
+from kovra.actions.rights import (
+    ALL_PERMISSIONS,
+    GUARD_NEEDS,
+    MEMBERS_ONLY,
+    NEEDS,
+    OUTRANKING,
+    Capability,
+    Limit,
+    Permission,
+    Person,
+    Standing,
+    capabilities,
+    check,
+    effective_permissions,
+)
+from kovra.ids import GuildId, UserId
+
+OWNER, GUARD, MODERATOR, TARGET = UserId(1), UserId(2), UserId(120_000_000_000_000_002), UserId(130_000_000_000_000_003)
+P, C = Permission, Capability
+EVERY_PERMISSION = sum(permission.value for permission in Permission) & ~P.ADMINISTRATOR.value
+GIVES = {
+    Action.BAN: P.BAN_MEMBERS,
+    Action.UNBAN: P.BAN_MEMBERS,
+    Action.KICK: P.KICK_MEMBERS,
+    Action.MUTE: P.MODERATE_MEMBERS,
+    Action.UNMUTE: P.MODERATE_MEMBERS,
+    Action.WARN: P.MODERATE_MEMBERS,
+    Action.NOTE: P.MODERATE_MEMBERS,
+}
+
+
+def person(user_id, name="someone", member=True, permissions=0, rank=0, **more):
+    return Person(user_id=user_id, name=name, member=member, permissions=permissions, rank=rank, **more)
+
+
+def standing(**changed):
+    """A moderator of rank 5 with every permission but Administrator, Guard at 9, a plain target at 1."""
+    good = Standing(
+        guild_id=GuildId(110_000_000_000_000_001),
+        owner_id=OWNER,
+        guard=person(GUARD, "Guard", permissions=EVERY_PERMISSION, rank=9, bot=True),
+        moderator=person(MODERATOR, "odalys", permissions=EVERY_PERMISSION, rank=5),
+        target=person(TARGET, "raider", rank=1),
+    )
+    return replace(good, **changed)
+
+
+def kind(refusal):
+    return refusal and refusal.kind
+
+
+# -- what Discord permissions give -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("permissions", "given"),
+    [
+        (P(0), set()),
+        (P.MODERATE_MEMBERS, {C.NOTE, C.WARN, C.MUTE, C.INBOX}),
+        (P.KICK_MEMBERS, {C.KICK}),
+        (P.BAN_MEMBERS, {C.BAN}),
+        (P.MANAGE_MESSAGES, set()),
+        (P.MANAGE_CHANNELS, set()),
+        (P.MANAGE_MESSAGES | P.MANAGE_CHANNELS, {C.CHANNELS}),
+        (P.MANAGE_ROLES, {C.ROLES}),
+        (P.VIEW_AUDIT_LOG, {C.VIEW_AUDIT}),
+        (
+            P.MANAGE_GUILD,
+            {C.LOCKDOWN, C.AMEND, C.REVERSE, C.APPROVE, C.APPEALS, C.AUTOMOD, C.ANTINUKE, C.QUEUE_OPS, C.EXPORT}
+            | {C.SETTINGS},
+        ),
+    ],
+)
+def test_capabilities_come_with_discord_permissions(permissions, given):
+    found = capabilities(person(MODERATOR, permissions=permissions.value), OWNER)
+
+    assert set(found) == given | ({C.VIEW, C.VIEW_NOTES} if given else set())
+    assert set(found.values()) <= {Limit()}
+
+
+def test_mass_takes_ban_members_and_manage_server_together():
+    both = P.BAN_MEMBERS | P.MANAGE_GUILD
+
+    assert C.MASS in capabilities(person(MODERATOR, permissions=both.value), OWNER)
+    for single in (P.BAN_MEMBERS, P.MANAGE_GUILD):
+        assert C.MASS not in capabilities(person(MODERATOR, permissions=single.value), OWNER)
+
+
+@pytest.mark.parametrize("user", [person(OWNER), person(MODERATOR, permissions=P.ADMINISTRATOR.value)])
+def test_owner_and_administrator_have_every_capability(user):
+    assert set(capabilities(user, OWNER)) == set(Capability)
+    assert effective_permissions(user, OWNER) == ALL_PERMISSIONS
+
+
+def test_someone_who_is_no_member_has_nothing_whatever_was_granted():
+    gone = person(MODERATOR, member=False, permissions=ALL_PERMISSIONS)
+
+    assert capabilities(gone, OWNER, {C.BAN: Limit()}) == {}
+    assert effective_permissions(gone, OWNER) == 0
+    assert capabilities(replace(gone, user_id=OWNER), OWNER) == {}
+
+
+def test_a_timed_out_moderator_has_nothing_whatever_was_granted():
+    quiet = person(MODERATOR, permissions=EVERY_PERMISSION, timed_out=True)
+
+    assert capabilities(quiet, OWNER, {C.BAN: Limit()}) == {}
+
+
+def test_a_grant_adds_to_what_permissions_give_and_never_narrows_it():
+    muter = person(MODERATOR, permissions=P.MODERATE_MEMBERS.value)
+
+    found = capabilities(muter, OWNER, {C.BAN: Limit(longest_s=60), C.MUTE: Limit(longest_s=60)})
+
+    assert found[C.BAN] == Limit(longest_s=60)
+    assert found[C.MUTE] == Limit()
+    assert C.KICK not in found
+
+
+def test_a_grant_alone_is_enough_to_look():
+    assert set(capabilities(person(MODERATOR), OWNER, {C.WARN: Limit()})) == {C.WARN, C.VIEW, C.VIEW_NOTES}
+
+
+# -- one refusal each ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_every_action_is_allowed_where_nothing_stands_against_it(a, action):
+    assert check(a(action), standing()) is None
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_nobody_acts_on_themselves_on_guard_or_on_the_owner(a, action):
+    moderator = standing().moderator
+
+    assert kind(check(a(action), standing(target=moderator))) is RefusalKind.SELF
+    assert kind(check(a(action), standing(target=standing().guard))) is RefusalKind.GUARD
+    assert kind(check(a(action), standing(target=person(OWNER)))) is RefusalKind.OWNER
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_the_capability_is_needed_and_is_enough(a, action):
+    lacking = person(MODERATOR, permissions=EVERY_PERMISSION & ~GIVES[action].value, rank=5)
+    holding = person(MODERATOR, permissions=GIVES[action].value, rank=5)
+
+    refusal = check(a(action), standing(moderator=lacking))
+
+    assert kind(refusal) is RefusalKind.NO_CAPABILITY
+    assert f"“{NEEDS[action]}”" in refusal.sentence
+    assert check(a(action), standing(moderator=holding)) is None
+    assert check(a(action), standing(moderator=lacking, grants={NEEDS[action]: Limit()})) is None
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_who_left_the_server_acts_no_more(a, action):
+    gone = person(MODERATOR, member=False, permissions=ALL_PERMISSIONS, rank=5)
+
+    assert kind(check(a(action), standing(moderator=gone))) is RefusalKind.NO_LONGER_MEMBER
+
+
+@pytest.mark.parametrize(("action", "moderator", "target"), list(itertools.product(Action, (0, 1, 5), (0, 1, 4, 5, 6))))
+def test_the_moderator_must_outrank_the_target(a, action, moderator, target):
+    now = standing(
+        moderator=person(MODERATOR, permissions=EVERY_PERMISSION, rank=moderator), target=person(TARGET, rank=target)
+    )
+
+    assert kind(check(a(action), now)) is (None if moderator > target else RefusalKind.OUTRANKED)
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_an_administrator_must_outrank_too_and_the_owner_need_not(a, action):
+    target = person(TARGET, rank=5)
+    administrator = person(MODERATOR, permissions=P.ADMINISTRATOR.value, rank=5)
+
+    assert kind(check(a(action), standing(moderator=administrator, target=target))) is RefusalKind.OUTRANKED
+    assert check(a(action, moderator_id=OWNER), standing(moderator=person(OWNER), target=target)) is None
+
+
+@pytest.mark.parametrize(("action", "guard", "target"), list(itertools.product(Action, (1, 4, 9), (0, 1, 4))))
+def test_guard_must_outrank_the_target_where_discord_asks_it(a, action, guard, target):
+    now = standing(guard=person(GUARD, permissions=EVERY_PERMISSION, rank=guard), target=person(TARGET, rank=target))
+
+    refused = action in OUTRANKING and target >= guard
+    assert kind(check(a(action), now)) is (RefusalKind.GUARD_OUTRANKED if refused else None)
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_guard_needs_its_permission_and_its_membership(a, action):
+    needed = GUARD_NEEDS.get(action)
+    weak = person(GUARD, permissions=EVERY_PERMISSION & ~(needed.value if needed else 0), rank=9)
+    gone = person(GUARD, member=False, permissions=ALL_PERMISSIONS, rank=9)
+
+    assert kind(check(a(action), standing(guard=weak))) is (RefusalKind.GUARD_PERMISSION if needed else None)
+    assert kind(check(a(action), standing(guard=gone))) is RefusalKind.GUARD_ABSENT
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_a_bare_id_can_be_banned_unbanned_and_noted(a, action):
+    stranger = person(TARGET, member=False)
+
+    refused = action in MEMBERS_ONLY
+    assert kind(check(a(action), standing(target=stranger))) is (RefusalKind.NOT_A_MEMBER if refused else None)
+    assert {action for action in Action if action not in MEMBERS_ONLY} == {Action.BAN, Action.UNBAN, Action.NOTE}
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_discord_lets_nobody_mute_an_administrator(a, action):
+    administrator = person(TARGET, permissions=P.ADMINISTRATOR.value, rank=1)
+
+    expected = RefusalKind.TARGET_ADMINISTRATOR if action is Action.MUTE else None
+    assert kind(check(a(action), standing(target=administrator))) is expected
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_a_bot_cannot_be_warned(a, action):
+    expected = RefusalKind.BOT_TARGET if action is Action.WARN else None
+
+    assert kind(check(a(action), standing(target=person(TARGET, rank=1, bot=True)))) is expected
+
+
+@pytest.mark.parametrize(("duration_s", "refused"), [(3600, False), (3601, True)])
+def test_a_limited_capability_has_its_longest_time(a, duration_s, refused):
+    now = standing(moderator=person(MODERATOR, rank=5), grants={C.MUTE: Limit(longest_s=3600)})
+
+    refusal = check(a(Action.MUTE, params={"duration_s": duration_s}), now)
+
+    assert kind(refusal) is (RefusalKind.CAPABILITY_LIMIT if refused else None)
+    assert check(a(Action.UNMUTE), now) is None
+
+
+def test_what_lasts_for_good_is_longer_than_any_limit(a):
+    now = standing(moderator=person(MODERATOR, rank=5), grants={C.BAN: Limit(longest_s=1800)})
+
+    refusal = check(a(Action.BAN), now)
+
+    assert kind(refusal) is RefusalKind.CAPABILITY_LIMIT
+    assert "30 min" in refusal.sentence
+    assert check(a(Action.UNBAN), now) is None
+
+
+@pytest.mark.parametrize(("action", "source"), list(itertools.product(Action, Source)))
+def test_without_a_moderator_only_guard_is_measured(a, action, source):
+    by_hand = source in (Source.DASHBOARD, Source.DISCORD, Source.API)
+    nobody = person(MODERATOR, member=False)
+
+    expected = RefusalKind.NO_LONGER_MEMBER if by_hand else None
+    assert kind(check(a(action, source=source), standing(moderator=nobody))) is expected
+
+
+def test_every_refusal_says_who_and_is_a_whole_sentence(a):
+    targets = (standing().target, person(TARGET, member=False), person(OWNER), person(TARGET, rank=7, bot=True))
+    moderators = (standing().moderator, person(MODERATOR), person(MODERATOR, member=False))
+    guards = (standing().guard, person(GUARD, rank=9), person(GUARD, member=False))
+    refusals = [
+        refusal
+        for action, target, moderator, guard in itertools.product(Action, targets, moderators, guards)
+        if (refusal := check(a(action), standing(target=target, moderator=moderator, guard=guard)))
+    ]
+
+    assert refusals
+    for refusal in refusals:
+        assert refusal.sentence.endswith(".")
+        assert "None" not in refusal.sentence
+        assert "Permission." not in refusal.sentence
