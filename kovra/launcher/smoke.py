@@ -129,7 +129,7 @@ def warn_somebody(sandbox_url: str) -> None:
             "guild_id": world["guild_id"],
             "channel_id": world["channels"]["staff-room"],
             "command": "mod warn",
-            "options": {"member": world["notable"]["plain"][0], "reason": reason},
+            "options": {"user": world["notable"]["plain"][0], "reason": reason},
         },
     )
     interaction = f"{sandbox_url}/control/interactions/{asked['interaction_id']}"
