@@ -87,6 +87,18 @@ def test_bulk_leaves_one_slot_of_its_lane_to_interactive_work(desk, take_all, te
     assert texts(take_all(consumer)) == ["now"]
 
 
+def test_bulk_waits_while_interactive_work_fills_all_but_the_kept_slot(desk, take_all, texts):
+    broker = desk.broker(in_flight=2)
+    consumer = desk.consumer(broker)
+    broker.offer(desk.message("bulk", lane=A, priority=1))
+    broker.offer(desk.message("now", lane=A))
+
+    first = take_all(consumer)
+    consumer.ack(*first)
+
+    assert (texts(first), texts(take_all(consumer))) == (["now"], ["bulk"])
+
+
 def test_interactive_work_overtakes_bulk_of_its_own_lane(desk, take, texts):
     broker = desk.broker(bulk_share=1.0)
     consumer = desk.consumer(broker, prefetch=1)
