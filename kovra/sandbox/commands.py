@@ -45,7 +45,10 @@ def run_command(
             ``autocomplete`` names the option being typed.
     """
     if component := asked.get("component"):
-        return desk.begin(user, guild, channel, COMPONENT, _component(component))
+        message = world.messages.get(channel.id, {}).get(int(component["message_id"]))
+        if message is None:
+            raise CommandRefused(f"there is no message {component['message_id']} in this channel")
+        return desk.begin(user, guild, channel, COMPONENT, _component(component), pressed_on=message)
     if modal := asked.get("modal"):
         return desk.begin(user, guild, channel, MODAL, _modal(modal))
     words = str(asked.get("command", "")).removeprefix("/").split()

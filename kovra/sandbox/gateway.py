@@ -52,6 +52,9 @@ DISPATCH, HEARTBEAT, IDENTIFY, PRESENCE, VOICE, RESUME, RECONNECT, MEMBERS, INVA
 )
 SOUNDBOARD = 31
 
+#: The lightest compression: on loopback, time is dearer than bytes.
+_LEVEL = 1
+
 _dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -60,7 +63,7 @@ class Socket:
 
     def __init__(self, ws: web.WebSocketResponse, compressed: bool) -> None:
         self._ws = ws
-        self._compressor = zlib.compressobj() if compressed else None
+        self._compressor = zlib.compressobj(_LEVEL) if compressed else None
         self._outbox: deque[str] = deque()
         self._filled = asyncio.Event()
         self.session: Session | None = None

@@ -23,6 +23,7 @@ TOKEN_LIVES_S = 15 * 60
 COMMAND, COMPONENT, AUTOCOMPLETE, MODAL = 2, 3, 4, 5
 # Callback types.
 REPLY, DEFER, DEFER_UPDATE, UPDATE, CHOICES, SHOW_MODAL = 4, 5, 6, 7, 8, 9
+CALLBACKS = frozenset({REPLY, DEFER, DEFER_UPDATE, UPDATE, CHOICES, SHOW_MODAL})
 # Option types whose value names something that goes into ``resolved``.
 SUBCOMMAND, GROUP, USER, CHANNEL, ROLE, MENTIONABLE = 1, 2, 6, 7, 8, 9
 
@@ -55,8 +56,21 @@ class Desk:
 
     # -- beginning -------------------------------------------------------------------------------------------------
 
-    def begin(self, user: User, guild: Guild | None, channel: Channel, kind: int, data: dict[str, Any]) -> Interaction:
-        """Dispatch an interaction of a person and wait for nothing."""
+    def begin(
+        self,
+        user: User,
+        guild: Guild | None,
+        channel: Channel,
+        kind: int,
+        data: dict[str, Any],
+        pressed_on: Message | None = None,
+    ) -> Interaction:
+        """Dispatch an interaction of a person and wait for nothing.
+
+        Args:
+            data: what was run, chosen or filled in, in Discord's form.
+            pressed_on: the message whose button was pressed.
+        """
         stage = self._stage
         self._forget_old()
         interaction = Interaction(
@@ -67,6 +81,7 @@ class Desk:
             guild_id=None if guild is None else guild.id,
             channel_id=channel.id,
             made_at=stage.clock(),
+            message=pressed_on,
         )
         self._by_id[interaction.id] = interaction
         self._by_token[interaction.token] = interaction
@@ -98,6 +113,8 @@ class Desk:
                 "authorizing_integration_owners": {"1": str(user.id)},
                 "context": 1,
             }
+        if interaction.message is not None:
+            payload["message"] = payloads.message(interaction.message, world)
         rights = permissions.in_channel(guild, channel, user.id, now)
         member = payloads.member(guild.members[user.id], user)
         return {
@@ -145,6 +162,11 @@ class Desk:
                 "response_message_ephemeral": bool((data.get("flags") or 0) & deeds.EPHEMERAL),
             }
         }
+        if kind == UPDATE and interaction.message is not None:
+            channel = self._stage.world.channels[interaction.channel_id]
+            deeds.edit(self._stage, channel, interaction.message, data)
+            resource = payloads.message(interaction.message, self._stage.world)
+            answer["resource"] = {"type": kind, "message": resource}
         if kind in (REPLY, DEFER):
             message = self._say(interaction, data, loading=kind == DEFER)
             interaction.message = message

@@ -143,17 +143,22 @@ class Sandbox:
         self.authority.restore([])
         self.faults.clear()
         self.faults.latency_ms = 0
+        self.stage.audit_delay_s, self.stage.rejoin = 0.0, False
         self.limits.on = False
         self.requests.clear()
         self.gateway.invalidate_all()
         self.stage.changed = True
 
     async def _save_now_and_then(self) -> None:
+        pause_s = _SAVE_EVERY_S
         while True:
-            await asyncio.sleep(_SAVE_EVERY_S)
+            await asyncio.sleep(pause_s)
             if self.stage.changed:
                 self.stage.changed = False
+                began = time.perf_counter()
                 self.save()
+                # A very large world takes seconds to write; nobody is to be kept waiting for more than a tenth.
+                pause_s = max(_SAVE_EVERY_S, 10 * (time.perf_counter() - began))
 
     # -- serving ---------------------------------------------------------------------------------------------------
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from enum import IntEnum
+from functools import partial
 from typing import Any, Protocol
 
 from kovra.sandbox import payloads
@@ -63,6 +65,10 @@ class Stage:
         self.tell = listeners.tell
         #: Set by every deed; the snapshot clears it once the state is on disk.
         self.changed = False
+        #: How long after a deed its audit entry appears, in seconds: on Discord it may come late.
+        self.audit_delay_s = 0.0
+        #: Whether whoever was kicked comes back at once, so that a second kick would be seen.
+        self.rejoin = False
 
     def now(self) -> datetime:
         return moment(self.clock())
@@ -82,6 +88,23 @@ class Stage:
         options: dict[str, str] | None = None,
     ) -> None:
         """Write an audit-log entry and tell of it; it is always the last event of a deed."""
+        if self.audit_delay_s:
+            # Asked for by a test or a demo; what is late is neither readable nor told of before.
+            later = partial(self._write, guild, action, target_id, by, reason, changes, options)
+            asyncio.get_running_loop().call_later(self.audit_delay_s, later)
+        else:
+            self._write(guild, action, target_id, by, reason, changes, options)
+
+    def _write(
+        self,
+        guild: Guild,
+        action: AuditAction,
+        target_id: int | None,
+        by: int | None,
+        reason: str | None,
+        changes: list[dict[str, Any]] | None,
+        options: dict[str, str] | None,
+    ) -> None:
         entry = AuditEntry(
             id=self.new_id(),
             action=int(action),

@@ -27,7 +27,7 @@ PATIENCE_S = 20
 
 HEARD = (
     "member_ban member_unban raw_member_remove member_join member_update raw_audit_log_entry message "
-    "guild_available guild_join resumed ready"
+    "guild_available guild_join resumed ready auto_moderation_action_execution"
 )
 
 

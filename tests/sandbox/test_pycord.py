@@ -32,6 +32,15 @@ def commands(bot: discord.Bot) -> None:
         await ctx.respond("one")
         await ctx.followup.send("two")
 
+    class Confirm(discord.ui.View):
+        @discord.ui.button(label="Yes", custom_id="yes")
+        async def yes(self, button: discord.ui.Button, interaction: discord.Interaction) -> None:
+            await interaction.response.edit_message(content="confirmed", view=None)
+
+    @bot.slash_command(name="confirm", description="ask before")
+    async def confirm(ctx: discord.ApplicationContext) -> None:
+        await ctx.respond("sure?", view=Confirm())
+
     @bot.user_command(name="History")
     async def history(ctx: discord.ApplicationContext, user: discord.Member) -> None:
         await ctx.respond(f"history of {user.id}", ephemeral=True)
@@ -242,8 +251,64 @@ def test_a_command_the_bot_does_not_have_is_refused_with_the_names_of_those_it_h
     unknown = small_discord.control("POST", "interactions", {"user_id": owner, "command": "nothing"}, status=400)
     no_option = small_discord.control("POST", "interactions", {"user_id": owner, "command": "mod warn"}, status=400)
 
-    assert "History, Report to moderators, mod, ping, twice" in unknown["error"]
+    assert "History, Report to moderators, confirm, mod, ping, twice" in unknown["error"]
     assert no_option["error"] == "missing: member, reason"
+
+
+def test_a_button_is_pressed_and_changes_its_message(small_discord, connect, eventually):
+    guard = connect(small_discord, before=commands)
+    guard.run(guard.bot.sync_commands())
+    owner, hall = small_discord.person("Owner"), str(small_discord.channel("main-hall"))
+
+    run(small_discord, owner, eventually, command="confirm", channel_id=hall)
+    question = small_discord.control("GET", f"channels/{hall}/messages")[-1]
+    component = {"custom_id": "yes", "message_id": question["id"]}
+    run(small_discord, owner, eventually, component=component, channel_id=hall)
+
+    after = small_discord.control("GET", f"channels/{hall}/messages")[-1]
+    assert question["components"][0]["components"][0]["label"] == "Yes"
+    assert (after["id"], after["content"], after["components"]) == (question["id"], "confirmed", [])
+
+
+def test_a_late_audit_entry_is_neither_told_nor_readable_before_its_time(small_discord, connect, eventually):
+    guard = connect(small_discord)
+    guild = guard.bot.get_guild(small_discord.guild.id)
+    small_discord.control("POST", "audit_delay", {"ms": 300})
+
+    guard.run(guild.kick(discord.Object(small_discord.cast.plain[0])))
+    at_once = guard.run(guild.audit_logs(limit=5).flatten())
+    eventually(lambda: "raw_audit_log_entry" in guard.names())
+
+    assert at_once == []
+    assert len(guard.run(guild.audit_logs(limit=5).flatten())) == 1
+
+
+def test_whoever_is_kicked_comes_back_when_asked_to(small_discord, connect, eventually):
+    guard = connect(small_discord)
+    target = small_discord.cast.plain[0]
+    small_discord.control("POST", "rejoin", {"on": True})
+
+    guard.run(guard.bot.get_guild(small_discord.guild.id).kick(discord.Object(target)))
+    eventually(lambda: "member_join" in guard.names())
+
+    assert target in small_discord.guild.members
+
+
+def test_discords_own_automod_and_voice_are_told_of(small_discord, connect, eventually):
+    guard = connect(small_discord)
+    guild, someone = guard.bot.get_guild(small_discord.guild.id), small_discord.cast.plain[0]
+    hall, fireside = small_discord.channel("main-hall"), small_discord.channel("Fireside")
+
+    blocked = {"user_id": str(someone), "channel_id": str(hall), "content": "a bad word", "matched": "bad"}
+    small_discord.control("POST", "automod", blocked)
+    small_discord.control("POST", "voice", {"user_id": str(someone), "channel_id": str(fireside)})
+    eventually(lambda: guild.get_member(someone).voice)
+    guard.run(guild.get_member(someone).move_to(None, reason="quiet"))
+    eventually(lambda: guild.get_member(someone).voice is None)
+
+    execution = dict(guard.heard)["auto_moderation_action_execution"]
+    assert (execution.matched_keyword, execution.content) == ("bad", "a bad word")
+    assert guild.get_channel(hall).id == execution.channel_id
 
 
 def test_a_lost_connection_is_resumed_and_nothing_is_missing(small_discord, connect, eventually):

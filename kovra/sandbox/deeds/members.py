@@ -32,6 +32,15 @@ def leave(stage: Stage, guild: Guild, user_id: int) -> bool:
     return True
 
 
+def connect(stage: Stage, guild: Guild, member: Member, channel_id: int) -> None:
+    """Put a member into a voice channel."""
+    guild.voice[member.user_id] = channel_id
+    stage.changed = True
+    user = stage.world.users[member.user_id]
+    state = payloads.voice_state(guild, member.user_id)
+    stage.tell("VOICE_STATE_UPDATE", guild, lambda: {**state, "member": payloads.member(member, user)})
+
+
 def disconnect(stage: Stage, guild: Guild, user_id: int) -> bool:
     """Take a user out of voice; says whether there was someone to take."""
     if guild.voice.pop(user_id, None) is None:
@@ -45,6 +54,8 @@ def kick(stage: Stage, guild: Guild, user_id: int, *, by: int, reason: str | Non
     leave(stage, guild, user_id)
     stage.record(guild, AuditAction.MEMBER_KICK, user_id, by=by, reason=reason)
     stage.count(by, reason, "kick")
+    if stage.rejoin:
+        join(stage, guild, user_id)
 
 
 def ban(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from kovra.sandbox import payloads
+from kovra.sandbox import dressing, payloads
 from kovra.sandbox.stage import AuditAction, Stage
 from kovra.sandbox.world import Channel, ChannelType, Guild, Message
 
@@ -41,8 +41,8 @@ def post(stage: Stage, channel: Channel, author_id: int, body: dict[str, Any], *
         author_id=author_id,
         content=body.get("content") or "",
         sent_at=stage.now(),
-        embeds=rich(body.get("embeds")),
-        components=body.get("components") or [],
+        embeds=dressing.embeds(body.get("embeds")),
+        components=dressing.components(body.get("components")),
         flags=body.get("flags") or 0,
         nonce=body.get("nonce"),
         **more,
@@ -64,9 +64,9 @@ def edit(stage: Stage, channel: Channel, message: Message, body: dict[str, Any])
     if "content" in body:
         message.content = body["content"] or ""
     if "embeds" in body:
-        message.embeds = rich(body["embeds"])
+        message.embeds = dressing.embeds(body["embeds"])
     if "components" in body:
-        message.components = body["components"] or []
+        message.components = dressing.components(body["components"])
     message.flags &= ~LOADING
     message.edited_at = stage.now()
     stage.changed = True
@@ -102,11 +102,6 @@ def sweep(stage: Stage, guild: Guild, author_id: int, since: datetime) -> None:
         ids = [m.id for m in held.values() if m.author_id == author_id and m.sent_at >= since]
         if ids:
             _remove(stage, guild, channel, ids)
-
-
-def rich(embeds: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
-    """Embeds as Discord gives them back: with their type."""
-    return [{"type": "rich", **embed} for embed in embeds or []]
 
 
 def _remove(stage: Stage, guild: Guild, channel: Channel, ids: list[int]) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kovra.sandbox import errors, payloads
-from kovra.sandbox.interactions import REPLY, UPDATE, Interaction
+from kovra.sandbox.interactions import CALLBACKS, REPLY, Interaction
 from kovra.sandbox.rest.call import Call
 from kovra.sandbox.rest.messages import check_body
 from kovra.sandbox.rest.routing import Access, Table
@@ -21,7 +21,7 @@ def callback(call: Call) -> dict[str, Any] | None:
     """Acknowledge. Pycord asks for the answer (``with_response``); others are content with 204."""
     if call.body.get("type") == REPLY:
         check_body(call.body.get("data") or {}, files=bool(call.files))
-    if call.body.get("type") not in range(1, UPDATE + 6):
+    if call.body.get("type") not in CALLBACKS:
         raise errors.required("type")
     answer = call.desk.answer(call.id("interaction_id"), call.params["interaction_token"], call.body)
     return answer if call.flag("with_response") else None
