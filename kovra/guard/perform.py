@@ -11,6 +11,9 @@ from kovra.ids import audit_ref
 #: Discord's audit log takes 512 characters (API reference, Audit Logs); more, and it refuses the whole act.
 MAX_AUDIT_REASON = 512
 
+#: Cutting at a word may cost this much text, in characters.
+_LONGEST_WORD = 40
+
 #: These change nothing on Discord: the case is the deed.
 DEEDLESS = frozenset({Action.WARN, Action.NOTE})
 
@@ -26,13 +29,16 @@ def ends_at(request: ActionRequest, now: datetime) -> datetime | None:
 def audit_reason(request: ActionRequest, moderator_name: str) -> str:
     """The reason in Discord's audit log: who asked, why, and the mark by which Guard knows its own deed.
 
-    Cut at a word so that the mark always fits; the case keeps the whole text.
+    Cut, at a word where there is one, so that the mark always fits; the case keeps the whole text.
     """
     mark = f" {audit_ref(request.request_id)}"
     text = " ".join(f"{moderator_name}: {request.reason or 'no reason given'}".split())
     room = MAX_AUDIT_REASON - len(mark)
     if len(text) > room:
-        text = text[: room - 1].rsplit(" ", 1)[0] + "…"
+        text = text[: room - 1]
+        # A long word is cut too: some languages write whole sentences without a blank.
+        whole_words = text.rsplit(" ", 1)[0]
+        text = (whole_words if len(text) - len(whole_words) <= _LONGEST_WORD else text) + "…"
     return text + mark
 
 

@@ -1,0 +1,308 @@
+"""A world in memory around the executor: a ledger with epochs, a Discord that knows nonces, people with ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kovra.actions import envelope
+from kovra.actions.envelope import Key, Sealed
+from kovra.actions.request import Action, ActionRequest, Source, State
+from kovra.actions.rights import Permission, Person, Standing
+from kovra.errors import ClaimLost, EnvelopeRefused, Unavailable
+from kovra.guard.case import Case
+from kovra.guard.claim import Claim, NotClaimed
+from kovra.guard.execute import Execute
+from kovra.guard.notices import Notices
+from kovra.ids import ChannelId, GuildId, MessageId, UserId, new_request_id
+
+GUILD = GuildId(110_000_000_000_000_001)
+MODERATOR = UserId(120_000_000_000_000_002)
+TARGET = UserId(130_000_000_000_000_003)
+NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+KEY = Key(kid="w1", ring="web", secret=b"w" * 32)
+EVERY = sum(permission.value for permission in Permission) & ~Permission.ADMINISTRATOR.value
+
+
+class Died(BaseException):
+    """The process is gone: nothing may catch it."""
+
+
+@dataclass
+class Row:
+    sealed: Sealed
+    state: State = State.ACCEPTED
+    epoch: int = 0
+    attempt: int = 0
+    effect_intended: bool = False
+    notice: Any = None
+    notice_at: datetime | None = None
+    post: Any = None
+    post_at: datetime | None = None
+    case: Case | None = None
+    end: Any = None
+    due_in_s: float = 0.0
+
+
+@dataclass
+class World:
+    """Every port of the room. ``story`` keeps what happened, ``fail[what]`` is raised instead of ``what``."""
+
+    now: datetime = NOON
+    rows: dict = field(default_factory=dict)
+    story: list[str] = field(default_factory=list)
+    fail: dict[str, BaseException] = field(default_factory=dict)
+    messages: dict[str, Any] = field(default_factory=dict)
+    deeds: list[tuple] = field(default_factory=list)
+    quarantined: list = field(default_factory=list)
+    replays: int = 0
+    rings: int = 0
+    log_id: ChannelId | None = ChannelId(5)
+    target: Person = Person(user_id=TARGET, name="raider", member=True, rank=1)
+    moderator: Person = Person(user_id=MODERATOR, name="odalys", member=True, permissions=EVERY, rank=5)
+    not_claimed: NotClaimed | None = None
+
+    def _tell(self, what: str) -> None:
+        if (error := self.fail.get(what)) is not None:
+            raise error
+        self.story.append(what)
+
+    # -- discord
+
+    def _deed(self, verb: str, *rest: Any, **more: Any) -> None:
+        self._tell(verb)
+        self.deeds.append((verb, *rest, more))
+
+    def ban(self, *given: Any, **more: Any) -> None:
+        self._deed("ban", *given, **more)
+
+    def unban(self, *given: Any, **more: Any) -> None:
+        self._deed("unban", *given, **more)
+
+    def kick(self, *given: Any, **more: Any) -> None:
+        self._deed("kick", *given, **more)
+
+    def mute(self, *given: Any, **more: Any) -> None:
+        self._deed("mute", *given, **more)
+
+    def unmute(self, *given: Any, **more: Any) -> None:
+        self._deed("unmute", *given, **more)
+
+    def open_dm(self, user_id: UserId) -> ChannelId:
+        self._tell("open_dm")
+        return ChannelId(6)
+
+    def send(self, channel_id: ChannelId, message: Any, *, nonce: str) -> MessageId:
+        self._tell("dm" if nonce.endswith("-d") else "log")
+        self.messages.setdefault(nonce, message)
+        return MessageId(len(self.messages))
+
+    # -- roster
+
+    def standing(self, guild_id: GuildId, moderator_id: UserId, target_id: UserId) -> Standing:
+        if (error := self.fail.get("standing")) is not None:
+            raise error
+        guard = Person(user_id=UserId(2), name="Guard", member=True, permissions=EVERY, rank=9, bot=True)
+        return Standing(
+            guild_id=guild_id, owner_id=UserId(1), guard=guard, moderator=self.moderator, target=self.target
+        )
+
+    def guild_name(self, guild_id: GuildId) -> str:
+        return "Foxes"
+
+    def log_channel(self, guild_id: GuildId) -> ChannelId | None:
+        return self.log_id
+
+    # -- ledger
+
+    def claim(self, verified: envelope.Verified) -> Claim | NotClaimed:
+        self._tell("claim")
+        row = self.rows.get(verified.request.request_id)
+        if row is None:
+            raise EnvelopeRefused("unknown_request")
+        if row.sealed.body != verified.body:
+            raise EnvelopeRefused("row_differs")
+        if self.not_claimed or row.state.terminal:
+            return self.not_claimed or NotClaimed.FINISHED
+        if row.state is State.ACCEPTED:
+            row.state = State.EXECUTING
+        row.epoch, row.attempt = row.epoch + 1, row.attempt + 1
+        return Claim(
+            request=verified.request,
+            epoch=row.epoch,
+            attempt=row.attempt,
+            state=row.state,
+            accepted_at=NOON,
+            expires_at=row.sealed.expires_at,
+            now=self.now,
+            effect_intended=row.effect_intended,
+            notice=row.notice,
+            notice_at=row.notice_at,
+            post=row.post,
+            post_at=row.post_at,
+            case=row.case,
+        )
+
+    def _write(self, what: str, claim: Claim, **changed: Any) -> Row:
+        row = self.rows[claim.request_id]
+        if claim.epoch != row.epoch:
+            raise ClaimLost
+        self._tell(what)
+        for name, value in changed.items():
+            setattr(row, name, value)
+        return row
+
+    def intend_notice(self, claim: Claim) -> None:
+        self._write("intend_notice", claim, notice="sending", notice_at=claim.notice_at or self.now)
+
+    def record_notice(self, claim: Claim, result: Any) -> None:
+        self._write("record_notice", claim, notice=result.status)
+
+    def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> None:
+        self._write("intend_effect", claim, effect_intended=True)
+
+    def finalise(self, claim: Claim, *, standing: Standing, ends_at: datetime | None) -> Case:
+        request = claim.request
+        case = Case(
+            guild_id=request.guild_id,
+            case_no=sum(row.case is not None for row in self.rows.values()) + 1,
+            request_id=request.request_id,
+            action=request.action,
+            target_id=request.target_id,
+            target_name=standing.target.name,
+            moderator_id=request.moderator_id,
+            moderator_name=standing.moderator.name,
+            source=request.source,
+            reason=request.reason,
+            created_at=self.now,
+            ends_at=ends_at,
+        )
+        assert self.rows[request.request_id].case is None, "a second case for one request"
+        self._write("finalise", claim, case=case, state=State.APPLIED)
+        return case
+
+    def intend_post(self, claim: Claim, channel_id: ChannelId) -> None:
+        self._write("intend_post", claim, post="sending", post_at=claim.post_at or self.now)
+
+    def record_post(self, claim: Claim, result: Any) -> None:
+        self._write("record_post", claim, post=result.status)
+
+    def finish(self, claim: Claim) -> None:
+        self._write("finish", claim, state=State.DONE)
+
+    def reject(self, claim: Claim, refusal: Any) -> None:
+        self._write("reject", claim, state=State.REJECTED, end=refusal)
+
+    def expire(self, claim: Claim) -> None:
+        self._write("expire", claim, state=State.EXPIRED)
+
+    def give_back(self, claim: Claim, *, delay_s: float) -> None:
+        self._write("give_back", claim, state=State.ACCEPTED, effect_intended=False, due_in_s=delay_s)
+
+    # -- quarantine and bulletin
+
+    def refuse(self, *, lane: GuildId, body: bytes, cause: str, request: ActionRequest | None = None) -> None:
+        self.quarantined.append((lane, cause, request))
+
+    def replayed(self, *, lane: GuildId, request: ActionRequest) -> None:
+        self.replays += 1
+
+    def ring(self, guild_id: GuildId) -> None:
+        self.rings += 1
+
+
+class Ledger:
+    """The ledger's ``fail`` is a method, so it stands apart from the world's table of failures."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world, name)
+
+    def fail(self, claim: Claim, failure: Any) -> None:
+        self._world._write("fail", claim, state=State.FAILED, end=failure)
+
+
+@dataclass
+class Stage:
+    """Asks for actions and executes them."""
+
+    world: World
+
+    def ask(self, action: Action = Action.BAN, **changed: Any) -> Sealed:
+        given: dict[str, Any] = {
+            "request_id": new_request_id(),
+            "guild_id": GUILD,
+            "action": action,
+            "target_id": TARGET,
+            "moderator_id": MODERATOR,
+            "source": Source.DASHBOARD,
+            "reason": "spam",
+            "issued_at": NOON,
+            "params": {"duration_s": 600} if action is Action.MUTE else {},
+        }
+        sealed = envelope.seal(ActionRequest(**(given | changed)), KEY, NOON + timedelta(hours=1))
+        self.world.rows[sealed.request.request_id] = Row(sealed)
+        return sealed
+
+    def run(self, sealed: Sealed, at: Callable[[str], None] = lambda _: None, **changed: Any) -> Row:
+        """Execute an entry; its row afterwards."""
+        ledger = Ledger(self.world)
+        notices = Notices(ledger=ledger, roster=self.world, discord=self.world, base_url="https://kovra.example")
+        execute = Execute(
+            ledger=ledger,
+            roster=self.world,
+            discord=self.world,
+            notices=notices,
+            quarantine=self.world,
+            bulletin=self.world,
+            keys={"w1": KEY},
+            at=at,
+        )
+        entry = {"lane": GUILD, "body": sealed.body, "kid": sealed.kid, "sig": sealed.sig} | changed
+        execute(**entry)
+        return self.world.rows[sealed.request.request_id]
+
+    def die_at(self, sealed: Sealed, point: str) -> bool:
+        """Execute an entry in a process that dies at this point; whether it came that far."""
+
+        def at(name: str) -> None:
+            if name == point:
+                raise Died
+
+        try:
+            self.run(sealed, at)
+        except Died:
+            return True
+        return False
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def stage(world: World) -> Stage:
+    return Stage(world)
+
+
+@pytest.fixture
+def died() -> type[BaseException]:
+    return Died
+
+
+@pytest.fixture
+def away() -> Unavailable:
+    return Unavailable("the database is away")
+
+
+@pytest.fixture
+def stranger(world: World) -> None:
+    """The target is no member of the guild."""
+    world.target = replace(world.target, member=False)

@@ -1,0 +1,352 @@
+"""The story of one action, with everything that can go wrong in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from kovra.actions.request import Action, RefusalKind, State
+from kovra.errors import (
+    ClaimLost,
+    DiscordLimited,
+    DiscordRefused,
+    DiscordUnknown,
+    DiscordUnreached,
+    EnvelopeRefused,
+)
+from kovra.guard.case import NoticeStatus, PostStatus
+from kovra.guard.claim import NotClaimed
+from kovra.guard.outcome import FailureKind
+from kovra.ids import GuildId, UserId
+
+REFUSED, LIMITED = DiscordRefused(403, 50013, "Missing Permissions"), DiscordLimited(3.5)
+UNREACHED, UNKNOWN = DiscordUnreached("refused"), DiscordUnknown("reset")
+DEED = {action: action.value for action in Action if action not in (Action.WARN, Action.NOTE)}
+TELL = ["intend_notice", "open_dm", "dm", "record_notice"]
+POST = ["intend_post", "log", "record_post", "finish"]
+POINTS = ["after_read", "after_verify", "after_claim", "after_authz", "after_effect_intent", "after_effect_call"]
+POINTS += ["after_finalise", "after_log_post"]
+WRITES = [
+    "claim",
+    "intend_notice",
+    "record_notice",
+    "intend_effect",
+    "finalise",
+    "intend_post",
+    "record_post",
+    "finish",
+]
+
+
+# -- what goes right -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "story"),
+    [
+        (Action.BAN, ["claim", *TELL, "intend_effect", "ban", "finalise", *POST]),
+        (Action.KICK, ["claim", *TELL, "intend_effect", "kick", "finalise", *POST]),
+        (Action.MUTE, ["claim", "intend_effect", "mute", "finalise", *TELL, *POST]),
+        (Action.WARN, ["claim", "finalise", *TELL, *POST]),
+        (Action.NOTE, ["claim", "finalise", "record_notice", *POST]),
+        (Action.UNBAN, ["claim", "intend_effect", "unban", "finalise", "record_notice", *POST]),
+        (Action.UNMUTE, ["claim", "intend_effect", "unmute", "finalise", "record_notice", *POST]),
+    ],
+)
+def test_every_action_has_its_order(stage, world, action, story):
+    row = stage.run(stage.ask(action))
+
+    assert world.story == story
+    assert row.state is State.DONE
+    assert row.case.case_no == 1
+
+
+def test_pages_are_rung_when_it_starts_when_it_is_done_and_at_the_end(stage, world):
+    stage.run(stage.ask())
+
+    assert world.rings == 3
+
+
+def test_a_mute_lasts_from_the_moment_of_the_claim_and_the_case_says_the_same(stage, world):
+    world.now += timedelta(microseconds=123_456)
+
+    row = stage.run(stage.ask(Action.MUTE))
+
+    [(_, _, _, more)] = world.deeds
+    assert more["until"] == row.case.ends_at == (world.now + timedelta(seconds=600)).replace(microsecond=123_000)
+
+
+# -- what must not be executed ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "cause"),
+    [
+        ({"sig": "0" * 64}, "signature"),
+        ({"kid": "w2"}, "key"),
+        ({"lane": GuildId(7)}, "lane"),
+        ({"body": b"{}"}, "signature"),
+    ],
+)
+def test_a_refused_entry_is_quarantined_and_never_reaches_the_ledger(stage, world, changed, cause):
+    sealed = stage.ask()
+
+    with pytest.raises(EnvelopeRefused):
+        stage.run(sealed, **changed)
+
+    [(lane, why, _)] = world.quarantined
+    assert (lane, why) == (changed.get("lane", sealed.request.guild_id), cause)
+    assert world.story == []
+    assert stage.run(sealed).state is State.DONE
+
+
+def test_a_good_signature_without_a_row_or_over_another_row_is_quarantined(stage, world):
+    one, other = stage.ask(), stage.ask(target_id=UserId(131_000_000_000_000_000))
+    rows = world.rows
+
+    rows[other.request.request_id].sealed = one
+    with pytest.raises(EnvelopeRefused, match="row_differs"):
+        stage.run(other)
+    del rows[one.request.request_id]
+    with pytest.raises(EnvelopeRefused, match="unknown_request"):
+        stage.run(one)
+
+    assert world.deeds == []
+    assert [cause for _, cause, _ in world.quarantined] == ["row_differs", "unknown_request"]
+
+
+@pytest.mark.parametrize("why", list(NotClaimed))
+def test_what_is_not_claimed_is_left_alone_and_copies_are_counted(stage, world, why):
+    world.not_claimed = why
+
+    stage.run(stage.ask())
+
+    assert world.story == ["claim"]
+    assert world.replays == (why in (NotClaimed.FINISHED, NotClaimed.RUNNING))
+
+
+def test_the_same_entry_twice_acts_once(stage, world):
+    sealed = stage.ask()
+
+    stage.run(sealed)
+    stage.run(sealed)
+
+    assert len(world.deeds) == 1
+    assert world.replays == 1
+
+
+def test_a_request_whose_time_is_over_expires_without_a_deed_or_a_word(stage, world):
+    sealed = stage.ask()
+    world.now = sealed.expires_at + timedelta(milliseconds=1)
+
+    assert stage.run(sealed).state is State.EXPIRED
+    assert world.story == ["claim", "expire"]
+
+
+def test_rights_that_have_gone_in_between_reject_it(stage, world):
+    sealed = stage.ask()
+    world.moderator = replace(world.moderator, permissions=0)
+
+    row = stage.run(sealed)
+
+    assert (row.state, row.end.kind) == (State.REJECTED, RefusalKind.NO_CAPABILITY)
+    assert world.story == ["claim", "reject"]
+
+
+def test_without_a_roster_it_waits(stage, world, away):
+    world.fail["standing"] = away
+
+    row = stage.run(stage.ask())
+
+    assert (row.state, row.due_in_s) == (State.ACCEPTED, 5.0)
+    assert world.story == ["claim", "give_back"]
+
+
+# -- what Discord answers --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", list(DEED))
+@pytest.mark.parametrize(
+    ("error", "state", "kind"),
+    [
+        (REFUSED, State.FAILED, FailureKind.FORBIDDEN),
+        (UNKNOWN, State.FAILED, FailureKind.UNCONFIRMED),
+        (LIMITED, State.ACCEPTED, None),
+        (UNREACHED, State.ACCEPTED, None),
+    ],
+)
+def test_a_deed_that_is_not_done_makes_no_case(stage, world, action, error, state, kind):
+    world.fail[DEED[action]] = error
+
+    row = stage.run(stage.ask(action))
+
+    assert row.state is state
+    assert row.case is None
+    assert row.end is None if kind is None else row.end.kind is kind
+    assert "log" not in world.story
+
+
+@pytest.mark.parametrize(("error", "delay_s"), [(LIMITED, 3.5), (UNREACHED, 5.0)])
+def test_what_certainly_was_not_done_is_done_later_and_told_once(stage, world, error, delay_s):
+    sealed = stage.ask()
+    world.fail["ban"] = error
+    assert stage.run(sealed).due_in_s == delay_s
+    del world.fail["ban"]
+
+    row = stage.run(sealed)
+
+    assert row.state is State.DONE
+    assert world.story.count("dm") == 1
+    assert len(world.deeds) == 1
+
+
+@pytest.mark.parametrize("where", ["open_dm", "dm"])
+@pytest.mark.parametrize("action", [Action.BAN, Action.KICK, Action.MUTE, Action.WARN])
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (REFUSED, NoticeStatus.REFUSED),
+        (LIMITED, NoticeStatus.SKIPPED),
+        (UNREACHED, NoticeStatus.SKIPPED),
+        (UNKNOWN, NoticeStatus.UNKNOWN),
+    ],
+)
+def test_a_failed_notice_never_stops_an_action(stage, world, where, action, error, status):
+    world.fail[where] = error
+
+    row = stage.run(stage.ask(action))
+
+    assert (row.state, row.notice) == (State.DONE, status)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (REFUSED, PostStatus.REFUSED),
+        (LIMITED, PostStatus.REFUSED),
+        (UNREACHED, PostStatus.REFUSED),
+        (UNKNOWN, PostStatus.UNKNOWN),
+    ],
+)
+def test_a_failed_post_never_stops_an_action(stage, world, error, status):
+    world.fail["log"] = error
+
+    row = stage.run(stage.ask())
+
+    assert (row.state, row.post) == (State.DONE, status)
+
+
+def test_without_a_log_channel_nothing_is_posted(stage, world):
+    world.log_id = None
+
+    row = stage.run(stage.ask())
+
+    assert (row.state, row.post) == (State.DONE, PostStatus.NOT_NEEDED)
+
+
+@pytest.mark.usefixtures("stranger")
+def test_a_stranger_is_banned_without_a_word(stage, world):
+    row = stage.run(stage.ask())
+
+    assert (row.state, row.notice) == (State.DONE, NoticeStatus.SKIPPED)
+    assert "open_dm" not in world.story
+
+
+def test_a_bot_is_not_written_to(stage, world):
+    world.target = replace(world.target, bot=True)
+
+    row = stage.run(stage.ask(Action.KICK))
+
+    assert (row.state, row.notice) == (State.DONE, NoticeStatus.NOT_NEEDED)
+    assert "open_dm" not in world.story
+
+
+# -- processes that die, databases that go, workers that were replaced -----------------------------------------------
+
+
+@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("point", POINTS)
+def test_whoever_dies_anywhere_nothing_is_done_or_said_twice(stage, world, action, point):
+    sealed = stage.ask(action)
+    reached = stage.die_at(sealed, point)
+    row = stage.run(sealed)
+
+    between = ("after_effect_intent", "after_effect_call")
+    lost = reached and point in between
+    assert row.state is (State.FAILED if lost else State.DONE)
+    assert len(world.deeds) == (action in DEED) * (point != "after_effect_intent" or not reached)
+    assert (row.case is None) == lost
+    assert len([nonce for nonce in world.messages if nonce.endswith("-d")]) <= 1
+    assert len([nonce for nonce in world.messages if nonce.endswith("-l")]) == (not lost)
+    assert row.end is None if not lost else row.end.kind is FailureKind.UNCONFIRMED
+
+
+@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("write", WRITES)
+def test_a_database_that_goes_anywhere_leaves_the_request_where_it_stands(stage, world, action, write, away):
+    sealed = stage.ask(action)
+    world.fail[write] = away
+    stage.run(sealed)
+    del world.fail[write]
+    reached = "finish" not in world.story
+
+    row = stage.run(sealed)
+
+    lost = reached and write == "finalise" and action in DEED
+    assert row.state is (State.FAILED if lost else State.DONE)
+    assert len(world.deeds) == (action in DEED)
+    assert len(world.messages) <= 2
+
+
+@pytest.mark.parametrize("write", WRITES[1:])
+def test_who_was_replaced_writes_nothing_more(stage, world, write):
+    world.fail[write] = ClaimLost()
+
+    stage.run(stage.ask())
+
+    after = {"intend_notice": [], "record_notice": ["intend_notice", "open_dm", "dm"]}
+    assert write not in world.story
+    assert world.story[-1] != "finish"
+    if write in after:
+        assert world.story == ["claim", *after[write]]
+
+
+def test_a_claim_taken_over_in_the_middle_does_not_act(stage, world):
+    sealed = stage.ask()
+
+    def at(point):
+        if point == "after_authz":
+            world.rows[sealed.request.request_id].epoch += 1
+
+    stage.run(sealed, at)
+
+    assert world.deeds == []
+    assert world.messages == {}
+
+
+def test_a_nonce_is_trusted_for_a_minute_and_then_the_notice_is_unknown(stage, world, died):
+    for minutes, status in ((0.9, NoticeStatus.SENT), (1.1, NoticeStatus.UNKNOWN)):
+        sealed = stage.ask()
+        world.fail["record_notice"] = died()
+        with pytest.raises(died):
+            stage.run(sealed)
+        del world.fail["record_notice"]
+        world.now += timedelta(minutes=minutes)
+
+        assert stage.run(sealed).notice == status
+
+
+def test_a_post_whose_nonce_is_too_old_is_unknown_and_not_repeated(stage, world, died):
+    sealed = stage.ask()
+    world.fail["record_post"] = died()
+    with pytest.raises(died):
+        stage.run(sealed)
+    del world.fail["record_post"]
+    world.now += timedelta(minutes=2)
+
+    row = stage.run(sealed)
+
+    assert (row.state, row.post) == (State.DONE, PostStatus.UNKNOWN)
+    assert world.story.count("log") == 1
