@@ -91,6 +91,11 @@ class GuardHTTP(discord.http.HTTPClient):
                     return data
                 raise self._error(route, response, data)
 
+    async def static_login(self, token: str) -> Any:
+        """Ask who we are; once more after a failed attempt, too, which Pycord does not clear away."""
+        await super().close()
+        return await super().static_login(token)
+
     async def close(self) -> None:
         """Close the connections; requests still on their way end without an answer."""
         if self._line is not None:

@@ -21,20 +21,26 @@ from kovra.bot.pointing import point_pycord_at
 from kovra.bot.rest import GuardRest
 from kovra.launcher.postgres import EmbeddedPostgres
 from kovra.sandbox import DEFAULT_TOKEN, Hosted, Sandbox, hosted, lanternfall
+from kovra.sandbox.conformance import Description
 from kovra.store.database import Database
 from kovra.store.migrate import upgrade
 from kovra.store.mirror import Mirror as StoredMirror
 from kovra.store.requests import RequestStatus
 
 
+@pytest.fixture(scope="session")
+def description() -> Description | None:
+    """Discord's own description of its API, where there is one."""
+    path = os.environ.get("DISCORD_OPENAPI")
+    return Description(Path(path)) if path else None
+
+
 @pytest.fixture
-def sandbox() -> Iterator[Hosted]:
+def sandbox(description: Description | None) -> Iterator[Hosted]:
     """A small Discord with some forty people, checked against Discord's own description where there is one."""
-    described = os.environ.get("DISCORD_OPENAPI")
 
     def make() -> Sandbox:
-        world = lanternfall(time.time, members=40)
-        return Sandbox(world, description=Path(described) if described else None)
+        return Sandbox(lanternfall(time.time, members=40), description=description)
 
     with hosted(make) as town:
         point_pycord_at(town.base_url, f"{town.base_url}/cdn")
