@@ -56,25 +56,52 @@ def test_only_the_shard_that_rang_is_fetched(real_desk, take_all, take, monkeypa
     assert [prefix for name, prefix in asked if name == "fetch"] == ["kovra:{s7}:work:"]
 
 
-def test_a_sleeper_is_woken_by_the_doorbell_and_not_by_its_clock(real_desk, real, eventually):
+@pytest.fixture
+def sleeper(real, eventually):
+    """``sleeper(consumer, n)``: a thread that takes n entries and sleeps in Redis for longer than a test may take.
+
+    Returns what it got so far and a function that waits until it has all; the socket's own time-out is five seconds.
+    """
+
+    def sleeper(consumer, n):
+        consumer.timeout_s = consumer.nap_s = 60.0
+        got = []
+
+        def listen():
+            while len(got) < n:
+                if (entry := next(consumer)) is not None:
+                    got.append(entry)
+
+        thread = threading.Thread(target=listen, daemon=True)
+        thread.start()
+        return got, lambda: thread.join(4)
+
+    return sleeper
+
+
+def test_a_sleeper_is_woken_by_the_doorbell_and_not_by_its_clock(real_desk, real, eventually, sleeper):
     broker = real_desk.broker()
-    consumer = broker.consume("work", prefetch=1, timeout=60_000)
-    consumer.timeout_s = consumer.nap_s = 60.0  # asleep for longer than this test may take
-    got = []
-
-    def listen():
-        while not got:
-            if (entry := next(consumer)) is not None:
-                got.append(entry)
-
-    sleeper = threading.Thread(target=listen, daemon=True)
-    sleeper.start()
+    got, wait = sleeper(broker.consume("work", prefetch=1, timeout=60_000), 1)
     eventually(lambda: real.info("clients")["blocked_clients"] == 1)
-    # The socket's own time-out is five seconds: ring well before.
+
     broker.offer(real_desk.message("x", lane="1"))
-    sleeper.join(4)
+    wait()
 
     assert [entry.args for entry in got] == [("x",)]
+
+
+def test_a_sleeper_that_has_no_room_for_bulk_is_woken_when_it_has(real_desk, real, eventually, sleeper):
+    broker = real_desk.broker()
+    for i in range(4):
+        broker.offer(real_desk.message(i, lane=str(i << 22), priority=1))  # in both shards
+    consumer = broker.consume("work", prefetch=4, timeout=60_000)
+    got, wait = sleeper(consumer, 4)
+    eventually(lambda: len(got) == 3 and real.info("clients")["blocked_clients"] == 1)
+
+    consumer.ack(got[0])
+    wait()
+
+    assert len(got) == 4
 
 
 def test_an_offer_rings_once_however_many_wait(real_desk):
