@@ -14,62 +14,51 @@ from typing import Any
 from urllib.request import urlopen
 
 from kovra.launcher.say import Say
-from kovra.launcher.stack import Stack
+from kovra.launcher.stack import Cancelled, Stack
 from kovra.launcher.trouble import Trouble
 
 FIRST_STEPS = (
-    "Sign in as one of them; pick the guild.",
-    "Press Ctrl K (or ⌘K), type a name, and warn someone: the case is on every open page within a second.",
-    "Sign in as someone of lower rank in a private window, and see what they may not do.",
+    "Sign in as {high} and open the server.",
+    "Press W, pick a member and give a reason: queued, then done, with the number of the case.",
+    "Sign in as {low} in a private window: the case is there too, and some things are not allowed.",
 )
 
 
 def run(*, data: Path, port: int, sandbox_port: int, fresh: bool, say: Say) -> int:
     """Start, wait for Ctrl-C or SIGTERM, stop; returns the exit status."""
-    ended = threading.Event()
-    began = time.monotonic()
-    say.line()
-    say.line(f"  {say.bold('Kovra')}")
-    say.line()
-    stack = Stack(
-        data,
-        port,
-        sandbox_port,
-        fresh=fresh,
-        outside=os.environ,
-        step=lambda name, seconds, more: say.done(name, seconds, more),
-    )
+    ended, began = threading.Event(), time.monotonic()
+    stack = Stack(data, port, sandbox_port, fresh=fresh, outside=os.environ, cancel=ended, step=say.done)
     with _stop_signals(ended):
+        say.line()
+        say.line(f"  {say.bold('Kovra')}")
+        say.line()
         try:
             stack.start()
             _invite(stack, say, time.monotonic() - began)
             stack.watch(ended, say.note)
-            return 0
-        except Interrupted:
-            return 0
+        except Cancelled:
+            pass
         finally:
-            ended.set()
-            stopping = time.monotonic()
-            say.line()
-            with say.working("Stopping"):
-                stack.stop()
-            say.done("Stopped", time.monotonic() - stopping)
+            _stop(stack, say)
+    return 0
 
 
-class Interrupted(BaseException):
-    """A person asked us to stop, wherever we are."""
+def _stop(stack: Stack, say: Say) -> None:
+    began = time.monotonic()
+    say.line()
+    with say.working("Stopping"):
+        stack.stop()
+    say.done("Stopped", time.monotonic() - began)
 
 
 @contextlib.contextmanager
 def _stop_signals(ended: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C, SIGTERM or closed terminal stops in order; more of them change nothing, or some child would
-    be left behind.
+    """Ctrl-C, SIGTERM and a closed terminal stop in order, once; more of them change nothing, or some child would be
+    left behind.
     """
 
     def stop(number: int, frame: object) -> None:
-        if not ended.is_set():
-            ended.set()
-            raise Interrupted
+        ended.set()  # and no exception: it would strike in the middle of starting something
 
     # nohup ignores SIGHUP on purpose.
     numbers = [signal.SIGINT, signal.SIGTERM]
@@ -89,13 +78,12 @@ def _invite(stack: Stack, say: Say, seconds: float) -> None:
     if stack.sandboxed:
         say.line(f"  Discord   {say.dim(stack.sandbox_url)}   {say.dim('the sandbox: a stand-in on this machine')}")
         people = _people(stack.sandbox_url)
-        if people:
-            say.title("Sign in as")
-            for row in _table(people):
-                say.line(f"    {row}")
+        say.title("Sign in as")
+        for row in _table(people):
+            say.line(f"    {row}")
         say.title("Try first")
         for number, text in enumerate(FIRST_STEPS, 1):
-            say.line(f"    {number}. {text}")
+            say.line(f"    {number}. {text.format(high=_name(people[0]), low=_name(people[-1]))}")
     say.line()
     kept = "what you do is kept; --fresh starts over"
     say.line(f"  {say.dim(f'Ctrl-C stops everything; {kept}. Logs: {stack.logs}')}")
@@ -117,11 +105,10 @@ def _people(sandbox_url: str) -> list[dict[str, Any]]:
 
 def _table(people: Sequence[dict[str, Any]]) -> list[str]:
     """One line a person: name, rank, and what they may do."""
-    rows = [(str(one.get("display_name") or one["username"]), str(one.get("rank", "")), _can(one)) for one in people]
+    rows = [(_name(one), str(one["rank"]), str(one["can"])) for one in people]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return [f"{name:<{widths[0]}}   {rank:<{widths[1]}}   {can}".rstrip() for name, rank, can in rows]
 
 
-def _can(person: dict[str, Any]) -> str:
-    can = person.get("can", "")
-    return ", ".join(can) if isinstance(can, list) else str(can)
+def _name(person: dict[str, Any]) -> str:
+    return str(person.get("display_name") or person["username"])

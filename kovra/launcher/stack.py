@@ -12,7 +12,6 @@ import contextlib
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 
 from kovra import config
+from kovra.launcher import children
 from kovra.launcher import keys as key_file
 from kovra.launcher.bootstrap import CHECKOUT
 from kovra.launcher.postgres import EmbeddedPostgres
@@ -52,6 +52,10 @@ def _quiet(name: str, seconds: float, more: str) -> None:
     """Say nothing."""
 
 
+class Cancelled(Exception):
+    """The start was given up because somebody asked for the stop."""
+
+
 class Stack:
     """One Kovra with everything it needs.
 
@@ -64,6 +68,7 @@ class Stack:
         extra_env: further variables for our processes; they win over all others.
         durable: False lets the servers keep their data carelessly, as tests may.
         step: called with the name, the seconds and a detail of each step of the start.
+        cancel: when it is set, a start under way is given up.
     """
 
     def __init__(
@@ -77,10 +82,12 @@ class Stack:
         extra_env: Mapping[str, str] | None = None,
         durable: bool = True,
         step: StepDone = _quiet,
+        cancel: threading.Event | None = None,
     ) -> None:
         self.data_dir = data_dir
         self.port, self.sandbox_port = port, sandbox_port
         self.fresh, self.durable, self.step = fresh, durable, step
+        self._cancel = cancel or threading.Event()
         self.outside = dict(outside or {})
         self.extra_env = dict(extra_env or {})
         self.logs = data_dir / "logs"
@@ -130,6 +137,7 @@ class Stack:
 
         Raises:
             Trouble: something did not start; all that was started is stopped again.
+            Cancelled: ``cancel`` was set; the same.
         """
         try:
             self._claim_folder()
@@ -202,6 +210,10 @@ class Stack:
 
     # The steps of the start.
 
+    def _go_on(self) -> None:
+        if self._cancel.is_set():
+            raise Cancelled
+
     def _claim_folder(self) -> None:
         import fcntl
 
@@ -253,6 +265,7 @@ class Stack:
                 steps.append(starters.submit(self._start_sandbox))
         for step in steps:
             step.result()
+        self._go_on()
 
     def _environment(self) -> dict[str, str]:
         """What our processes are told. A person's own settings win over what we made."""
@@ -298,22 +311,23 @@ class Stack:
             words += ["--state", str(self.data_dir / "sandbox.json")]
             self.sandbox = self._process("sandbox", words, said("kovra: sandbox ready"))
             self.sandbox.start()
-            self.sandbox.await_ready()
+            self.sandbox.await_ready(self._go_on)
             more.append("the sandbox")
 
     def _release(self) -> None:
         with self._timed("Release"):
             log = self.logs / "release.log"
+            env = only_its_secrets("release", self.env)
             with log.open("wb") as out:
-                done = subprocess.run(
-                    [sys.executable, "-m", "kovra", "release"],
-                    env=only_its_secrets("release", self.env),
-                    cwd=CHECKOUT,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=out,
-                )
-            if done.returncode != 0:
+                words = [sys.executable, "-m", "kovra", "release"]
+                step = children.spawn(words, env=env, cwd=CHECKOUT, stdout=out, stderr=out)
+            try:
+                while step.poll() is None:
+                    self._go_on()
+                    time.sleep(0.03)
+            finally:
+                children.kill_tree(step)
+            if step.returncode != 0:
                 last = log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]
                 raise Trouble("The release step failed.", f"Its log is {log}.", said=last)
 
@@ -327,7 +341,7 @@ class Stack:
             ):
                 self.processes[process.name] = process
                 process.start()
-            await_ready(list(self.processes.values()))
+            await_ready(list(self.processes.values()), self._go_on)
             more.append("web, worker, bot")
 
     def _process(self, name: str, words: list[str], ready: Callable[[Process], bool]) -> Process:

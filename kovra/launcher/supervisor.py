@@ -133,13 +133,13 @@ class Process:
             raise self.trouble(f"{self.name} was not ready within {self.ready_within_s:.0f} s.")
         return False
 
-    def await_ready(self) -> None:
-        """Wait until it is ready.
+    def await_ready(self, go_on: Callable[[], None] = lambda: None) -> None:
+        """Wait until it is ready; see the function of that name.
 
         Raises:
             Trouble: it ended, or took too long.
         """
-        await_ready([self])
+        await_ready([self], go_on)
 
     def restart(self) -> None:
         """Stop it if it runs, start it, and wait until it is ready."""
@@ -192,14 +192,18 @@ def describe(status: int | None) -> str:
     return f"exit status {status}"
 
 
-def await_ready(processes: Sequence[Process]) -> None:
+def await_ready(processes: Sequence[Process], go_on: Callable[[], None] = lambda: None) -> None:
     """Wait until all are ready; they start side by side.
+
+    Args:
+        go_on: asked now and then; ends the waiting by raising.
 
     Raises:
         Trouble: one of them ended, or took too long.
     """
     waiting = list(processes)
     while waiting:
+        go_on()
         waiting = [process for process in waiting if not process.is_ready()]
         if waiting:
             time.sleep(0.03)
