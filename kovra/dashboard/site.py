@@ -28,6 +28,7 @@ from kovra.dashboard.streams import Pace, Streams
 from kovra.errors import Unavailable
 from kovra.live.hub import Hub
 from kovra.store.cases import Cases
+from kovra.store.database import sqlalchemy_url
 from kovra.store.events import Events
 from kovra.store.guilds import Guilds
 from kovra.store.members import Members
@@ -88,7 +89,7 @@ def create_site(
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
-        SQLALCHEMY_DATABASE_URI=database_url,
+        SQLALCHEMY_DATABASE_URI=sqlalchemy_url(database_url),
         # Bound for migrations alone: pages read through the store, whose engine works with fewer rights.
         SQLALCHEMY_ENGINE_OPTIONS={"poolclass": NullPool},
     )

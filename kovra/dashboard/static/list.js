@@ -2,7 +2,7 @@
 // otherwise the pill counts up. Known rows change in place.
 const list = document.getElementById("list");
 const pill = document.getElementById("newpill");
-let held = 0;
+const held = new Set();                 // numbers of new cases that wait behind the pill
 let known = new Set();
 let cursor = null;                      // the id of the row the keyboard is on
 
@@ -27,7 +27,6 @@ export function setCursor(row) {
 export function showNew() {
   if (!pill || pill.hidden) return;
   if (list.dataset.first !== "yes") { location.href = pill.dataset.home; return; }
-  hold(0);
   document.getElementById("tblwrap").scrollTop = 0;
   refresh();
 }
@@ -38,10 +37,9 @@ function atRest() {
     && !wrap.contains(document.activeElement?.closest("a, button"));
 }
 
-function hold(count) {
-  held = count;
-  pill.hidden = !count;
-  pill.querySelector("[role=status]").textContent = count === 1 ? "1 new case" : `${count} new cases`;
+function count() {
+  pill.hidden = !held.size;
+  pill.querySelector("[role=status]").textContent = held.size === 1 ? "1 new case" : `${held.size} new cases`;
 }
 
 let last = 0, timer = 0;
@@ -72,7 +70,9 @@ if (list) {
   document.body.addEventListener("live:case", ({ detail }) => {
     if (detail.kind !== "case.created") { refreshRow(detail.case_no); return; }
     if (document.getElementById(`case-${detail.case_no}`)) return;
-    atRest() ? refresh() : hold(held + 1);
+    if (atRest()) { refresh(); return; }
+    held.add(String(detail.case_no));
+    count();
   });
   document.body.addEventListener("live:action", ({ detail }) => { if (detail.kind === "action.done") refreshRow(detail.case_no); });
   document.body.addEventListener("live:resync", () => { if (list.dataset.first === "yes") refresh(); });
@@ -84,15 +84,12 @@ if (list) {
       row.addEventListener("animationend", () => row.classList.remove("is-new"), { once: true });
     }
     known = new Set([...known, ...rows().map(row => row.id)]);
-    if (held && rows().length && list.dataset.first === "yes") recount();
+    for (const row of rows()) held.delete(row.dataset.case);
+    count();
     dress();
   });
   pill.addEventListener("click", showNew);
   list.addEventListener("pointerdown", () => setCursor(null));
+  // What came while a dialog lay over the list is let in when it closes.
+  document.getElementById("act")?.addEventListener("close", () => setTimeout(() => { if (held.size && atRest()) refresh(); }));
 }
-
-function recount() {
-  // A refresh for another reason has brought the held rows in already.
-  if (document.getElementById("tblwrap").scrollTop < 8 && !timerRunning()) hold(0);
-}
-function timerRunning() { return Date.now() - last > 5000; }

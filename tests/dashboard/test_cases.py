@@ -1,0 +1,258 @@
+"""The case browser."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+import pytest
+
+from kovra.actions.request import Action
+from kovra.guard.case import NoticeStatus
+from kovra.store.mirror import MemberRow
+
+
+def toast_id(answer):
+    return UUID(re.search(r'id="toast-([0-9a-f-]{36})"', answer.get_data(as_text=True)).group(1))
+
+
+def visible_text(answer):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.get_data(as_text=True)))
+
+
+def numbers(answer):
+    return [int(number) for number in re.findall(r'<tr role="row" id="case-(\d+)"', answer.get_data(as_text=True))]
+
+
+@pytest.fixture
+def a_case(site, cast):
+    """``a_case(action, target, …)`` asks and carries out; gives the number."""
+    moderator = site.signed_in(cast.moderator)
+
+    def make(action=Action.WARN, target=None, notice=NoticeStatus.SENT, code=None, **form):
+        asked = moderator.ask(action, target=target or cast.quillon, **form)
+        assert asked.status_code == 202, visible_text(asked)
+        return site.carry_out(toast_id(asked), notice, code)
+
+    return make
+
+
+def test_a_guild_without_cases_says_what_will_stand_here(site, cast):
+    answer = site.signed_in(cast.moderator).get(f"/g/{cast.harbour}/cases")
+
+    assert "No cases yet" in visible_text(answer)
+    assert "Find a member" in visible_text(answer)
+
+
+def test_a_case_is_a_row_with_everything_at_a_glance(site, cast, a_case):
+    a_case(Action.WARN, reason="spam in #general", notice=NoticeStatus.REFUSED, code=50007)
+
+    row = visible_text(site.signed_in(cast.admin).fragment(f"/g/{cast.harbour}/cases/1/row"))
+
+    for part in ("#1", "Warn", "Quillon", "spam in #general", "pell", "Dashboard", "Refused", "now"):
+        assert part in row
+
+
+def test_pages_are_cut_by_number_and_stand_in_the_address(site, cast, a_case, monkeypatch):
+    monkeypatch.setattr("kovra.dashboard.pages.cases.PER_PAGE", 2)
+    for _ in range(5):
+        a_case()
+    who = site.signed_in(cast.admin)
+
+    newest = who.get(f"/g/{cast.harbour}/cases")
+    older = who.get(re.search(r'rel="next" href="([^"]+)"', newest.get_data(as_text=True)).group(1))
+    a_case()
+    still = who.get(f"/g/{cast.harbour}/cases?before=4")
+    back = who.get(re.search(r'rel="prev" href="([^"]+)"', older.get_data(as_text=True)).group(1))
+
+    assert (numbers(newest), numbers(older), numbers(still), numbers(back)) == ([5, 4], [3, 2], [3, 2], [5, 4])
+    assert 'data-first="yes"' in newest.get_data(as_text=True)
+    assert 'data-first="no"' in older.get_data(as_text=True)
+
+
+def test_the_sheet_tells_the_whole_story(site, cast, a_case):
+    a_case(Action.NOTE, reason="new here, friendly")
+    a_case(Action.MUTE, reason="mention flood", duration_s="3600")
+
+    sheet = visible_text(site.signed_in(cast.admin).fragment(f"/g/{cast.harbour}/cases/2"))
+
+    for part in (
+        "Case #2",
+        "mention flood",
+        "Requested 0 ms",
+        "Signed and accepted",
+        "Waited in queue",
+        "DM sent",
+        "Case written",
+        "Posted in the log",
+        "About: mention flood",
+        "Open in Discord",
+        "1 earlier case",
+        "new here, friendly",
+    ):
+        assert part in sheet, part
+
+
+def test_the_open_case_stands_in_the_address(site, cast, a_case):
+    a_case()
+
+    page = site.signed_in(cast.admin).get(f"/g/{cast.harbour}/cases?case=1").get_data(as_text=True)
+
+    assert 'id="case-sheet"' in page
+    assert re.search(r'id="case-1"[^>]*aria-current="true"', page)
+
+
+def test_a_link_from_discord_opens_the_page_with_the_sheet(site, cast, a_case):
+    a_case()
+
+    answer = site.signed_in(cast.admin).get(f"/g/{cast.harbour}/cases/1")
+
+    assert (answer.status_code, answer.location) == (303, f"/g/{cast.harbour}/cases?case=1")
+
+
+def test_a_case_that_is_not_there_names_the_newest(site, cast, a_case):
+    a_case()
+    who = site.signed_in(cast.admin)
+
+    fragment, page = who.fragment(f"/g/{cast.harbour}/cases/9042"), who.get(f"/g/{cast.harbour}/cases?case=9042")
+
+    for answer in (fragment, page):
+        assert "There is no case #9042" in visible_text(answer)
+        assert "newest case is #1" in visible_text(answer)
+
+
+def test_a_case_of_the_other_guild_is_not_there(site, cast, a_case):
+    a_case(reason="harbour only")
+
+    answer = site.signed_in(cast.neighbour).fragment(f"/g/{cast.meadow}/cases/1")
+
+    assert "harbour only" not in answer.get_data(as_text=True)
+    assert "There is no case #1" in visible_text(answer)
+
+
+def test_the_cursor_is_read_before_the_rows(site, cast, a_case):
+    a_case()
+
+    page = site.signed_in(cast.admin).get(f"/g/{cast.harbour}/cases").get_data(as_text=True)
+
+    newest = site.app.extensions["kovra"].events.newest([cast.harbour])[cast.harbour]
+    assert f'data-since="{newest}"' in page
+
+
+EVIL = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "<svg/onload=alert(1)>",
+    "</textarea><script>alert(1)</script>",
+    "</title><script>alert(1)</script>",
+    "javascript:alert(1)",
+    "{{7*7}}${7*7}#{7*7}",
+    "<hx-partial hx-target='body'>x</hx-partial>",
+    '<div hx-get="/logout" hx-trigger="load">x</div>',
+    "<style>*{display:none}</style>",
+    "<!--><script>alert(1)</script>-->",
+    "&lt;script&gt;",
+    "\u202eevil\u2066",
+    "zero\u200bwidth\ufeff",
+    "<a href=data:text/html,x>x</a>",
+    "<base href=//evil.example>",
+    "<iframe srcdoc='<script>alert(1)</script>'>",
+    "]]><x>",
+    "<math><mi//xlink:href='data:x,<script>alert(1)</script>'>",
+)
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_what_people_write_is_shown_and_never_obeyed(site, cast, a_case, text):
+    name = text[:32]
+    site.mirror.member(
+        cast.harbour,
+        MemberRow(
+            user_id=cast.quillon,
+            username="quillon",
+            global_name=name,
+            nick=name,
+            avatar='x"><script>',
+            bot=False,
+            role_ids=[],
+            joined_at=None,
+            timed_out_until=None,
+        ),
+    )
+    a_case(Action.WARN, reason=text)
+    who = site.signed_in(cast.admin, name=name)
+
+    answers = [
+        who.get(f"/g/{cast.harbour}/cases?case=1"),
+        who.fragment(f"/g/{cast.harbour}/cases/list"),
+        who.fragment(f"/g/{cast.harbour}/act?target={cast.quillon}&action=warn"),
+        who.fragment(f"/g/{cast.harbour}/act/members?q={cast.quillon}"),
+        who.ask(Action.WARN, reason="", target=cast.quillon),
+        who.ask(Action.WARN, reason=text, request_id="broken"),
+        who.ask(Action.KICK, target=cast.admin, reason=text),
+    ]
+
+    harmless = {"app.js"}
+    for answer in answers:
+        page = answer.get_data(as_text=True)
+        tags = re.findall(r"<(script|style|iframe|base|math|img|hx-[a-z]+)\b[^>]*>", page)
+        scripts = re.findall(r"<script[^>]*>", page)
+        assert all(any(name in tag for name in (*harmless, "htmx-4")) for tag in scripts), scripts
+        assert not set(tags) - {"script", "img"}, tags
+        assert "onerror=alert(1)>" not in page
+        assert not re.search(r"<[a-z][^<>]*\son[a-z]+=", page)
+        for invisible in "\u202e\u2066\u200b\ufeff":
+            assert invisible not in re.sub(r"<textarea.*?</textarea>", "", page, flags=re.DOTALL), repr(invisible)
+
+
+def test_a_picture_comes_from_the_cdn_by_id(site, cast, a_case):
+    site.mirror.member(
+        cast.harbour,
+        MemberRow(
+            user_id=cast.quillon,
+            username="quillon",
+            global_name=None,
+            nick=None,
+            avatar="abc123",
+            bot=False,
+            role_ids=[],
+            joined_at=None,
+            timed_out_until=None,
+        ),
+    )
+    a_case()
+
+    page = site.signed_in(cast.admin).get(f"/g/{cast.harbour}/cases").get_data(as_text=True)
+
+    assert f'src="https://cdn.example.org/avatars/{cast.quillon}/abc123.png?size=64"' in page
+
+
+def test_one_server_is_opened_at_once_and_several_are_picked(site, cast):
+    one, several = site.signed_in(cast.admin), site.signed_in(cast.owner)
+
+    opened, picked = one.get("/"), several.get("/")
+    picker = several.get("/servers")
+
+    assert opened.location == f"/g/{cast.harbour}/cases"
+    assert picked.location == "/servers"
+    assert [name in visible_text(picker) for name in ("Harbour", "Meadow")] == [True, True]
+
+
+def test_someone_without_a_server_is_told_what_to_do(site, cast):
+    answer = site.signed_in(cast.nobody).get("/servers")
+
+    assert "No server to moderate yet" in visible_text(answer)
+
+
+def test_the_theme_is_drawn_by_the_server(site, cast):
+    who = site.signed_in(cast.admin)
+
+    kept = who.post("/theme", {"theme": "light", "next": f"/g/{cast.harbour}/cases"})
+    light = who.get("/servers").get_data(as_text=True)
+    who.post("/theme", {"theme": "system", "next": "/servers"})
+    system = who.get("/servers").get_data(as_text=True)
+
+    assert kept.location == f"/g/{cast.harbour}/cases"
+    assert '<html lang="en" data-theme="light">' in light
+    assert '<html lang="en">' in system

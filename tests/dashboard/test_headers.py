@@ -1,0 +1,103 @@
+"""What every answer carries."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from kovra.dashboard.services import Addresses
+from kovra.dashboard.site import content_security_policy
+
+
+def test_the_content_security_policy_allows_ourselves_and_discords_pictures_and_consent(site):
+    policy = site.visitor().get("/login").headers["Content-Security-Policy"]
+
+    assert policy == (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https://cdn.example.org; "
+        "connect-src 'self'; font-src 'self'; form-action 'self' http://127.0.0.1:9; base-uri 'none'; "
+        "frame-ancestors 'none'; report-uri /csp-report"
+    )
+
+
+def test_the_policy_names_origins_and_not_paths():
+    addresses = Addresses(
+        base_url="https://kovra.example", discord_base_url="https://discord.com/x", discord_cdn_url="https://cdn.test/a"
+    )
+
+    policy = content_security_policy(addresses)
+
+    assert "img-src 'self' https://cdn.test;" in policy
+    assert "form-action 'self' https://discord.com;" in policy
+
+
+@pytest.mark.parametrize("path", ["/login", "/nowhere", "/healthz", "/static/0/app.js"])
+def test_every_answer_is_protected(site, path):
+    headers = site.visitor().get(path).headers
+
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert re.fullmatch(r"e-[0-9a-f]{8}", headers["X-Request-Id"])
+    assert "Strict-Transport-Security" not in headers, "on http it would lock the machine out of its other pages"
+
+
+def test_pages_are_never_stored(site, cast):
+    assert site.signed_in(cast.admin).get(f"/g/{cast.harbour}/cases").headers["Cache-Control"] == "no-store"
+
+
+def test_static_files_are_kept_for_a_year_under_their_fingerprint_and_not_at_all_under_another(site):
+    page = site.visitor().get("/login").get_data(as_text=True)
+    address = re.search(r'src="(/static/[0-9a-f]{16}/app\.js)"', page).group(1)
+
+    ours, other = site.visitor().get(address), site.visitor().get("/static/0123456789abcdef/app.js")
+
+    assert "max-age=31536000" in ours.headers["Cache-Control"]
+    assert "immutable" in ours.headers["Cache-Control"]
+    assert other.headers["Cache-Control"] == "no-store"
+    assert ours.data == other.data
+
+
+@pytest.mark.parametrize("name", ["vendor/rebuild.py", "vendor/VENDORED.md", "../site.py", "..%2fsite.py"])
+def test_sources_are_not_served(site, name):
+    assert site.visitor().get(f"/static/0/{name}").status_code == 404
+
+
+def test_a_browsers_report_is_taken_from_anywhere_and_kept_small(site):
+    who = site.visitor()
+
+    taken = who.client.post("/csp-report", data=b"{}", content_type="application/csp-report")
+    large = who.client.post("/csp-report", data=b"x" * 10_000)
+
+    assert (taken.status_code, large.status_code) == (204, 413)
+
+
+def test_a_report_stays_one_line_of_the_log(site, caplog):
+    site.visitor().client.post("/csp-report", data=b"a\nFORGED line\r\x1b[2J")
+
+    assert len(caplog.messages) == 1
+    assert "\n" not in caplog.messages[0]
+    assert "\x1b" not in caplog.messages[0]
+
+
+def test_health_says_whether_the_database_answers(site):
+    well = site.visitor().get("/healthz").status_code
+    site.app.extensions["kovra"].clock._database.dispose()
+    site.database.engine.pool._creator = lambda *_: (_ for _ in ()).throw(_gone())
+
+    assert (well, site.visitor().get("/healthz").status_code) == (200, 503)
+
+
+def _gone():
+    import psycopg2
+
+    return psycopg2.OperationalError("could not connect to server")
+
+
+def test_on_https_the_cookie_is_locked_to_the_host_and_transport_is_pinned():
+    from kovra.dashboard.access import cookie_name
+
+    assert cookie_name(True) == "__Host-kovra"
+    assert cookie_name(False) == "kovra"
