@@ -8,8 +8,8 @@ What happens: ``stage`` the world with its clock, listeners and ledger; ``deeds`
 ``people`` who they are.
 
 The wire: ``server`` one port for all; ``rest`` the API; ``gateway`` and ``events`` the event stream; ``oauth``,
-``pages`` and ``style`` signing in; ``limits`` and ``faults`` the weather; ``conformance`` the check against Discord's
-own description; ``control`` the API that plays everybody else; ``hosting`` a sandbox on a thread.
+``pages`` signing in and looking around; ``limits`` and ``faults`` the weather; ``conformance`` the check against
+Discord's own description; ``control`` the API that plays everybody else; ``hosting`` a sandbox on a thread.
 
 The only home of aiohttp's server. Loopback only: it listens on 127.0.0.1 and sends people nowhere else.
 """

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping
 from functools import cache
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -15,7 +16,6 @@ from aiohttp import web
 
 from kovra.sandbox import errors, people
 from kovra.sandbox.oauth import OAuthRefusal, Wish
-from kovra.sandbox.style import STYLE
 
 if TYPE_CHECKING:
     from kovra.sandbox.server import Sandbox
@@ -25,11 +25,18 @@ PERSON_COOKIE = "sandbox_person"
 _AUTHORIZE_PATHS = ("/oauth2/authorize", "/api/oauth2/authorize")
 _TOKEN_PATHS = ("/api/oauth2/token", "/api/v10/oauth2/token")
 _REVOKE_PATHS = ("/api/oauth2/token/revoke", "/api/v10/oauth2/token/revoke")
+#: Our own files, by address, with their type.
+_FILES = {
+    "/static/sandbox.js": "text/javascript",
+    "/static/consent.js": "text/javascript",
+    "/static/sandbox.css": "text/css",
+}
 _AVATARS = ("5c8fd6", "8a94a6", "7bb57f", "e7a15a", "c9687a", "c58bc0")
 
-#: No scripts. ``form-action`` must allow where the consent leads: browsers hold redirects against it.
+#: Scripts are our own files. ``form-action`` must allow where the consent leads: browsers hold redirects against it.
 _POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; "
+    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; frame-ancestors 'none'; "
     "form-action 'self' http://localhost:* http://127.0.0.1:* https://localhost:* https://127.0.0.1:*"
 )
 
@@ -45,6 +52,9 @@ async def serve(sandbox: Sandbox, request: web.BaseRequest) -> web.StreamRespons
         return await _token(sandbox, request, revoke=True)
     if path.startswith("/cdn/"):
         return web.Response(body=_avatar(path), content_type="image/png", headers={"Cache-Control": "max-age=86400"})
+    if path in _FILES:
+        text = (Path(__file__).parent / path[1:]).read_text()
+        return web.Response(text=text, content_type=_FILES[path], charset="utf-8")
     if path == "/" and request.method == "GET":
         return _html(200, _front_page(sandbox))
     refusal = errors.not_found()
@@ -101,7 +111,9 @@ async def _authorize(sandbox: Sandbox, request: web.BaseRequest) -> web.StreamRe
 
 
 def _decided(sandbox: Sandbox, wish: Wish, form: Mapping[str, Any]) -> web.Response:
-    person = str(form.get("other") or form.get("person") or "").strip()
+    person = str(form.get("person") or "").strip()
+    if person == "other":
+        person = str(form.get("other") or "").strip()
     if form.get("decision") != "authorize":
         description = "The resource owner or authorization server denied the request"
         return _go(wish.back(error="access_denied", error_description=description))
@@ -143,13 +155,14 @@ def _consent_page(sandbox: Sandbox, query: Mapping[str, str], wish: Wish, last: 
 <header><span class="avatar big">{bot[0]}</span><h1><b>{bot}</b> wants to know who you are</h1>
 <p>This is the sandbox, a small Discord on this machine. No password: choose who to be.</p></header>
 <form method="post" action="?{escape(urlencode(dict(query)))}">
-<fieldset><legend>Staff of {escape(guild.name if guild else "the sandbox")}</legend>{rows}</fieldset>
-<label class="other">Or somebody else
-<select name="other"><option value="">(one of the staff above)</option>{options}</select></label>
+<fieldset><legend>Staff of {escape(guild.name if guild else "the sandbox")}</legend>{rows}
+<div class="person"><input type="radio" name="person" value="other" id="other"{"" if chosen in shown else " checked"}>
+<label class="who" for="other">Somebody else</label>
+<select name="other" aria-label="Somebody else">{options}</select></div></fieldset>
 <div class="wants"><b>{bot} will be able to</b><ul>{scopes}</ul></div>
 <footer><button name="decision" value="deny" class="quiet">Deny</button>
 <button name="decision" value="authorize" class="go" autofocus>Authorize</button></footer>
-<p class="dim">You will go back to {host}</p></form>""",
+<p class="dim">You will go back to {host}</p></form><script src="/static/consent.js"></script>""",
     )
 
 
@@ -176,27 +189,47 @@ def _person_row(person: dict[str, Any], chosen: bool) -> str:
 
 
 def _front_page(sandbox: Sandbox) -> str:
+    """The guild as one of its people sees it: channels, messages, commands."""
     world = sandbox.world
-    rows = "".join(
-        f"<li><b>{escape(p['display_name'])}</b> <small>{escape(p['rank'])}</small> {escape(p['can'])}</li>"
-        for p in people.staff(world)
+    guild = world.guilds[world.cast.guild_id]
+    staff = people.staff(world)
+    shown = {int(item["id"]) for item in staff}
+    first = "".join(
+        f'<option value="{i["id"]}">{escape(i["display_name"])}, {escape(i["rank"])}</option>' for i in staff
     )
-    guilds = "".join(
-        f"<li><b>{escape(g.name)}</b> <small>{len(g.members)} members, {len(g.bans)} bans</small></li>"
-        for g in world.guilds.values()
+    rest = "".join(
+        f'<option value="{i}">{escape(people.display_name(world, i))}</option>'
+        for i in sorted(guild.members, key=lambda i: people.display_name(world, i).casefold())
+        if i not in shown and not world.users[i].bot
     )
+    known = {"guild_id": str(guild.id), "bot": world.users[world.bot_id].username, "people": staff}
+    # Inside a script element nothing may look like its end.
+    data = json.dumps(known).replace("<", "\\u003c")
     return _page(
-        "Sandbox Discord",
-        f"""<header><h1>Sandbox Discord</h1><p>A small Discord on this machine. Nothing leaves it.</p></header>
-<h2>Servers</h2><ul class="plain">{guilds}</ul><h2>People to be</h2><ul class="plain">{rows}</ul>""",
+        f"{guild.name} · sandbox Discord",
+        f"""
+<nav><h1>{escape(guild.name)}</h1><p class="dim">Sandbox Discord: nothing leaves this machine</p>
+<label>You are<select id="person"><optgroup label="Staff">{first}</optgroup>
+<optgroup label="Members">{rest}</optgroup></select></label><ul id="channels"></ul></nav>
+<section><ol id="messages" aria-label="Messages"></ol><p id="note" role="status"></p>
+<form id="talk"><input type="text" id="text" aria-label="Message" placeholder="Say something" required
+autocomplete="off">
+<button class="go">Send</button></form>
+<form id="commands"><select id="command" aria-label="Command"></select><div id="options"></div>
+<button class="go" id="run" hidden>Run</button></form><datalist id="people"></datalist></section>
+<script type="application/json" id="world">{data}</script><script src="/static/sandbox.js"></script>""",
+        wide=True,
     )
 
 
-def _page(title: str, body: str) -> str:
+def _page(title: str, body: str, *, wide: bool = False) -> str:
+    kind = ' class="wide"' if wide else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>"
+        '<link rel="icon" href="data:,">'
+        '<link rel="stylesheet" href="/static/sandbox.css">'
+        f"<title>{escape(title)}</title></head><body><main{kind}>{body}</main></body></html>"
     )
 
 

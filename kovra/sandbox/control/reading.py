@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kovra.sandbox import payloads, people
+from kovra.sandbox import payloads, people, permissions
 from kovra.sandbox.control.asking import Ask, Json, Table, find_channel, find_guild, find_user
+from kovra.sandbox.rest.commands import known_commands
 
 if TYPE_CHECKING:
     from kovra.sandbox.server import Sandbox
@@ -57,8 +58,21 @@ def _bans(sandbox: Sandbox, ask: Ask) -> list[Json]:
 
 @table.on("GET", "guilds/*/channels")
 def _channels(sandbox: Sandbox, ask: Ask) -> list[Json]:
+    """The guild's channels; ``?as=`` leaves those that this person sees."""
     guild = find_guild(sandbox, ask.path_id())
-    return [payloads.channel(channel, sandbox.world) for channel in sandbox.world.guild_channels(guild)]
+    channels = sandbox.world.guild_channels(guild)
+    if "as" in ask.query:
+        now, viewer = sandbox.stage.now(), int(ask.query["as"])
+        seen = permissions.VIEW_CHANNEL
+        channels = [c for c in channels if permissions.in_channel(guild, c, viewer, now) & seen]
+    return [payloads.channel(channel, sandbox.world) for channel in channels]
+
+
+@table.on("GET", "commands")
+def _commands(sandbox: Sandbox, ask: Ask) -> list[Json]:
+    """The commands people can run in the guild (``?guild_id=``, or the demo's)."""
+    guild_id = int(ask.query.get("guild_id", sandbox.world.cast.guild_id))
+    return known_commands(sandbox.world, guild_id)
 
 
 @table.on("GET", "guilds/*/audit")

@@ -1,0 +1,98 @@
+"""The pages people see: who to be, and the guild through somebody's eyes."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import requests
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+def test_names_with_markup_in_them_are_shown_and_not_obeyed(small_discord):
+    owner = small_discord.world.users[small_discord.guild.owner_id]
+    member = small_discord.world.users[small_discord.cast.plain[0]]
+    small_discord.host.call(lambda _: [setattr(user, "global_name", HOSTILE) for user in (owner, member)])
+    wish = {
+        "client_id": str(small_discord.world.bot_id),
+        "redirect_uri": "http://localhost:1/<b>",
+        "response_type": "code",
+        "scope": "identify",
+        "state": HOSTILE,
+    }
+
+    front = requests.get(small_discord.base_url, timeout=10).text
+    consent = requests.get(f"{small_discord.base_url}/oauth2/authorize", params=wish, timeout=10).text
+
+    assert "<img" not in front + consent
+    known = json.loads(re.search(r'id="world">(.*?)</script>', front)[1])
+    assert known["people"][0]["display_name"] == HOSTILE
+
+
+def test_every_page_forbids_what_is_not_its_own(small_discord):
+    answer = requests.get(small_discord.base_url, timeout=10)
+
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self';")
+    assert "unsafe" not in policy
+    for name in re.findall(r'(?:src|href)="(/static/[^"]+)"', answer.text):
+        assert requests.get(small_discord.base_url + name, timeout=10).status_code == 200
+
+
+def test_avatars_are_pictures(small_discord):
+    answer = requests.get(f"{small_discord.base_url}/cdn/embed/avatars/3.png", timeout=10)
+
+    assert answer.headers["Content-Type"] == "image/png"
+    assert answer.content.startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def page():
+    from playwright.sync_api import sync_playwright
+
+    from kovra.launcher.needs import browser_program
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_program(), args=["--no-sandbox"])
+        opened = browser.new_page()
+        faults: list[str] = []
+        opened.on("pageerror", lambda error: faults.append(str(error)))
+        opened.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+        yield opened
+        browser.close()
+        assert faults == []
+
+
+@pytest.mark.browser
+def test_a_person_reads_talks_and_sees_only_their_channels(small_discord, page):
+    page.goto(small_discord.base_url)
+    page.wait_for_selector("#messages li")
+
+    page.fill("#text", "hello from the page")
+    page.click("#talk button")
+    page.wait_for_selector("text=hello from the page")
+    page.wait_for_selector("text=# mod-log")
+    page.select_option("#person", str(small_discord.cast.plain[0]))
+    page.locator("text=# mod-log").wait_for(state="detached")
+
+    last = small_discord.control("GET", f"channels/{small_discord.channel('main-hall')}/messages")[-1]
+    assert last["content"] == "hello from the page"
+    assert last["author"]["id"] == str(small_discord.guild.owner_id)
+
+
+@pytest.mark.browser
+def test_somebody_else_can_sign_in_by_picking_a_name(small_discord, page):
+    someone = str(small_discord.cast.plain[0])
+    back = f"{small_discord.base_url}/cdn/back"
+    page.goto(
+        f"{small_discord.base_url}/oauth2/authorize?client_id={small_discord.world.bot_id}&redirect_uri={back}"
+        "&response_type=code&scope=identify&state=s"
+    )
+
+    page.select_option("select", someone)
+    page.click("text=Authorize")
+    page.wait_for_url(re.compile("code="))
+
+    assert {cookie["name"]: cookie["value"] for cookie in page.context.cookies()} == {"sandbox_person": someone}
