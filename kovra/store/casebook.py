@@ -157,8 +157,8 @@ class Casebook:
                 seal = chain(self._key, seal, digest)
                 if row.case_no != number or not hmac.compare_digest(row.seal, seal):
                     return number
-            standing = (counters.last_case, counters.case_seal or GENESIS) if counters else (0, GENESIS)
-            return None if standing == (number, seal) else number + 1
+            last, head_seal = (counters.last_case, counters.case_seal or GENESIS) if counters else (0, GENESIS)
+            return None if (last, head_seal) == (number, seal) else min(last, number) + 1
 
 
 def _next_numbers(guild_id: GuildId, now: ColumnElement[datetime]) -> Any:

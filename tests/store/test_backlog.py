@@ -1,0 +1,108 @@
+"""What the relay brings back to the lanes."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from kovra.ids import UserId
+from kovra.store.backlog import Backlog
+
+
+def overdue_ids(backlog):
+    return [found.request_id for found in backlog.overdue(10)]
+
+
+def test_what_is_not_claimed_within_2_seconds_is_overdue_with_its_sealed_bytes(accept, worker, mirror, clock):
+    kept, receipt = accept()
+    fresh = Backlog(worker).overdue(10)
+    clock.forward(seconds=2.1)
+
+    [late] = Backlog(worker).overdue(10)
+
+    assert fresh == []
+    assert (late.request_id, late.guild_id, late.target_id) == (
+        receipt.request_id,
+        kept.request.guild_id,
+        kept.request.target_id,
+    )
+    assert (bytes(late.body), late.kid, late.sig) == (kept.body, kept.kid, kept.sig)
+
+
+def test_what_the_relay_was_given_is_not_given_again_for_2_seconds(accept, worker, clock):
+    _, receipt = accept()
+    clock.forward(seconds=3)
+    first, second = overdue_ids(Backlog(worker)), overdue_ids(Backlog(worker))
+    clock.forward(seconds=2.1)
+
+    assert (first, second, overdue_ids(Backlog(worker))) == ([receipt.request_id], [], [receipt.request_id])
+
+
+def test_two_relays_share_the_overdue_rows(accept, worker, clock, say):
+    expected = {accept(target_id=UserId(1_000 + number))[1].request_id for number in range(20)}
+    clock.forward(seconds=3)
+    start = threading.Barrier(4)
+
+    def tick(_):
+        start.wait()
+        return overdue_ids(Backlog(worker)) + overdue_ids(Backlog(worker))
+
+    with ThreadPoolExecutor(4) as pool:
+        given = [request_id for ids in pool.map(tick, range(4)) for request_id in ids]
+
+    assert len(given) == len(set(given))
+    assert set(given) <= expected
+
+
+def test_a_deferred_request_is_overdue_when_it_is_due(accept, worker, guard, clock):
+    kept, receipt = accept()
+    guard.ledger.give_back(guard.take(kept), delay_s=10)
+    clock.forward(seconds=9)
+    early = overdue_ids(Backlog(worker))
+    clock.forward(seconds=1)
+
+    assert (early, overdue_ids(Backlog(worker))) == ([], [receipt.request_id])
+
+
+@pytest.mark.parametrize("applied", [False, True])
+def test_what_a_dead_worker_began_is_overdue_once_it_is_freed(accept, worker, guard, new_worker, clock, applied):
+    kept, receipt = accept()
+    dying = new_worker()
+    claim = dying.take(kept)
+    if applied:
+        dying.apply(claim)
+    dying.liveness.release()
+    before = overdue_ids(Backlog(worker))
+
+    guard.liveness.free_dead_claims()
+
+    assert (before, overdue_ids(Backlog(worker))) == ([], [receipt.request_id])
+
+
+def test_what_somebody_is_executing_is_not_overdue_until_the_claim_is_over(accept, worker, guard, clock):
+    kept, receipt = accept()
+    guard.take(kept)
+    clock.forward(seconds=29)
+    running = overdue_ids(Backlog(worker))
+    clock.forward(seconds=2)
+
+    assert (running, overdue_ids(Backlog(worker))) == ([], [receipt.request_id])
+
+
+def test_overdue_rows_come_from_every_guild_oldest_first(accept, worker, clock, say):
+    _, one = accept()
+    clock.forward(seconds=1)
+    _, two = accept(guild_id=say.MEADOW, moderator_id=say.PELL)
+    clock.forward(seconds=3)
+
+    assert overdue_ids(Backlog(worker)) == [one.request_id, two.request_id]
+
+
+def test_what_has_ended_is_not_overdue(accept, worker, guard, requests, clock, say):
+    guard.carry(accept()[0])
+    requests.accept(say.sealed(say.a_request(target_id=UserId(5))), say.refusal)
+    clock.forward(hours=2)
+
+    assert overdue_ids(Backlog(worker)) == []
