@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 from uuid import uuid4
 
 import redis
@@ -21,7 +22,7 @@ from kovra.queue import dead, gauges, locks
 from kovra.queue.client import told_as_closed
 from kovra.queue.consumer import LanesConsumer, LanesMiddleware, QueueState
 from kovra.queue.entry import MAX_BYTES, Entry, Holdings, Leases, place_of
-from kovra.queue.keys import Keys, ShardOf, is_name, spread
+from kovra.queue.keys import Keys, ShardOf, is_lane, is_name, spread
 from kovra.queue.locks import Offer
 from kovra.queue.scripts import Scripts
 
@@ -198,7 +199,7 @@ class LanesBroker(Broker):
         with told_as_closed():
             return locks.parse(self.client.get(key))
 
-    def _run(self, script: str, prefix: str, *args: object) -> bytes:
+    def _run(self, script: str, prefix: str, *args: object) -> Any:
         with told_as_closed():
             return self.scripts.run(script, prefix, *args)
 
@@ -213,6 +214,29 @@ class LanesBroker(Broker):
         """How many messages a queue holds: waiting, in flight and delayed."""
         with told_as_closed():
             return gauges.size(self.client, self.keys, queue_name)
+
+    def pause(self, queue_name: str, lane: str) -> bool:
+        """Hand out nothing more of a lane until ``resume``; what is in flight goes on. False when it was paused.
+
+        Redis may forget it: whoever keeps the record of the pause says it again.
+        """
+        return self._pause(queue_name, lane, 1)
+
+    def resume(self, queue_name: str, lane: str) -> bool:
+        """Open a paused lane; False when it was open."""
+        return self._pause(queue_name, lane, 0)
+
+    def _pause(self, queue_name: str, lane: str, close: int) -> bool:
+        if not is_lane(lane):
+            raise ValueError(f"{lane!r} is no lane")
+        return self._run("pause", self.keys.prefix(queue_name, self.shard_of(lane)), lane, close) == 1
+
+    def paused(self, queue_name: str) -> set[str]:
+        """The lanes that are paused."""
+        with told_as_closed(), self.client.pipeline(transaction=False) as pipe:
+            for shard in range(self.keys.shards):
+                pipe.smembers(self.keys.prefix(queue_name, shard) + "paused")
+            return {lane.decode() for lanes in pipe.execute() for lane in lanes}
 
     def dead_letters(self, queue_name: str, *, lane: str | None = None, count: int = 100) -> Iterator[dead.DeadLetter]:
         """The newest dead letters of a queue or of one lane, up to ``count`` per shard."""

@@ -74,7 +74,8 @@ end
 
 local function has_room(priority, lane) return flight(lane) < CAP - priority * KEPT end
 
--- Re-assert a lane's invariant: in ready:<p> if it has an entry of that priority to hand out and room for it.
+-- Re-assert a lane's invariant: in ready:<p> if it has an entry of that priority to hand out and room for it, and is
+-- not paused.
 -- XLEN and XPENDING are the truth; nothing is counted beside them. Returns how many ready sets it had to join.
 local function settle(lane)
   local held, running, work, joined = 0, 0, {}, 0
@@ -93,6 +94,7 @@ local function settle(lane)
     end
   end
   if held == 0 then redis.call('ZREM', P..'parts', lane) else redis.call('ZADD', P..'parts', held, lane) end
+  if redis.call('SISMEMBER', P..'paused', lane) == 1 then return 0 end
   for p = 0, 1 do
     if work[p] and running < CAP - p * KEPT and not redis.call('ZSCORE', P..'ready:'..p, lane) then
       redis.call('ZADD', P..'ready:'..p, tick(), lane)
