@@ -85,7 +85,7 @@ def test_a_person_reads_talks_and_sees_only_their_channels(small_discord, page):
 @pytest.mark.browser
 def test_somebody_else_can_sign_in_by_picking_a_name(small_discord, page):
     someone = str(small_discord.cast.plain[0])
-    back = f"{small_discord.base_url}/cdn/back"
+    back = f"{small_discord.base_url}/"
     page.goto(
         f"{small_discord.base_url}/oauth2/authorize?client_id={small_discord.world.bot_id}&redirect_uri={back}"
         "&response_type=code&scope=identify&state=s"
