@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 from flask import Flask, Response, g, request
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy.pool import NullPool
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kovra.actions.ports import Clock
@@ -32,7 +31,7 @@ from kovra.store.database import sqlalchemy_url
 from kovra.store.events import Events
 from kovra.store.guilds import Guilds
 from kovra.store.members import Members
-from kovra.store.migrate import MIGRATIONS
+from kovra.store.migrate import ENGINE_OPTIONS, MIGRATIONS
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
@@ -91,7 +90,7 @@ def create_site(
         MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
         SQLALCHEMY_DATABASE_URI=sqlalchemy_url(database_url),
         # Bound for migrations alone: pages read through the store, whose engine works with fewer rights.
-        SQLALCHEMY_ENGINE_OPTIONS={"poolclass": NullPool},
+        SQLALCHEMY_ENGINE_OPTIONS=dict(ENGINE_OPTIONS),
     )
     streams = Streams()
     known = Services(

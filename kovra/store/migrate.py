@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -17,6 +20,9 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 #: Two releases at once take turns. Any number does, as long as it stays the same.
 _LOCK = 7_266_861_001
+
+#: For a binding that migrates and does nothing else: a connection is closed after its work.
+ENGINE_OPTIONS: Mapping[str, Any] = MappingProxyType({"poolclass": NullPool})
 
 
 def upgrade(database_url: str) -> None:
