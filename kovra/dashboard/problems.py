@@ -173,7 +173,7 @@ def _unexpected(error: Exception) -> Response:
         Problem(
             status=500,
             title="This part did not load",
-            text="That is a fault of Kovra’s. Nothing you typed was sent on.",
+            text="That is a fault of Kovra’s. Try again; the same form acts only once.",
             bad=True,
             reference=g.get("request_ref"),
         )

@@ -29,6 +29,7 @@ from kovra.live.hub import Hub
 from kovra.queue.broker import LanesBroker
 from kovra.queue.client import connect
 from kovra.queue.outbox import QUEUE, Outbox
+from kovra.sandbox import DEFAULT_BOT_ID, DEFAULT_SECRET
 from kovra.store.audit import AuditLog
 from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock
@@ -232,7 +233,7 @@ class Visitor:
         return self.client.post(path, base_url=BASE_URL, data={"csrf": self.token} | (form or {}), **how)
 
     def ask(
-        self, action: Action = Action.WARN, target: int = QUILLON, guild: int = HARBOUR, **more: Any
+        self, action: Action = Action.WARN, /, target: int = QUILLON, guild: int = HARBOUR, **more: Any
     ) -> TestResponse:
         """Send the action dialog as it is drawn."""
         form: dict[str, Any] = {"request_id": str(new_request_id()), "action": action.value, "target_id": str(target)}
@@ -273,8 +274,8 @@ def site(
         base_url=BASE_URL,
         discord_base_url=discord_url,
         discord_cdn_url="https://cdn.example.org",
-        client_id="1",
-        client_secret="secret",
+        client_id=str(DEFAULT_BOT_ID),
+        client_secret=DEFAULT_SECRET,
         session_key=SESSION_KEY,
         database_url=url,
         submit=submit,

@@ -31,7 +31,7 @@ FORBIDDEN_IN_TEMPLATES = {
     r"https?://": "an address that is not ours or configured",
 }
 FORBIDDEN_IN_SCRIPTS = {
-    r"\binnerHTML\b": "markup made of text",
+    r"\.innerHTML\b": "markup made of text",
     r"\bouterHTML\s*=": "markup made of text",
     r"insertAdjacentHTML": "markup made of text",
     r"document\.write": "markup made of text",
