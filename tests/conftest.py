@@ -29,6 +29,9 @@ _FOR_TESTS = ("KOVRA_REQUIRE", "KOVRA_CHROMIUM", "DISCORD_OPENAPI")
 for _name in [name for name in os.environ if name.startswith(_THEIRS) and name not in _FOR_TESTS]:
     del os.environ[_name]
 
+#: The warm Kovra that path and browser tests share.
+pytest_plugins = ["tests.trips"]
+
 _really_connect = socket.socket.connect
 _really_connect_ex = socket.socket.connect_ex
 

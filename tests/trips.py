@@ -1,4 +1,4 @@
-"""Whole trips: real processes, real PostgreSQL, Valkey and Pycord, and the sandbox as the outside judge."""
+"""One warm Kovra for whole trips: real processes, PostgreSQL, Valkey, Pycord, and the sandbox as outside judge."""
 
 from __future__ import annotations
 
