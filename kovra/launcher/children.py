@@ -80,6 +80,7 @@ def spawn(
         "stdout": stdout,
         "stderr": stderr,
         "start_new_session": True,
+        "umask": 0o077,  # what they write down is nobody else's business
         "preexec_fn": _end_with_parent(parent_death),
     }
     if user is not None:

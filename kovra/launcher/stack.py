@@ -255,7 +255,7 @@ class Stack:
 
     def _start_servers(self) -> None:
         """PostgreSQL, Valkey and the sandbox need nothing of each other: all at once."""
-        self.logs.mkdir(exist_ok=True)
+        self.logs.mkdir(exist_ok=True, mode=0o700)
         for log in self.logs.glob("*.log"):
             keep_log(log)
         self.env = self._environment()

@@ -94,7 +94,7 @@ class EmbeddedValkey:
         """
         if self.pid is not None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.port is None and self._sockets is None:
             self._sockets = sockets.private_folder(self.folder)
         if self.port == 0:

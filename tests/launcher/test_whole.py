@@ -48,12 +48,14 @@ def test_every_part_can_be_killed_and_started_again_and_all_are_gone_after_the_s
         second = {name: part.pid for name, part in parts.items()}
         until(lambda: healthy(stack.web_url))
         started = descendants(os.getpid())
+        open_to_others = [place.name for place in folder.iterdir() if place.stat().st_mode & 0o077]
 
     assert set(first) == {"postgres", "valkey", "sandbox", "web", "worker", "bot"}
     assert all(second[name] not in (None, first[name]) for name in first)
     assert [pid for pid in second.values() if not gone(pid)] == []
     assert set(second.values()) <= set(started)
     assert not healthy(stack.web_url)
+    assert open_to_others == []
 
 
 def test_nothing_survives_a_demo_that_is_killed(folder, gone, until):
