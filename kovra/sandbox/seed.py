@@ -34,23 +34,23 @@ GUILD_NAME = "Lanternfall"
 #: The guild was made on 2021-03-05; its id and those of its roles and channels follow from that.
 _FOUNDED_MS = 1_614_945_600_000
 
-_EVERYONE = (
+EVERYONE_RIGHTS = (
     p.VIEW_CHANNEL | p.SEND_MESSAGES | p.READ_MESSAGE_HISTORY | p.ADD_REACTIONS | p.EMBED_LINKS | p.ATTACH_FILES
     | p.CONNECT | p.SPEAK | p.CHANGE_NICKNAME | p.USE_APPLICATION_COMMANDS | p.CREATE_INVITE
 )  # fmt: skip
 _TRAINEE = p.MODERATE_MEMBERS
-_MODERATOR = _TRAINEE | p.KICK_MEMBERS | p.BAN_MEMBERS | p.MANAGE_MESSAGES | p.MANAGE_NICKNAMES
-_SENIOR = _MODERATOR | p.MANAGE_CHANNELS | p.MANAGE_ROLES | p.VIEW_AUDIT_LOG | p.MOVE_MEMBERS | p.MUTE_MEMBERS
+MODERATOR_RIGHTS = _TRAINEE | p.KICK_MEMBERS | p.BAN_MEMBERS | p.MANAGE_MESSAGES | p.MANAGE_NICKNAMES
+_SENIOR = MODERATOR_RIGHTS | p.MANAGE_CHANNELS | p.MANAGE_ROLES | p.VIEW_AUDIT_LOG | p.MOVE_MEMBERS | p.MUTE_MEMBERS
 _HEAD = _SENIOR | p.MANAGE_GUILD | p.MANAGE_WEBHOOKS
-_GUARD = _HEAD | _EVERYONE | p.MENTION_EVERYONE | p.DEAFEN_MEMBERS
+GUARD_RIGHTS = _HEAD | EVERYONE_RIGHTS | p.MENTION_EVERYONE | p.DEAFEN_MEMBERS
 
 #: Name, permissions, colour, shown apart; from the top down.
 _ROLES: list[tuple[str, int, int, bool]] = [
-    ("Council", _EVERYONE, 0xE0B84C, True),
-    ("Guard", _GUARD, 0x4CC2B0, True),
+    ("Council", EVERYONE_RIGHTS, 0xE0B84C, True),
+    ("Guard", GUARD_RIGHTS, 0x4CC2B0, True),
     ("Head moderator", _HEAD, 0xC9687A, True),
     ("Senior moderator", _SENIOR, 0x9D7BD8, True),
-    ("Moderator", _MODERATOR, 0x5C8FD6, True),
+    ("Moderator", MODERATOR_RIGHTS, 0x5C8FD6, True),
     ("Trainee", _TRAINEE, 0x7BB57F, True),
     ("Bots", 0, 0x8A94A6, True),
     ("Lamplighter", 0, 0xE7A15A, False),
@@ -126,7 +126,7 @@ class _Founding:
         return (at_ms - DISCORD_EPOCH_MS << 22) + self._ids % 4096
 
     def _make_roles(self) -> None:
-        everyone = Role(id=self.guild.id, name="@everyone", position=0, permissions=_EVERYONE)
+        everyone = Role(id=self.guild.id, name="@everyone", position=0, permissions=EVERYONE_RIGHTS)
         self.guild.roles[everyone.id] = everyone
         for place, (name, rights, color, hoist) in enumerate(_ROLES):
             role = Role(

@@ -367,6 +367,19 @@ def test_deeds_by_hand_are_credited_to_the_person(small_discord, connect, eventu
     assert [entry.action.name for entry in entries] == ["unban", "member_update", "kick", "ban"]
 
 
+def test_a_further_guild_is_joined_and_known(small_discord, connect, eventually):
+    guard = connect(small_discord)
+
+    settled = small_discord.control("POST", "guilds", {"name": "Saltmarsh", "members": 3})
+    guild = eventually(lambda: guard.bot.get_guild(int(settled["guild_id"])))
+    eventually(lambda: "guild_join" in guard.names())
+    guard.run(guild.ban(discord.Object(int(settled["members"][0])), reason="elsewhere"))
+
+    assert guild.me.guild_permissions.ban_members
+    bans = small_discord.control("GET", f"guilds/{settled['guild_id']}/bans")
+    assert [ban["reason"] for ban in bans] == ["elsewhere"]
+
+
 def test_without_the_members_intent_no_member_events_come(small_discord, connect, eventually):
     intents = discord.Intents.default()
     guard = connect(small_discord, intents=intents)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kovra.sandbox import payloads, people, permissions
+from kovra.sandbox import payloads, people, permissions, settlement
 from kovra.sandbox.commands import run_command
 from kovra.sandbox.control.asking import (
     Ask,
@@ -218,3 +218,17 @@ def _voice(sandbox: Sandbox, ask: Ask) -> None:
     else:
         channel = find_channel(sandbox, ask.id("channel_id"))
         members.connect(sandbox.stage, guild, member, channel.id)
+
+
+@table.on("POST", "guilds")
+def _settle(sandbox: Sandbox, ask: Ask) -> Json:
+    """A further guild with the bot in it: ``name``, ``members`` (how many)."""
+    settled = settlement.settle(sandbox.stage, str(ask.body["name"]), int(ask.body.get("members", 0)))
+    sandbox.gateway.open_guild(settled.guild)
+    return {
+        "guild_id": str(settled.guild.id),
+        "owner_id": str(settled.owner_id),
+        "moderator_id": str(settled.moderator_id),
+        "members": [str(user_id) for user_id in settled.member_ids],
+        "channels": settlement.channels_of(sandbox.world, settled.guild),
+    }
