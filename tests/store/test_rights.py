@@ -1,0 +1,250 @@
+"""What each database role may do, and that a transaction sees one guild: generated from the tables."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import datetime
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import ProgrammingError
+
+from kovra.store.tables import GUILD_TABLES, Base
+
+ROLES = ("kovra_web", "kovra_worker", "kovra_bot")
+TABLES = [table.name for table in Base.metadata.sorted_tables]
+PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+
+#: Written by hand, apart from the migration: what each role may do at all with a table (on any column).
+ALLOWED = {
+    "kovra_web": {
+        "guild_counters": "SELECT INSERT UPDATE",
+        "action_requests": "SELECT INSERT UPDATE",
+        "mod_cases": "SELECT",
+        "guild_events": "SELECT INSERT",
+        "audit_log": "SELECT INSERT",
+        "audit_heads": "SELECT INSERT UPDATE",
+        "audit_anchors": "SELECT",
+        "guilds": "SELECT",
+        "roles": "SELECT",
+        "channels": "SELECT",
+        "members": "SELECT",
+        "bans": "SELECT",
+        "gateway_shards": "SELECT",
+        "guild_settings": "SELECT",
+        "capability_grants": "SELECT",
+        "pending_logins": "SELECT INSERT DELETE",
+        "sessions": "SELECT INSERT UPDATE DELETE",
+    },
+    "kovra_worker": {
+        "guild_counters": "SELECT INSERT UPDATE",
+        "action_requests": "SELECT INSERT UPDATE",
+        "mod_cases": "SELECT INSERT UPDATE",
+        "guild_events": "SELECT INSERT DELETE",
+        "audit_log": "SELECT INSERT",
+        "audit_heads": "SELECT INSERT UPDATE",
+        "audit_anchors": "SELECT",
+        "guilds": "SELECT",
+        "roles": "SELECT",
+        "channels": "SELECT",
+        "members": "SELECT",
+        "bans": "SELECT",
+        "gateway_shards": "SELECT",
+        "guild_settings": "SELECT",
+        "capability_grants": "SELECT",
+    },
+    "kovra_bot": {
+        "guild_counters": "SELECT INSERT UPDATE",
+        "action_requests": "SELECT INSERT UPDATE",
+        "mod_cases": "SELECT",
+        "guild_events": "SELECT INSERT",
+        "audit_log": "SELECT INSERT",
+        "audit_heads": "SELECT INSERT UPDATE",
+        "audit_anchors": "SELECT",
+        "guilds": "SELECT INSERT UPDATE DELETE",
+        "roles": "SELECT INSERT UPDATE DELETE",
+        "channels": "SELECT INSERT UPDATE DELETE",
+        "members": "SELECT INSERT UPDATE DELETE",
+        "bans": "SELECT INSERT UPDATE DELETE",
+        "gateway_shards": "SELECT INSERT UPDATE",
+        "guild_settings": "SELECT",
+        "capability_grants": "SELECT",
+    },
+}
+
+
+@pytest.mark.parametrize(("role", "table"), list(itertools.product(ROLES, TABLES)))
+def test_a_role_has_the_rights_it_needs_on_a_table_and_no_other(owner, role, table):
+    column_too = {"SELECT", "INSERT", "UPDATE", "REFERENCES"}
+    held = set()
+    with owner.transaction(None) as session:
+        for privilege in PRIVILEGES:
+            function = "has_any_column_privilege" if privilege in column_too else "has_table_privilege"
+            asked = text(f"SELECT {function}(:role, :table, :privilege)")
+            if session.scalars(asked, {"role": role, "table": table, "privilege": privilege}).one():
+                held.add(privilege)
+
+    assert held == set(ALLOWED[role].get(table, "").split())
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        ("kovra_web", "UPDATE action_requests SET state = 'done'"),
+        ("kovra_web", "UPDATE action_requests SET body = ''"),
+        ("kovra_web", "UPDATE guild_counters SET last_case = 0"),
+        ("kovra_web", "INSERT INTO guild_counters (guild_id, last_case) VALUES (1, 5)"),
+        ("kovra_web", "INSERT INTO mod_cases (guild_id, case_no) VALUES (1, 1)"),
+        ("kovra_web", "UPDATE sessions SET user_id = 5"),
+        ("kovra_web", "INSERT INTO action_requests (request_id, case_no) VALUES (gen_random_uuid(), 1)"),
+        ("kovra_bot", "UPDATE mod_cases SET reason = ''"),
+        ("kovra_bot", "DELETE FROM mod_cases"),
+        ("kovra_bot", "SELECT * FROM sessions"),
+        ("kovra_bot", "SELECT * FROM pending_logins"),
+        ("kovra_worker", "UPDATE action_requests SET body = ''"),
+        ("kovra_worker", "UPDATE action_requests SET moderator_id = 5"),
+        ("kovra_worker", "UPDATE mod_cases SET reason = ''"),
+        ("kovra_worker", "UPDATE mod_cases SET seal = ''"),
+        ("kovra_worker", "DELETE FROM mod_cases"),
+        ("kovra_worker", "DELETE FROM action_requests"),
+        ("kovra_worker", "SELECT * FROM sessions"),
+        ("kovra_worker", "UPDATE members SET role_ids = '{}'"),
+        *((role, "UPDATE audit_log SET facts = '{}'") for role in ROLES),
+        *((role, "DELETE FROM audit_log") for role in ROLES),
+        *((role, "INSERT INTO audit_anchors (guild_id, number) VALUES (1, 1)") for role in ROLES),
+        *((role, "UPDATE guild_settings SET budgets = '{}'") for role in ROLES),
+        *((role, "CREATE TABLE mine (id int)") for role in ROLES),
+        *((role, "ALTER TABLE members DISABLE ROW LEVEL SECURITY") for role in ROLES),
+        *((role, "TRUNCATE guild_events") for role in ROLES),
+    ],
+)
+def test_what_a_role_must_not_do_is_refused(connect, say, role, statement):
+    with pytest.raises(ProgrammingError, match="permission denied|must be owner"):
+        with connect(role).transaction(say.HARBOUR) as session:
+            session.execute(text(statement))
+
+
+@pytest.mark.parametrize("role", ["kovra_web", "kovra_bot"])
+def test_a_door_cannot_write_a_request_that_looks_executed(connect, say, role):
+    row = text(
+        "INSERT INTO action_requests (request_id, guild_id, action, target_id, moderator_id, source, body, kid, sig,"
+        " fingerprint, state, issued_at, created_at, expires_at) VALUES (gen_random_uuid(), :g, 'ban', 1, 1,"
+        " 'dashboard', '', '', '', '', 'applied', now(), now(), now())"
+    )
+
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        with connect(role).transaction(say.HARBOUR) as session:
+            session.execute(row, {"g": say.HARBOUR})
+
+
+#: A value of each type, to fill every guild table with a row of both guilds.
+SAMPLES = {
+    "BIGINT": 1,
+    "INTEGER": 1,
+    "UUID": None,
+    "BYTEA": b"x",
+    "JSONB": "{}",
+    "BOOLEAN": False,
+    "TIMESTAMP WITH TIME ZONE": datetime.fromisoformat("2026-11-20T12:00:00Z"),
+    "BIGINT[]": [],
+    "TEXT": "accepted",
+}
+
+
+@pytest.fixture
+def both_guilds_everywhere(owner, say):
+    """One row of the harbour and one of the meadow in every guild table."""
+    for guild_id, table in itertools.product((say.HARBOUR, say.MEADOW), GUILD_TABLES):
+        values = {}
+        for column in table.columns:
+            kind = column.type.compile(postgresql.dialect())
+            values[column.name] = uuid4() if kind == "UUID" else SAMPLES[kind]
+        values["guild_id"] = guild_id
+        names = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        with owner.transaction(guild_id) as session:
+            session.execute(text(f"INSERT INTO {table.name} ({names}) VALUES ({marks})"), values)
+
+
+GUILD_TABLE_NAMES = [table.name for table in GUILD_TABLES]
+
+
+def seen(database, guild_id, table):
+    with database.transaction(guild_id) as session:
+        return set(session.scalars(text(f"SELECT guild_id FROM {table}")))
+
+
+@pytest.mark.parametrize("role", ["kovra_web", "kovra_bot"])
+def test_inside_one_guild_nothing_of_another_is_seen(connect, both_guilds_everywhere, say, role):
+    database = connect(role)
+
+    for table in GUILD_TABLE_NAMES:
+        assert seen(database, say.HARBOUR, table) == {say.HARBOUR}, table
+        assert seen(database, say.MEADOW, table) == {say.MEADOW}, table
+        assert seen(database, None, table) == set(), table
+
+
+def test_the_worker_sees_of_other_guilds_only_what_is_open_in_the_queue(connect, both_guilds_everywhere, owner, say):
+    database = connect("kovra_worker")
+    open_everywhere = seen(database, None, "action_requests")
+    with owner.transaction(say.MEADOW) as session:
+        session.execute(text("UPDATE action_requests SET state = 'done'"))
+
+    assert open_everywhere == {say.HARBOUR, say.MEADOW}
+    assert seen(database, None, "action_requests") == {say.HARBOUR}
+    for table in set(GUILD_TABLE_NAMES) - {"action_requests"}:
+        assert seen(database, say.HARBOUR, table) == {say.HARBOUR}, table
+        assert seen(database, None, table) == set(), table
+
+
+def test_the_worker_changes_only_what_belongs_to_the_guild_it_has_entered(connect, both_guilds_everywhere, row_of, say):
+    with connect("kovra_worker").transaction(say.HARBOUR) as session:
+        changed = session.execute(text("UPDATE action_requests SET state = 'executing' RETURNING guild_id")).all()
+
+    assert changed == [(say.HARBOUR,)]
+
+
+def test_the_owner_too_changes_only_what_belongs_to_the_guild_it_has_entered(owner, both_guilds_everywhere, say):
+    with owner.transaction(say.HARBOUR) as session:
+        changed = session.execute(text("UPDATE members SET nick = 'x' RETURNING guild_id")).all()
+
+    assert changed == [(say.HARBOUR,)]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_row_of_another_guild_cannot_be_written(connect, say, role):
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        with connect(role).transaction(say.HARBOUR) as session:
+            session.execute(
+                text("INSERT INTO guild_events (guild_id, seq, kind, facts, at) VALUES (:g, 1, 'x', '{}', now())"),
+                {"g": say.MEADOW},
+            )
+
+
+def test_every_guild_table_is_fenced_also_for_its_owner(owner):
+    fenced = text(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relrowsecurity AND relforcerowsecurity"
+        " AND relnamespace = current_schema()::regnamespace"
+    )
+    with owner.transaction(None) as session:
+        assert set(session.scalars(fenced)) == set(GUILD_TABLE_NAMES)
+
+
+def test_a_guild_does_not_stay_entered_on_a_pooled_connection(connect, both_guilds_everywhere, say):
+    database = connect("kovra_web", pool_size=1, max_overflow=0)
+    seen(database, say.HARBOUR, "members")
+
+    assert seen(database, None, "members") == set()
+
+
+def test_nobody_else_may_call_the_functions_that_look_across_guilds(owner):
+    public = text(
+        "SELECT proname FROM pg_proc WHERE proname LIKE 'kovra_%' AND prosecdef"
+        " AND has_function_privilege('public', oid, 'EXECUTE')"
+    )
+    all_of_them = text("SELECT count(*) FROM pg_proc WHERE proname LIKE 'kovra_%' AND prosecdef")
+    with owner.transaction(None) as session:
+        assert session.scalars(public).all() == []
+        assert session.scalars(all_of_them).one() == 3
