@@ -1,7 +1,8 @@
 """The sandbox: a small true Discord on loopback, to which real, unmodified clients connect.
 
 The state, pure: ``world`` what there is, ``seed`` and ``names`` the demo's guild, ``settlement`` others,
-``payloads`` and ``dressing`` all of it as Discord's JSON, ``permissions`` who may do what, ``errors`` Discord's refusals, ``snapshot`` it on disk.
+``payloads`` and ``dressing`` all of it as Discord's JSON, ``permissions`` who may do what,
+``errors`` Discord's refusals, ``snapshot`` it on disk.
 
 What happens: ``stage`` the world with its clock, listeners and ledger; ``deeds`` everything that can happen on it;
 ``effects`` the ledger, counted per request of Guard; ``interactions`` and ``commands`` people running commands;

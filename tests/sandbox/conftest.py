@@ -93,12 +93,12 @@ def description() -> Description | None:
 @contextmanager
 def _a_discord(description: Description | None, **options: Any) -> Iterator[Discord]:
     clock = options.pop("clock", time.time)
-    members = options.pop("members", 40)
+    port, world = options.pop("port", 0), options.pop("world", None)
 
     def make() -> Sandbox:
-        return Sandbox(lanternfall(clock, members=members), clock=clock, description=description, **options)
+        return Sandbox(world or lanternfall(clock, members=40), clock=clock, description=description, **options)
 
-    with hosted(make) as host:
+    with hosted(make, port) as host:
         yield Discord(host)
         conformance = host.sandbox.conformance
         assert conformance is None or host.call(lambda _: conformance.findings()) == []

@@ -7,6 +7,8 @@ from datetime import timedelta
 import discord
 import pytest
 
+from kovra.sandbox import snapshot
+
 
 def commands(bot: discord.Bot) -> None:
     """What the tests run: an answer at once, a deferred one that is edited, and one with choices while typing."""
@@ -325,6 +327,22 @@ def test_a_lost_connection_is_resumed_and_nothing_is_missing(small_discord, conn
     heard = [what.content for name, what in guard.heard if name == "message"]
     assert heard == [f"line {number}" for number in range(30)]
     assert small_discord.control("GET", "gateway")["resumed"] == 1
+
+
+def test_after_a_restart_of_discord_the_bot_starts_anew_by_itself(tmp_path, a_discord, connect, eventually):
+    state = tmp_path / "state.json"
+    with a_discord(state=state) as first:
+        guard = connect(first)
+        port = int(first.base_url.rsplit(":", 1)[1])
+        hall, speaker = str(first.channel("main-hall")), str(first.cast.plain[0])
+
+    kept = snapshot.load(state)
+    with a_discord(world=kept.world, port=port) as second:
+        eventually(lambda: guard.names().count("ready") == 2)
+        second.control("POST", "messages", {"user_id": speaker, "channel_id": hall, "content": "back again"})
+        eventually(lambda: "message" in guard.names())
+
+        assert dict(guard.heard)["message"].content == "back again"
 
 
 def test_a_request_to_reconnect_is_followed_and_a_lost_session_starts_anew(small_discord, connect, eventually):
