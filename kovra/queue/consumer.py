@@ -39,7 +39,8 @@ class QueueState:
         self.unsure: set[str] = set()  # prefixes where an answer was lost: the server may hold more for us than we know
         self.dues: dict[str, float] = {}  # prefix -> monotonic time of its next delayed message
         self.picks = 0  # entries fetched so far: every eighth favours bulk
-        self.turn = 0  # rounds of listening so far: rotates the shards
+        self.turn = 0  # rounds of listening so far: every eighth listens to bulk first
+        self.after = [0, 0]  # by priority: the shard whose turn it is, the one after that which rang last
         self.swept = 0  # where the slow look goes on
         self.looked_at = 0.0  # monotonic time of the last slow look
         self.beat_at = 0.0  # monotonic time of the last heartbeat
@@ -59,7 +60,7 @@ class LanesConsumer(Consumer):
         self.state = broker.state(queue_name)
         self.prefixes = [broker.keys.prefix(queue_name, shard) for shard in broker.serve]
         self.bells = [[f"{prefix}wake:{priority}" for prefix in self.prefixes] for priority in (0, 1)]
-        self.rung = {bell: prefix for row in self.bells for bell, prefix in zip(row, self.prefixes, strict=True)}
+        self.rung = {bell: (p, i) for p, row in enumerate(self.bells) for i, bell in enumerate(row)}
         self.own_bell = f"{self.prefixes[0]}bell:{broker.consumer_name}"
         self.bulk_slots = max(1, int(prefetch * broker.bulk_share))
         # Every shard is looked at once in a quarter of the heartbeat time-out.
@@ -147,14 +148,21 @@ class LanesConsumer(Consumer):
             answer = self.broker.client.blpop(self._bells(), timeout=max(0.001, min(naps)))
         finally:
             self.state.wants_room = False
-        return self.rung.get(answer[0].decode()) if answer else None
+        rung = self.rung.get(answer[0].decode()) if answer else None
+        if rung is None:
+            return None
+        priority, shard = rung
+        self.state.after[priority] = shard + 1
+        return self.prefixes[shard]
 
     def _bells(self) -> list[str]:
-        """Interactive bells before bulk ones (every eighth time behind), from another shard on each time."""
+        """Interactive bells before bulk ones (every eighth time behind), each beginning after the one that rang last.
+
+        BLPOP answers with the first that has a token, so the shards that ring take turns.
+        """
         state = self.state
         state.turn += 1
-        cut = state.turn % len(self.prefixes)
-        interactive, bulk = (row[cut:] + row[:cut] for row in self.bells)
+        interactive, bulk = (row[cut:] + row[:cut] for row, cut in zip(self.bells, state.after, strict=True))
         # Said before the room is reckoned, so that an ack in between rings.
         state.wants_room = True
         if self._bulk_room() <= 0:
