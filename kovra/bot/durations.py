@@ -9,7 +9,7 @@ from kovra.actions.request import MAX_MUTE
 from kovra.errors import Malformed
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_PART = re.compile(r"(\d{1,6})\s*([smhdw])[a-z]*[\s,]*")
+_PART = re.compile(r"(\d{1,6})\s*([smhdw])[a-z]*[\s,]*", re.ASCII)
 _LONGEST = timedelta(days=28)
 
 

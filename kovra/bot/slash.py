@@ -44,6 +44,7 @@ _ANSWER_ERRORS = (discord.DiscordException, aiohttp.ClientError, OSError, Timeou
 _ALREADY_ACKNOWLEDGED = 40060
 
 _STOPPING = "Guard is just restarting. Nothing was asked; try again in a few seconds."
+_NO_SERVER = "Moderating takes a server. Use this command in the one you mean."
 _NOT_HEARD = "Not queued: Kovra’s database does not answer. Nothing was done; try again in a moment."
 _BROKEN = (
     "Something went wrong inside Kovra, and it is not known whether this was queued. "
@@ -58,11 +59,10 @@ class Door:
     Args:
         submit: the one way in.
         outcomes: waits for the end of a request.
-        answerable_s: how long an answer may be edited.
     """
 
-    def __init__(self, *, submit: SubmitPort, outcomes: Outcomes, answerable_s: float = ANSWERABLE_S) -> None:
-        self._submit, self._outcomes, self._answerable_s = submit, outcomes, answerable_s
+    def __init__(self, *, submit: SubmitPort, outcomes: Outcomes) -> None:
+        self._submit, self._outcomes = submit, outcomes
         self._submitting = ThreadPoolExecutor(_SUBMIT_THREADS, "slash-submit")
         self._waiting = ThreadPoolExecutor(_WAIT_THREADS, "slash-wait")
         self._closing = False
@@ -98,8 +98,8 @@ class Door:
         self, action: Action, interaction: discord.Interaction, options: Mapping[str, Any]
     ) -> Receipt | None:
         """Submit, and answer at once: refused, or queued."""
-        if self._closing:
-            await _answer(interaction, _STOPPING)
+        if self._closing or interaction.guild_id is None:
+            await _answer(interaction, _STOPPING if self._closing else _NO_SERVER)
             return None
         try:
             request = request_of(action, interaction, options)
@@ -124,7 +124,7 @@ class Door:
 
     async def _follow(self, interaction: discord.Interaction, receipt: Receipt) -> None:
         """Edit the answer once the request has come to its end."""
-        give_up_at = time.monotonic() + self._answerable_s
+        give_up_at = time.monotonic() + ANSWERABLE_S
         status: RequestStatus | None = None
         while not self._closing and time.monotonic() < give_up_at:
             look_s = min(_LOOK_S, max(0.0, give_up_at - time.monotonic()))
@@ -137,7 +137,7 @@ class Door:
                 await _answer(interaction, words_of_outcome(status))
                 return
         if not self._closing:
-            await _answer(interaction, _STILL_RUNNING.format(minutes=round(self._answerable_s / 60)))
+            await _answer(interaction, _STILL_RUNNING.format(minutes=round(ANSWERABLE_S / 60)))
 
     def _look(self, receipt: Receipt, look_s: float) -> RequestStatus | None:
         return self._outcomes.wait(receipt.guild_id, receipt.request_id, look_s, _ended)

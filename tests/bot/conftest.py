@@ -119,13 +119,13 @@ class Asked:
         self.requests.append(request)
         if self.answer is not None:
             return self.answer(request)
-        return receipt_for(request)
+        return _receipt_for(request)
 
     def malformed(self, **facts: Any) -> None:
         self.malformed_attempts.append(facts)
 
 
-def receipt_for(request: ActionRequest, refusal: Refusal | None = None) -> Receipt:
+def _receipt_for(request: ActionRequest, refusal: Refusal | None = None) -> Receipt:
     """The receipt of a request: accepted, or rejected with this refusal."""
     return Receipt(
         request_id=request.request_id,
@@ -135,6 +135,12 @@ def receipt_for(request: ActionRequest, refusal: Refusal | None = None) -> Recei
         state=State.REJECTED if refusal else State.ACCEPTED,
         refusal=refusal,
     )
+
+
+@pytest.fixture
+def receipt_for() -> Callable[..., Receipt]:
+    """``receipt_for(request, refusal)`` is what submit gives back."""
+    return _receipt_for
 
 
 @dataclass
@@ -208,7 +214,8 @@ def start_bot(sandbox: Hosted, database: Database, submit: Asked, ends: Ends) ->
             "outcomes": ends,
             "identify_gap_s": 0.0,
             "ready_timeout_s": 0.2,
-            "pulse_s": 0.2,
+            # The sandbox takes 120 client events a minute, as Discord does.
+            "pulse_s": 0.6,
         }
         process, ready, failure = BotProcess(**(settings | options)), threading.Event(), []
 

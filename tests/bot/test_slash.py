@@ -1,0 +1,366 @@
+"""The door ``/mod``: commands of people in the sandbox, through real Pycord, to a request and back to an answer."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import pytest
+
+from kovra.actions.request import MAX_MUTE, Action, Refusal, RefusalKind, Source, State
+from kovra.bot import commands
+from kovra.errors import Conflict, DiscordLimited, Unavailable
+from kovra.ids import derived_request_id, snowflake_ms
+
+
+@dataclass
+class Known:
+    """What Discord was last told."""
+
+    kept: str | None = None
+
+    def digest(self) -> str | None:
+        return self.kept
+
+    def remember(self, digest: str) -> None:
+        self.kept = digest
+
+
+@pytest.fixture
+def registered(sandbox, rest):
+    """Discord knows Guard's commands, as after a release."""
+    commands.sync(rest, sandbox.call(lambda s: s.world.bot_id), Known())
+
+
+@pytest.fixture
+def moderator(sandbox) -> int:
+    return sandbox.call(lambda s: next(p.user_id for p in s.world.cast.people if p.rank == "Moderator"))
+
+
+@pytest.fixture
+def target(sandbox) -> int:
+    return sandbox.call(lambda s: s.world.cast.plain[0])
+
+
+@pytest.fixture
+def slash(control, registered, moderator):
+    """``slash("warn", user=…, reason=…)`` runs a command as the moderator and gives its id."""
+
+    def run(name: str, **options) -> int:
+        told = control("interactions", user_id=str(moderator), command=f"mod {name}", options=options)
+        return int(told["interaction_id"])
+
+    return run
+
+
+@pytest.fixture
+def answer(control):
+    """``answer(id)`` is what the moderator sees now."""
+    return lambda interaction_id: control(f"interactions/{interaction_id}")
+
+
+@pytest.fixture
+def says(answer, eventually):
+    """``says(id, text)`` waits until the answer begins so."""
+    return lambda interaction_id, text: eventually(
+        lambda: answer(interaction_id)["content"].startswith(text), f"{text!r}, but {answer(interaction_id)}"
+    )
+
+
+# What a command asks for
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "params", "reason"),
+    [
+        ("ban", {"reason": "raid", "delete_messages": 86400}, {"delete_window_s": 86400}, "raid"),
+        ("ban", {}, {"delete_window_s": 0}, ""),
+        ("kick", {"reason": "bye"}, {}, "bye"),
+        ("mute", {"duration": "1h30m"}, {"duration_s": 5400}, ""),
+        ("mute", {"duration": "28d", "reason": "long"}, {"duration_s": int(MAX_MUTE.total_seconds())}, "long"),
+        ("unmute", {}, {}, ""),
+        ("warn", {"reason": "be nice"}, {}, "be nice"),
+        ("note", {"reason": "seen before"}, {}, "seen before"),
+        ("unban", {"reason": "appeal"}, {}, "appeal"),
+    ],
+)
+def test_each_command_makes_the_canonical_request(
+    start_bot, slash, submit, target, moderator, sandbox, says, name, options, params, reason
+):
+    start_bot()
+
+    interaction_id = slash(name, user=str(target), **options)
+    says(interaction_id, f"Queued: {name} of ")
+
+    [request] = submit.requests
+    assert request.action is Action(name)
+    assert request.guild_id == sandbox.call(lambda s: s.world.cast.guild_id)
+    assert (request.target_id, request.moderator_id) == (target, moderator)
+    assert request.source is Source.DISCORD
+    assert (dict(request.params), request.reason) == (params, reason)
+    assert request.request_id == derived_request_id(snowflake_ms(interaction_id), "slash", interaction_id)
+    assert round(request.issued_at.timestamp() * 1000) == snowflake_ms(interaction_id)
+
+
+def test_someone_who_is_no_member_can_be_banned(start_bot, slash, submit, sandbox, says):
+    outsider = sandbox.call(lambda s: s.world.cast.outsider)
+    start_bot()
+
+    says(slash("ban", user=str(outsider)), "Queued")
+
+    assert [request.target_id for request in submit.requests] == [outsider]
+
+
+def test_an_interaction_that_comes_twice_asks_for_the_same_thing(start_bot, slash, submit, sandbox, target, eventually):
+    start_bot()
+    tell = sandbox.sandbox.stage.tell
+
+    def tell_twice(name, guild, build, channel=None):
+        payload = build()
+        tell(name, guild, lambda: payload, channel)
+        tell(name, guild, lambda: payload, channel)
+
+    sandbox.call(lambda s: setattr(s.stage, "tell", tell_twice))
+
+    slash("kick", user=str(target))
+    eventually(lambda: len(submit.requests) == 2)
+
+    first, second = submit.requests
+    assert first.request_id == second.request_id
+    assert first.fingerprint() == second.fingerprint()
+
+
+# What the moderator sees
+
+
+def test_the_answer_is_theirs_alone_and_ends_with_the_case(start_bot, slash, submit, ends, target, answer, says):
+    start_bot()
+
+    interaction_id = slash("warn", user=str(target), reason="be nice")
+    says(interaction_id, "Queued")
+    ends.end(submit.requests[0], State.DONE, case_no=42)
+    says(interaction_id, "Done · case #42 created")
+
+    seen = answer(interaction_id)
+    assert seen["ephemeral"]
+    assert [step["what"] for step in seen["history"]] == ["callback", "edit", "edit"]
+    # A name is shown as it is, whatever Discord would make of its letters.
+    assert "Spammer\\_9" in seen["content"]
+
+
+def test_the_case_is_shown_before_the_last_message_is_sent(start_bot, slash, submit, ends, target, says):
+    start_bot()
+
+    interaction_id = slash("kick", user=str(target))
+    says(interaction_id, "Queued")
+    ends.end(submit.requests[0], State.APPLIED, case_no=7)
+
+    says(interaction_id, "Done · case #7 created")
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence", "shown"),
+    [
+        (State.FAILED, "Discord refused the kick.", "Failed: Discord refused the kick."),
+        (State.DEAD, "Gave up after ten attempts.", "Failed: Gave up after ten attempts."),
+        (State.REJECTED, "You may not kick here.", "You may not kick here."),
+        (State.CANCELLED, "Idris cancelled it.", "Cancelled: Idris cancelled it."),
+        (State.EXPIRED, None, "Expired: the kick of Spammer"),
+    ],
+)
+def test_what_did_not_happen_is_said_with_its_reason(
+    start_bot, slash, submit, ends, target, says, state, sentence, shown
+):
+    start_bot()
+
+    interaction_id = slash("kick", user=str(target))
+    says(interaction_id, "Queued")
+    ends.end(submit.requests[0], state, sentence=sentence)
+
+    says(interaction_id, shown)
+
+
+def test_a_refusal_is_shown_as_it_is(start_bot, slash, submit, target, says, receipt_for):
+    no = Refusal(kind=RefusalKind.OUTRANKED, sentence="Tamsin is not below you.")
+    submit.answer = lambda request: receipt_for(request, no)
+    start_bot()
+
+    says(slash("ban", user=str(target)), "Tamsin is not below you.")
+
+
+def test_the_answer_is_promised_before_submit_has_ended(
+    start_bot, slash, submit, target, answer, eventually, says, receipt_for
+):
+    go = threading.Event()
+    submit.answer = lambda request: go.wait(30) and receipt_for(request)
+    start_bot()
+
+    interaction_id = slash("ban", user=str(target))
+    eventually(lambda: answer(interaction_id)["deferred"])
+    # Submit is still at work, so what keeps Discord's three seconds is the promise alone.
+    eventually(lambda: submit.requests)
+    assert answer(interaction_id)["loading"]
+    go.set()
+
+    says(interaction_id, "Queued")
+
+
+def test_one_slow_submit_holds_up_no_other(start_bot, slash, submit, sandbox, answer, says, receipt_for):
+    go, (first, second) = threading.Event(), sandbox.call(lambda s: s.world.cast.plain[:2])
+
+    def slow_for_first(request):
+        if request.target_id == first:
+            go.wait(30)
+        return receipt_for(request)
+
+    submit.answer = slow_for_first
+    start_bot()
+
+    held = slash("kick", user=str(first))
+    says(slash("kick", user=str(second)), "Queued")
+    assert answer(held)["content"] == ""
+    go.set()
+
+    says(held, "Queued")
+
+
+def test_an_outcome_that_takes_too_long_is_left_to_the_pages(start_bot, slash, target, says, monkeypatch):
+    monkeypatch.setattr("kovra.bot.slash.ANSWERABLE_S", 0.2)
+    start_bot()
+
+    says(slash("kick", user=str(target)), "Still queued")
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("duration", ["soon", "10", "10x", "-5m", "0m", "29d", "1h 30"])
+def test_a_duration_that_cannot_be_read_is_said_and_recorded(
+    start_bot, slash, submit, target, moderator, says, duration
+):
+    start_bot()
+
+    interaction_id = slash("mute", user=str(target), duration=duration)
+    says(interaction_id, "Not queued: ")
+
+    assert submit.requests == []
+    [attempt] = submit.malformed_attempts
+    assert attempt["moderator_id"] == moderator
+    assert attempt["source"] is Source.DISCORD
+    assert attempt["attempt"] == {"action": "mute", "user": str(target), "duration": duration, "reason": ""}
+    assert duration in attempt["sentence"]
+
+
+def test_an_id_that_is_none_is_said_and_recorded(start_bot, slash, submit, says):
+    start_bot()
+
+    says(slash("unban", user="that guy"), "Not queued: 'that guy' is not a Discord id")
+
+    assert submit.malformed_attempts[0]["attempt"]["user"] == "that guy"
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (Unavailable("away"), "Not queued: Kovra’s database does not answer. Nothing was done"),
+        (Conflict("This id was used for something else."), "Not queued: This id was used"),
+        (ZeroDivisionError(), "Something went wrong inside Kovra, and it is not known"),
+    ],
+    ids=["unavailable", "conflict", "a bug"],
+)
+def test_trouble_in_kovra_is_said_as_it_is(start_bot, slash, submit, target, says, error, shown):
+    def fail(request):
+        raise error
+
+    submit.answer = fail
+    start_bot()
+
+    says(slash("ban", user=str(target)), shown)
+
+
+def test_a_command_that_discord_has_given_up_on_asks_for_nothing(
+    start_bot, slash, submit, sandbox, target, says, eventually, asked
+):
+    # The moderator has seen it fail and will ask again; acting all the same would do it twice.
+    sandbox.call(
+        lambda s: s.faults.arm(
+            route="/interactions/{interaction_id}/{interaction_token}/callback", status=404, code=10062
+        )
+    )
+    start_bot()
+
+    slash("kick", user=str(target))
+    eventually(lambda: [line for line in asked("/callback") if line[2] == 404])
+    says(slash("kick", user=str(target)), "Queued")
+
+    assert len(submit.requests) == 1
+
+
+def test_while_guard_stops_nothing_is_asked(start_bot, slash, submit, target, says):
+    bot = start_bot()
+    bot.process._door._closing = True
+
+    says(slash("kick", user=str(target)), "Guard is just restarting")
+
+    assert submit.requests == []
+
+
+def test_stopping_lets_the_submit_at_work_answer(start_bot, slash, submit, target, says, eventually, receipt_for):
+    go = threading.Event()
+    submit.answer = lambda request: go.wait(30) and receipt_for(request)
+    bot = start_bot()
+    interaction_id = slash("kick", user=str(target))
+    eventually(lambda: submit.requests)
+
+    bot.process.stop()
+    go.set()
+    bot.thread.join(15)
+
+    says(interaction_id, "Queued")
+
+
+# Telling Discord
+
+
+def test_discord_is_told_once_and_again_only_after_a_change(sandbox, rest, asked):
+    application_id, known = sandbox.call(lambda s: s.world.bot_id), Known()
+
+    told = [commands.sync(rest, application_id, known) for _ in range(2)]
+    known.kept = "an older release"
+    told.append(commands.sync(rest, application_id, known))
+
+    assert told == [True, False, True]
+    assert [line[0] for line in asked("/commands")] == ["PUT", "PUT"]
+
+
+def test_commands_that_discord_did_not_take_are_not_remembered(sandbox, rest):
+    known = Known()
+    sandbox.call(
+        lambda s: s.faults.arm(
+            route="/applications/{application_id}/commands", status=429, extra={"retry_after": 60.0, "global": False}
+        )
+    )
+
+    with pytest.raises(DiscordLimited):
+        commands.sync(rest, sandbox.call(lambda s: s.world.bot_id), known)
+
+    assert known.kept is None
+
+
+def test_the_commands_look_as_discord_wants_them():
+    [group] = commands.payloads()
+
+    assert group["name"] == "mod"
+    assert {option["name"] for option in group["options"]} == {action.value for action in Action}
+    assert group["contexts"] == [0]
+    # Options that must be given come first.
+    for command in group["options"]:
+        required = [option["required"] for option in command["options"]]
+        assert required == sorted(required, reverse=True)
+    assert commands.digest(commands.payloads()) == commands.digest(commands.payloads())
+
+
+def test_starting_the_bot_tells_discord_nothing(start_bot, asked):
+    start_bot()
+
+    assert asked("/commands") == []
