@@ -45,20 +45,32 @@ def over_budget(
     """The refusal of a request whose moderator's budget is used up. The moderator must be locked."""
     if request.source not in BY_HAND:
         return None
-    limit = limits_of(session, request.guild_id, defaults).get(request.action)
+    given = budget_left(session, request.guild_id, request.moderator_id, request.action, defaults, now)
+    return budget.refusal(request.action, given) if given is not None and given.granted == 0 else None
+
+
+def budget_left(
+    session: Session,
+    guild_id: GuildId,
+    moderator_id: UserId,
+    action: Action,
+    defaults: Mapping[Action, int],
+    now: datetime,
+) -> budget.Grant | None:
+    """What one more action of this kind would be granted now; None for actions without a budget."""
+    limit = limits_of(session, guild_id, defaults).get(action)
     if limit is None:
         return None
     row = ActionRequests
     spent = (
         select(row.accepted_at)
         .where(
-            row.guild_id == request.guild_id,
-            row.moderator_id == request.moderator_id,
-            row.action == request.action.value,
+            row.guild_id == guild_id,
+            row.moderator_id == moderator_id,
+            row.action == action.value,
             row.accepted_at > now - budget.WINDOW,
             row.source.in_([source.value for source in BY_HAND]),
         )
         .order_by(row.accepted_at)
     )
-    given = budget.grant(limit, session.scalars(spent).all(), 1, now)
-    return budget.refusal(request.action, given) if given.granted == 0 else None
+    return budget.grant(limit, session.scalars(spent).all(), 1, now)

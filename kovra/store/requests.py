@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from kovra.actions.audit import AuditEntry, AuditKind
-from kovra.actions.budget import DEFAULT_LIMITS
+from kovra.actions.budget import DEFAULT_LIMITS, Grant
 from kovra.actions.envelope import Sealed
 from kovra.actions.ports import Requests as RequestsPort
 from kovra.actions.request import Action, ActionRequest, Receipt, Refusal, RefusalKind, Source, State
@@ -24,7 +24,7 @@ from kovra.errors import Conflict, Unavailable
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.ids import GuildId, UserId
 from kovra.store.audit import AuditLog
-from kovra.store.budgets import lock_moderator, over_budget
+from kovra.store.budgets import budget_left, lock_moderator, over_budget
 from kovra.store.database import Database
 from kovra.store.events import EventKind, append_event
 from kovra.store.guilds import GuildScope
@@ -119,6 +119,15 @@ class Requests(RequestsPort):
     def status(self, scope: GuildScope, request_id: UUID) -> RequestStatus | None:
         """Where a request of this guild stands; None when the guild has none of this id."""
         return self.progress(scope.guild_id, request_id)
+
+    def budget(self, scope: GuildScope, action: Action) -> Grant | None:
+        """What one more action of this kind would be granted to the viewer now; None where there is no budget.
+
+        For a page to show beforehand; what counts is decided again when the request is accepted.
+        """
+        with self._database.transaction(scope.guild_id) as session:
+            now = session.scalars(select(self._database.now())).one()
+            return budget_left(session, scope.guild_id, scope.viewer.user_id, action, self._limits, now)
 
     def _announce(self, session: Session, request: ActionRequest, refusal: Refusal | None) -> Receipt:
         """The event and the audit entry, after everything that may wait or fail: they hold the guild's counters."""

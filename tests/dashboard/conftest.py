@@ -205,8 +205,7 @@ class Site:
         case = ledger.finalise(claim, standing=standing, ends_at=None)
         ledger.intend_post(claim, ChannelId(500))
         posted = PostResult(status=PostStatus.SENT, channel_id=ChannelId(500), message_id=MessageId(501))
-        ledger.record_post(claim, posted)
-        ledger.finish(claim)
+        ledger.finish(claim, posted)
         return case.case_no
 
 

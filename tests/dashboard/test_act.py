@@ -261,3 +261,17 @@ def test_when_the_database_is_away_the_dialog_stays_with_its_id(site, cast, monk
     assert answer.status_code == 503
     assert request_id in answer.get_data(as_text=True)
     assert "Nothing was done" in visible_text(answer)
+
+
+def test_the_dialog_shows_the_budget_and_says_when_it_is_used_up(site, cast, owner):
+    who, path = site.signed_in(cast.moderator), f"/g/{cast.harbour}/act?target={cast.quillon}&action=warn"
+    who.ask(Action.WARN)
+
+    left = visible_text(who.fragment(path))
+    with owner.transaction(cast.harbour) as session:
+        one = text("INSERT INTO guild_settings (guild_id, budgets, changed_at) VALUES (:g, '{\"warn\": 1}', now())")
+        session.execute(one, {"g": cast.harbour})
+    used_up = visible_text(who.fragment(path))
+
+    assert "Your budget: 1 of 340 this hour" in left
+    assert "your warn budget is used up, 1 of 1 this hour" in used_up

@@ -11,7 +11,7 @@ from uuid import UUID
 from flask import Blueprint, Response, make_response, render_template, request
 from marshmallow import ValidationError
 
-from kovra.actions import rights
+from kovra.actions import budget, rights
 from kovra.actions.request import (
     MAX_MUTE,
     PARAMS,
@@ -378,11 +378,12 @@ def _checks(viewer: GuildScope, target: MemberCard, action: Action) -> list[Chec
     if action in GUARD_NEEDS:
         checks.append(Check(passed=True, text=f"Guard can {action} them"))
     if target.member:
-        checks.append(
-            Check(
-                passed=True, text="Below your role" if standing.owner_id != session().user_id else "You own this server"
-            )
-        )
+        owns = standing.owner_id == session().user_id
+        checks.append(Check(passed=True, text="You own this server" if owns else "Below your role"))
+    if (given := known.requests.budget(viewer, action)) is not None:
+        if given.granted == 0:
+            return [Check(passed=False, text=budget.refusal(action, given).sentence)]
+        checks.append(Check(passed=True, text=f"Your budget: {given.used} of {given.limit} this hour"))
     return checks
 
 
