@@ -61,7 +61,8 @@ def intent_of(name: str, *, in_guild: bool) -> int:
 
 def bot_may_hear(name: str, world: World, guild: Guild | None, channel: Channel | None, now: datetime) -> bool:
     """Whether the bot's own rights let it hear the event."""
-    if guild is None:
+    # A guild's end is told when the bot is out of it already.
+    if guild is None or name == "GUILD_DELETE":
         return True
     if world.bot_id not in guild.members:
         return False

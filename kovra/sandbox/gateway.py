@@ -52,6 +52,8 @@ DISPATCH, HEARTBEAT, IDENTIFY, PRESENCE, VOICE, RESUME, RECONNECT, MEMBERS, INVA
 )
 SOUNDBOARD = 31
 
+#: How long a client may take to answer a close, in seconds; a hung one must not hold up the stop.
+_GOODBYE_S = 2.0
 #: The lightest compression: on loopback, time is dearer than bytes.
 _LEVEL = 1
 
@@ -191,8 +193,7 @@ class Gateway:
 
     async def disconnect_all(self, code: int = 4000) -> None:
         """Close every socket; sessions stay resumable."""
-        for socket in list(self._sockets):
-            await socket.close(code)
+        await asyncio.gather(*(socket.close(code) for socket in list(self._sockets)))
 
     def ask_reconnect(self) -> None:
         """Send op 7 to every client."""
@@ -211,7 +212,7 @@ class Gateway:
 
     async def connect(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one connection until it ends."""
-        ws = web.WebSocketResponse(max_msg_size=1 << 20)
+        ws = web.WebSocketResponse(max_msg_size=1 << 20, timeout=_GOODBYE_S)
         await ws.prepare(request)
         if request.query.get("v", "10") != "10" or request.query.get("encoding", "json") != "json":
             await ws.close(code=4012)

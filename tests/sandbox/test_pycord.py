@@ -398,6 +398,16 @@ def test_a_further_guild_is_joined_and_known(small_discord, connect, eventually)
     assert [ban["reason"] for ban in bans] == ["elsewhere"]
 
 
+def test_a_bot_that_is_put_out_of_a_guild_is_told_and_can_come_back(small_discord, connect, eventually):
+    guard = connect(small_discord)
+    me = str(small_discord.world.bot_id)
+
+    small_discord.control("POST", "kicks", {"user_id": me})
+    eventually(lambda: guard.bot.guilds == [])
+    small_discord.control("POST", "join", {"user_id": me})
+    eventually(lambda: [guild.name for guild in guard.bot.guilds] == ["Lanternfall"])
+
+
 def test_without_the_members_intent_no_member_events_come(small_discord, connect, eventually):
     intents = discord.Intents.default()
     guard = connect(small_discord, intents=intents)

@@ -27,6 +27,9 @@ def leave(stage: Stage, guild: Guild, user_id: int) -> bool:
         return False
     stage.changed = True
     disconnect(stage, guild, user_id)
+    if user_id == stage.world.bot_id:
+        stage.tell("GUILD_DELETE", guild, lambda: {"id": str(guild.id)})
+        return True
     user = stage.world.users[user_id]
     stage.tell("GUILD_MEMBER_REMOVE", guild, lambda: {"guild_id": str(guild.id), "user": payloads.user(user)})
     return True
