@@ -114,9 +114,8 @@ class LanesConsumer(Consumer):
         if self._free() <= 0:
             self.state.freed.wait(min(self.timeout_s, self.nap_s))
             return None
-        prefix = self._listen()
-        if prefix is not None:
-            self._fetch(prefix)
+        if prefixes := self._listen():
+            self._fetch(prefixes)
         return self.state.cache.popleft() if self.state.cache else None
 
     def _free(self) -> int:
@@ -129,31 +128,43 @@ class LanesConsumer(Consumer):
     def _bulk_room(self) -> int:
         return self.bulk_slots - self.broker.holdings.count(self.queue_name)[BULK]
 
-    def _listen(self) -> str | None:
-        """Wait for work; the prefix where there may be some, or None when nothing rang."""
+    def _listen(self) -> list[str]:
+        """Wait for work; the prefixes where there may be some, at most one for each free slot."""
         solo = self.broker.holdings.solo
         if solo is not None:
-            return solo[1]
+            return [solo[1]]
         now = time.monotonic()
         for prefix, due in self.state.dues.items():
             if due <= now:
                 del self.state.dues[prefix]
-                return prefix
+                return [prefix]
         naps = [
             self.timeout_s,
             self.state.looked_at + self.nap_s - now,
             *(due - now for due in self.state.dues.values()),
         ]
+        bells = self._bells()
         try:
-            answer = self.broker.client.blpop(self._bells(), timeout=max(0.001, min(naps)))
+            answer = self.broker.client.blpop(bells, timeout=max(0.001, min(naps)))
         finally:
             self.state.wants_room = False
-        rung = self.rung.get(answer[0].decode()) if answer else None
-        if rung is None:
-            return None
-        priority, shard = rung
-        self.state.after[priority] = shard + 1
-        return self.prefixes[shard]
+        if answer is None:
+            return []
+        rung = [answer[0].decode()]
+        # Who took all free slots from one shard would let the others wait for its work.
+        others = [bell for bell in bells if bell not in rung and bell in self.rung]
+        if others and (more := self._free() - 1) > 0:
+            rung += [others[i] for i in self.broker.scripts.gather(others, more)]
+        return self._note_rung(rung)
+
+    def _note_rung(self, bells: list[str]) -> list[str]:
+        prefixes: dict[str, None] = {}
+        for bell in bells:
+            if bell in self.rung:
+                priority, shard = self.rung[bell]
+                self.state.after[priority] = shard + 1
+                prefixes[self.prefixes[shard]] = None
+        return list(prefixes)
 
     def _bells(self) -> list[str]:
         """Interactive bells before bulk ones (every eighth time behind), each beginning after the one that rang last.
@@ -170,26 +181,49 @@ class LanesConsumer(Consumer):
         state.wants_room = False
         return bulk + interactive if state.turn % self.broker.bulk_turn == 0 else interactive + bulk
 
-    def _fetch(self, prefix: str) -> None:
+    def _fetch(self, prefixes: list[str]) -> None:
+        """Fetch from the shards that rang, in one round trip; they share the free slots."""
         broker, state, asked_at = self.broker, self.state, time.monotonic()
-        if prefix in state.unsure:
+        for prefix in state.unsure.intersection(prefixes):
             self._resync(prefix)
-        before = broker.holdings.within(prefix)
-        state.unsure.add(prefix)
-        held, alive, due_ms, hold, *items = self._run(
-            "fetch", prefix, broker.consumer_name, self._free(), self._bulk_room(), int(broker.holdings.empty()),
-            broker.max_deliveries, state.picks, broker.bulk_turn, MAX_BYTES, broker.heartbeat_timeout_ms,
-            broker.lock_ttl_ms,
+        before = {prefix: broker.holdings.within(prefix) for prefix in prefixes}
+        alone = int(broker.holdings.empty() and len(prefixes) == 1)
+        calls = [(prefix, self._wish(free, room, alone)) for prefix, free, room in self._shares(prefixes)]
+        state.unsure.update(prefixes)
+        if len(calls) == 1:
+            answers = [self._run("fetch", calls[0][0], *calls[0][1])]
+        else:
+            answers = broker.scripts.run_each("fetch", calls, client=broker.client)
+        for (prefix, _), answer in zip(calls, answers, strict=True):
+            state.unsure.discard(prefix)
+            self._receive(prefix, answer, before[prefix], asked_at)
+
+    def _shares(self, prefixes: list[str]) -> list[tuple[str, int, int]]:
+        """How many slots, and how many of these for bulk, each shard may fill."""
+        free, room, n = self._free(), max(0, self._bulk_room()), len(prefixes)
+        return [(prefix, (free + n - 1 - i) // n, (room + n - 1 - i) // n) for i, prefix in enumerate(prefixes)]
+
+    def _wish(self, free: int, room: int, alone: int) -> tuple[object, ...]:
+        broker = self.broker
+        return (
+            broker.consumer_name, free, room, alone, broker.max_deliveries, self.state.picks, broker.bulk_turn,
+            MAX_BYTES, broker.heartbeat_timeout_ms, broker.lock_ttl_ms,
         )  # fmt: skip
-        state.unsure.discard(prefix)
-        state.picks += len(items)
+
+    def _receive(self, prefix: str, answer: list, before: list[Entry], asked_at: float) -> None:
+        broker = self.broker
+        held, alive, due_ms, hold, *items = answer
+        self.state.picks += len(items)
         if before and not alive:
             self._lose(before)
         broker.leases.renew(prefix, asked_at)
         self._note_due(prefix, due_ms, asked_at)
-        if hold:
-            broker.holdings.solo = broker.holdings.solo or (self.queue_name, prefix)
-        elif broker.holdings.solo == (self.queue_name, prefix):
+        mine = (self.queue_name, prefix)
+        if hold and broker.holdings.solo in (None, mine):
+            broker.holdings.solo = mine
+        elif hold:  # one suspect at a time in a process: let another take this one
+            self._run("finish", prefix, "leave", broker.consumer_name)
+        elif broker.holdings.solo == mine:
             broker.holdings.solo = None
             broker.stir()
         self._sort_out(prefix, [read_item(prefix, item) for item in items])
@@ -271,9 +305,9 @@ class LanesConsumer(Consumer):
         if not prefixes:
             return
         held = {prefix: self.broker.holdings.within(prefix) for prefix in prefixes}
-        answers = self.broker.scripts.run_each(
-            "beat", prefixes, self.broker.consumer_name, self.broker.heartbeat_timeout_ms, client=self.broker.client
-        )
+        words = (self.broker.consumer_name, self.broker.heartbeat_timeout_ms)
+        calls = [(prefix, words) for prefix in prefixes]
+        answers = self.broker.scripts.run_each("beat", calls, client=self.broker.client)
         for prefix, alive in zip(prefixes, answers, strict=True):
             if alive:
                 self.broker.leases.renew(prefix, now)
@@ -290,10 +324,9 @@ class LanesConsumer(Consumer):
         else:
             prefixes = [self.prefixes[(state.swept + i) % len(self.prefixes)] for i in range(self.slice)]
             state.swept = (state.swept + self.slice) % len(self.prefixes)
-        answers = broker.scripts.run_each(
-            "sweep", prefixes, broker.consumer_name, int(not state.booted), broker.heartbeat_timeout_ms,
-            broker.lock_ttl_ms, client=broker.client,
-        )  # fmt: skip
+        words = (broker.consumer_name, int(not state.booted), broker.heartbeat_timeout_ms, broker.lock_ttl_ms)
+        calls = [(prefix, words) for prefix in prefixes]
+        answers = broker.scripts.run_each("sweep", calls, client=broker.client)
         self.whole, state.booted = False, True
         for prefix, due_ms in zip(prefixes, answers, strict=True):
             self._note_due(prefix, due_ms, now)

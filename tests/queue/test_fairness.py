@@ -43,6 +43,17 @@ def test_a_burst_in_another_shard_delays_nobody_longer_than_a_slot(desk, take, t
     assert "b" in order[:2]
 
 
+def test_shards_that_ring_share_the_free_slots_of_a_worker(desk, take, take_all, texts):
+    broker = desk.broker(shards=64)
+    consumer = desk.consumer(broker, prefetch=4)
+    take_all(consumer)
+    for shard in (0, 3, 9, 40):
+        for _ in range(8):
+            broker.offer(desk.message(shard, lane=str(shard << 22)))
+
+    assert sorted(texts(take(consumer, 4))) == [0, 3, 9, 40]
+
+
 def test_lanes_take_turns(desk, take, texts):
     broker = desk.broker(in_flight=100)
     for lane in (A, B, C):

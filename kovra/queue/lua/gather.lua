@@ -1,0 +1,9 @@
+-- Take the tokens of further doorbells, in the order of KEYS. Stands alone: its keys lie in several shards.
+-- ARGV: how many at most
+-- Reply: which of KEYS rang, counted from 0
+local rung = {}
+for i, bell in ipairs(KEYS) do
+  if #rung >= tonumber(ARGV[1]) then break end
+  if redis.call('LPOP', bell) then rung[#rung + 1] = i - 1 end
+end
+return rung
