@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from kovra.actions.rights import Person, Standing
 from kovra.errors import DiscordError, Unavailable
 from kovra.guard.ports import Roster
 from kovra.ids import ChannelId, GuildId, UserId
 from kovra.store.mirror import MemberRow, RoleRow
+
+T = TypeVar("T")
 
 
 class Mirrored(Roster, Protocol):
@@ -28,17 +31,26 @@ class Asked(Protocol):
     def fetch_roles(self, guild_id: GuildId) -> Sequence[RoleRow]: ...
 
 
+#: How long the name and the log channel of a guild are remembered, and whether its gateway speaks, in seconds.
+REMEMBERED_S, HEARD_S = 5.0, 1.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class LiveRoster:
-    """The executor's roster. A silent gateway means a stale mirror, so moderator and target are then read over REST."""
+    """The executor's roster. A silent gateway means a stale mirror, so moderator and target are then read over REST.
+
+    Who may do what is never remembered; what changes once a year is, for a few seconds.
+    """
 
     mirror: Mirrored
     discord: Asked
+    monotonic: Callable[[], float] = time.monotonic
+    _memory: dict[tuple[str, GuildId], tuple[float, Any]] = field(default_factory=dict)
 
     def standing(self, guild_id: GuildId, moderator_id: UserId, target_id: UserId) -> Standing:
         """Raises Unavailable when neither the gateway nor Discord's REST answers: the request is then deferred."""
         known = self.mirror.standing(guild_id, moderator_id, target_id)
-        if not self.mirror.gateway_silent(guild_id):
+        if not self._remembered(self.mirror.gateway_silent, guild_id, HEARD_S):
             return known
         try:
             roles = self.discord.fetch_roles(guild_id)
@@ -51,10 +63,17 @@ class LiveRoster:
             raise Unavailable(f"neither the gateway nor Discord tells who is who: {error}") from error
 
     def guild_name(self, guild_id: GuildId) -> str:
-        return self.mirror.guild_name(guild_id)
+        return self._remembered(self.mirror.guild_name, guild_id, REMEMBERED_S)
 
     def log_channel(self, guild_id: GuildId) -> ChannelId | None:
-        return self.mirror.log_channel(guild_id)
+        return self._remembered(self.mirror.log_channel, guild_id, REMEMBERED_S)
+
+    def _remembered(self, ask: Callable[[GuildId], T], guild_id: GuildId, for_s: float) -> T:
+        now, key = self.monotonic(), (ask.__name__, guild_id)
+        kept = self._memory.get(key)
+        if kept is None or now - kept[0] >= for_s:
+            kept = self._memory[key] = (now, ask(guild_id))
+        return kept[1]
 
     def _now(self, person: Person, guild_id: GuildId, roles: Sequence[RoleRow]) -> Person:
         row = self.discord.fetch_member(guild_id, person.user_id)

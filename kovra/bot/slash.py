@@ -43,7 +43,15 @@ _ANSWER_ERRORS = (discord.DiscordException, aiohttp.ClientError, OSError, Timeou
 #: The same interaction came twice (Discord replays events after a broken connection); its request has the same id.
 _ALREADY_ACKNOWLEDGED = 40060
 
+#: Discord waited three seconds and has told the moderator that the command failed.
+_UNKNOWN_INTERACTION = 10062
+
+#: Pycord would go on for minutes with an answer that does not get through: limits for the promise and for an edit, in
+#: seconds.
+_PROMISE_S, _EDIT_S = 2.8, 30.0
+
 _STOPPING = "Guard is just restarting. Nothing was asked; try again in a few seconds."
+_NOT_PROMISED = "Discord did not take Guard’s answer in time. Nothing was asked; try again."
 _NO_SERVER = "Moderating takes a server. Use this command in the one you mean."
 _NOT_HEARD = "Not queued: Kovra’s database does not answer. Nothing was done; try again in a moment."
 _BROKEN = (
@@ -215,23 +223,27 @@ def _name_of(target: Any) -> str:
 
 
 async def _promise(interaction: discord.Interaction) -> bool:
-    """Promise an answer. False when Discord has given up on this interaction: the moderator saw it fail.
+    """Promise an answer. False when it may not have reached Discord in time: the moderator sees, or will see, it fail.
 
     Acting all the same would do it twice, because whoever sees a command fail asks again.
     """
     try:
-        await interaction.response.defer(ephemeral=True)
+        await asyncio.wait_for(interaction.response.defer(ephemeral=True), _PROMISE_S)
     except _ANSWER_ERRORS as error:
-        if getattr(error, "code", None) == _ALREADY_ACKNOWLEDGED:
+        code = getattr(error, "code", None)
+        if code == _ALREADY_ACKNOWLEDGED:
             return True
         log.warning("an interaction could not be answered in time, so nothing was asked: %r", error)
+        if code != _UNKNOWN_INTERACTION:
+            await _answer(interaction, _NOT_PROMISED)
         return False
     return True
 
 
 async def _answer(interaction: discord.Interaction, text: str) -> None:
     try:
-        await interaction.edit_original_response(content=text, allowed_mentions=discord.AllowedMentions.none())
+        edit = interaction.edit_original_response(content=text, allowed_mentions=discord.AllowedMentions.none())
+        await asyncio.wait_for(edit, _EDIT_S)
     except _ANSWER_ERRORS as error:
         # The request goes its way without it; Kovra's pages and the log channel show what becomes of it.
         log.warning("the answer to a slash command could not be edited: %r", error)

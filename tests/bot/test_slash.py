@@ -11,6 +11,7 @@ from kovra.actions.request import MAX_MUTE, Action, Refusal, RefusalKind, Source
 from kovra.bot import commands
 from kovra.errors import Conflict, DiscordLimited, Unavailable
 from kovra.ids import derived_request_id, snowflake_ms
+from kovra.sandbox.faults import When
 
 
 @dataclass
@@ -294,6 +295,21 @@ def test_a_command_that_discord_has_given_up_on_asks_for_nothing(
     says(slash("kick", user=str(target)), "Queued")
 
     assert len(submit.requests) == 1
+
+
+@pytest.mark.parametrize("trouble", [{"drop": True}, {"delay_ms": 20_000}], ids=["answer lost", "answer late"])
+def test_a_promise_that_may_not_have_arrived_asks_for_nothing_and_says_so(
+    start_bot, slash, submit, sandbox, target, says, trouble, eventually, asked
+):
+    callback = "/interactions/{interaction_id}/{interaction_token}/callback"
+    sandbox.call(lambda s: s.faults.arm(route=callback, when=When.AFTER, **trouble))
+    start_bot()
+
+    interaction_id = slash("kick", user=str(target))
+    eventually(lambda: asked("@original"))
+    if "drop" in trouble:
+        says(interaction_id, "Discord did not take Guard’s answer in time.")
+    assert submit.requests == []
 
 
 def test_while_guard_stops_nothing_is_asked(start_bot, slash, submit, target, says):
