@@ -181,12 +181,6 @@ def invalid_form(field: str, code: str, message: str) -> Refusal:
     return Refusal(400, 50035, "Invalid Form Body", errors=errors)
 
 
-def wrong_body(wanted: type) -> Refusal:
-    if wanted is list:
-        return invalid_form("_", "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
-    return invalid_form("_", "DICT_TYPE_CONVERT", "Only dictionaries may be used in a DictType")
-
-
 def too_long(field: str, most: int) -> Refusal:
     return invalid_form(field, "BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
 

@@ -24,6 +24,7 @@ from kovra.sandbox.gateway import Gateway
 from kovra.sandbox.interactions import Desk
 from kovra.sandbox.limits import Limits
 from kovra.sandbox.oauth import Authority, Grant
+from kovra.sandbox.rest import shapes
 from kovra.sandbox.rest.call import Call
 from kovra.sandbox.rest.routing import Access, Route
 from kovra.sandbox.stage import Stage
@@ -190,8 +191,7 @@ class Sandbox:
             headers = self.limits.take(route, params) if grant is None else {}
             reason = _reason_of(request)
             body, files = await self._read(request)
-            if body is not None and not isinstance(body, route.body):
-                raise errors.wrong_body(route.body)
+            shapes.check(body, route.body)
             fault = self.faults.strike(route, params) if self.faults.armed else None
             await self._wait(fault)
             if fault is not None and fault.when is When.BEFORE:

@@ -210,3 +210,34 @@ def test_a_broken_body_is_refused_and_not_a_crash(small_discord):
     assert refused(small_discord.rest("POST", path, data="{", headers=headers)) == (400, 50109)
     assert refused(small_discord.rest("POST", path, json=["x"])) == (400, 50035)
     assert refused(small_discord.rest("PATCH", "/channels/abc", json={})) == (400, 50035)
+
+
+@pytest.mark.parametrize("wrong", [5, "x", True, ["x"], {"a": 1}, -1, 1.5])
+@pytest.mark.parametrize(("method", "path", "field"), [
+    ("PATCH", "/guilds/{guild}/members/{user}", "roles"),
+    ("PATCH", "/guilds/{guild}/members/{user}", "communication_disabled_until"),
+    ("POST", "/guilds/{guild}/bulk-ban", "user_ids"),
+    ("PATCH", "/channels/{channel}", "permission_overwrites"),
+    ("PATCH", "/channels/{channel}", "rate_limit_per_user"),
+    ("POST", "/channels/{channel}/messages", "embeds"),
+    ("POST", "/channels/{channel}/messages", "message_reference"),
+    ("POST", "/channels/{channel}/messages/bulk-delete", "messages"),
+    ("POST", "/users/@me/channels", "recipient_id"),
+    ("PUT", "/applications/{bot}/commands", None),
+])  # fmt: skip
+def test_a_field_of_the_wrong_shape_is_refused_and_not_a_crash(small_discord, method, path, field, wrong):
+    place = {
+        "guild": small_discord.guild.id,
+        "user": small_discord.cast.plain[0],
+        "channel": small_discord.channel("main-hall"),
+        "bot": small_discord.world.bot_id,
+    }
+    body = [wrong] if field is None else {field: wrong}
+    # Five seconds of slow mode are fine.
+    fine = (field, wrong) == ("rate_limit_per_user", 5)
+    if field == "message_reference":
+        body["content"] = "x"
+
+    answer = small_discord.rest(method, path.format(**place), json=body)
+
+    assert answer.status_code == (200 if fine else 400)

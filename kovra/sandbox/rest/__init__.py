@@ -1,8 +1,10 @@
 """REST v10: the routes, split by subject.
 
-``routing`` the table and the router; ``call`` what a handler gets. Handlers: ``users`` (users, applications, DMs, the
-gateway's address), ``guilds`` (settings, incident actions), ``members``, ``bans``, ``roles``, ``channels``,
-``messages``, ``commands``, ``interactions`` (callbacks and follow-ups), ``audit``, ``automod``.
+``routing`` the table and the router; ``call`` what a handler gets; ``shapes`` what clients may send.
+
+Handlers: ``users`` (users, applications, DMs, the gateway's address), ``guilds`` (settings, incident actions),
+``members``, ``bans``, ``roles``, ``channels``, ``messages``, ``commands``, ``interactions`` (callbacks and follow-ups),
+``audit``, ``automod``.
 """
 
 from kovra.sandbox.rest import (

@@ -26,7 +26,7 @@ def rules(call: Call) -> list[dict[str, Any]]:
 def create_rule(call: Call) -> dict[str, Any]:
     guild = call.guild(permissions.MANAGE_GUILD)
     for key in ("name", "event_type", "trigger_type", "actions"):
-        if key not in call.body:
+        if call.body.get(key) is None:
             raise errors.required(key)
     most = MOST_KEYWORD_RULES if call.body["trigger_type"] == KEYWORD else 1
     if sum(r["trigger_type"] == call.body["trigger_type"] for r in guild.rules.values()) >= most:

@@ -112,7 +112,7 @@ def _overwrites(call: Call, guild: Guild, items: list[dict[str, Any]]) -> dict[i
 def _overwrite(call: Call, guild: Guild, channel: Channel | None, item: dict[str, Any]) -> Overwrite:
     """One overwrite of the body: the bot may allow or deny only what it holds itself."""
     overwrite = Overwrite(
-        id=snowflake("id", item["id"]),
+        id=snowflake("id", item.get("id")),
         type=whole_number("type", item.get("type") or 0),
         allow=whole_number("allow", item.get("allow") or 0),
         deny=whole_number("deny", item.get("deny") or 0),

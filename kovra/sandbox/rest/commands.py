@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kovra.sandbox import errors
-from kovra.sandbox.rest.call import Call
+from kovra.sandbox.rest.call import Call, whole_number
 from kovra.sandbox.rest.routing import Table
 from kovra.sandbox.world import World
 
@@ -27,10 +27,10 @@ def commands(call: Call) -> list[dict[str, Any]]:
 def replace_commands(call: Call) -> list[dict[str, Any]]:
     """Replace the whole set. A command of the same name and type keeps its id, as on Discord."""
     scope = _scope(call)
-    if sum(item.get("type", 1) == 1 for item in call.body) > MOST_CHAT_COMMANDS:
+    if sum(_kind(item) == 1 for item in call.body) > MOST_CHAT_COMMANDS:
         raise errors.Refusal(400, 30032, f"Maximum number of application commands reached ({MOST_CHAT_COMMANDS}).")
     before = {(c["name"], c["type"]): c for c in call.world.commands.get(scope, [])}
-    made = [_command(call, item, before.get((item.get("name"), item.get("type", 1)))) for item in call.body]
+    made = [_command(call, item, before.get((item.get("name"), _kind(item)))) for item in call.body]
     call.world.commands[scope] = made
     call.stage.changed = True
     return made
@@ -40,7 +40,7 @@ def replace_commands(call: Call) -> list[dict[str, Any]]:
 @table.on("POST", "/applications/{application_id}/guilds/{guild_id}/commands", status=201)
 def create_command(call: Call) -> dict[str, Any]:
     held = call.world.commands.setdefault(_scope(call), [])
-    same = [c for c in held if (c["name"], c["type"]) == (call.body.get("name"), call.body.get("type", 1))]
+    same = [c for c in held if (c["name"], c["type"]) == (call.body.get("name"), _kind(call.body))]
     made = _command(call, call.body, same[0] if same else None)
     call.world.commands[_scope(call)] = [c for c in held if c not in same] + [made]
     call.stage.changed = True
@@ -89,9 +89,17 @@ def _find(call: Call) -> dict[str, Any]:
     raise errors.unknown_command()
 
 
+def _kind(item: dict[str, Any]) -> int:
+    """The command's type: slash command, user menu or message menu."""
+    kind = whole_number("type", item.get("type") or 1)
+    if kind not in (1, 2, 3):
+        raise errors.invalid_form("type", "BASE_TYPE_CHOICES", "Value must be one of (1, 2, 3).")
+    return kind
+
+
 def _command(call: Call, item: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
     """A command as Discord gives it back."""
-    kind = item.get("type", 1)
+    kind = _kind(item)
     if not item.get("name"):
         raise errors.required("name")
     if kind == 1 and not item.get("description"):

@@ -49,14 +49,13 @@ def send(call: Call) -> dict[str, Any]:
     check_body(call.body, files=bool(call.files))
     if earlier := _sent_before(call):
         return payloads.message(earlier, call.world)
-    reply_to = (call.body.get("message_reference") or {}).get("message_id")
     message = deeds.post(
         call.stage,
         channel,
         call.bot_id,
         call.body,
         attachments=call.files,
-        reply_to=None if reply_to is None else snowflake("message_reference.message_id", reply_to),
+        reply_to=_reply_to(call),
     )
     if message.nonce is not None:
         call.world.remember_nonce(call.bot_id, str(message.nonce), message, call.stage.clock())
@@ -149,6 +148,15 @@ def _check_embed(embed: dict[str, Any], where: str) -> int:
         if len(text or "") > most:
             raise errors.too_long(f"{where}.{name}", most)
     return sum(len(text or "") for _, text, _ in parts)
+
+
+def _reply_to(call: Call) -> int | None:
+    reference = call.body.get("message_reference")
+    if reference is None:
+        return None
+    if "message_id" not in reference:
+        raise errors.required("message_reference.message_id")
+    return snowflake("message_reference.message_id", reference["message_id"])
 
 
 def _sent_before(call: Call) -> Message | None:

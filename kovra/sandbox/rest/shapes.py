@@ -1,0 +1,66 @@
+"""The shapes of what clients send: text where text belongs, lists where lists do. Discord refuses the rest.
+
+Numbers and ids are not here: Discord takes them as text too, and their readers (``call``) refuse what is neither.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kovra.sandbox import errors
+
+#: Field -> what it must be when it is not null; ``[dict]`` is a list of objects.
+_SHAPES: dict[str, type | list[type]] = {
+    **dict.fromkeys(("name", "nick", "content", "topic", "description"), str),
+    **dict.fromkeys(("hoist", "mentionable", "nsfw", "enabled", "enforce_nonce", "tts"), bool),
+    **dict.fromkeys(("roles", "messages", "user_ids", "exempt_roles", "exempt_channels"), list),
+    **dict.fromkeys(("embeds", "components", "permission_overwrites", "actions", "options"), [dict]),
+    **dict.fromkeys(("message_reference", "allowed_mentions", "trigger_metadata", "data"), dict),
+    "features": [str],
+}
+_CODES: dict[type, tuple[str, str]] = {
+    str: ("STRING_TYPE_CONVERT", "Could not interpret the value as string."),
+    bool: ("BOOLEAN_TYPE_CONVERT", "Must be either true or false."),
+    list: ("LIST_TYPE_CONVERT", "Only iterables may be used in a ListType"),
+    dict: ("DICT_TYPE_CONVERT", "Only dictionaries may be used in a DictType"),
+}
+
+
+def check(body: Any, kind: type) -> None:
+    """Refuse a body that is not of its route's kind, or has a field of another shape."""
+    if body is None:
+        return
+    if not isinstance(body, kind):
+        raise _refusal("_", kind)
+    if isinstance(body, dict):
+        _check_fields(body, "")
+        return
+    for at, item in enumerate(body):
+        if not isinstance(item, dict):
+            raise _refusal(str(at), dict)
+        _check_fields(item, f"{at}.")
+
+
+def _check_fields(fields: dict[str, Any], where: str) -> None:
+    for name in fields.keys() & _SHAPES.keys():
+        value, shape = fields[name], _SHAPES[name]
+        if value is None:
+            continue
+        if isinstance(shape, list):
+            _check_list(value, shape[0], where + name)
+        elif not isinstance(value, shape):
+            raise _refusal(where + name, shape)
+        elif name == "data":
+            _check_fields(value, where + "data.")
+
+
+def _check_list(value: Any, of: type, where: str) -> None:
+    if not isinstance(value, list):
+        raise _refusal(where, list)
+    for at, item in enumerate(value):
+        if not isinstance(item, of):
+            raise _refusal(f"{where}.{at}", of)
+
+
+def _refusal(where: str, kind: type) -> errors.Refusal:
+    return errors.invalid_form(where, *_CODES[kind])
