@@ -8,7 +8,7 @@ from typing import Protocol
 
 from kovra.actions.audit import AuditEntry
 from kovra.actions.envelope import Sealed
-from kovra.actions.request import ActionRequest, Receipt, Refusal
+from kovra.actions.request import Receipt, Refusal
 from kovra.actions.rights import Standing
 from kovra.ids import GuildId, UserId
 
@@ -30,17 +30,13 @@ class Roster(Protocol):
 class Requests(Protocol):
     """The queue of record."""
 
-    def receipt(self, request: ActionRequest) -> Receipt | None:
-        """What became of an earlier request with this id (``replay`` set), or None.
-
-        Raises Conflict when the id was used for another wish, in any guild.
-        """
-
     def accept(self, sealed: Sealed, refusal: Refusal | None) -> Receipt:
         """Keep a request in one transaction: budget, row, event and audit entry.
 
-        With a refusal, or when the budget or a running twin forbids it, the row is ``rejected``. Raises Unavailable;
-        then nothing was kept.
+        An earlier request with this id comes first: it is given back as it stands now (``replay`` set). With a
+        refusal, or when the budget or a running twin forbids it, the row is ``rejected``.
+
+        Raises Conflict when the id was used for another wish, in any guild, and Unavailable; then nothing was kept.
         """
 
     def mark_enqueued(self, receipt: Receipt) -> None:

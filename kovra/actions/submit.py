@@ -39,14 +39,12 @@ class Submit:
 
         Returns:
             The receipt: accepted, or rejected with its reason. Either is kept and audited in one transaction; asking
-            twice with one request_id returns the first.
+            twice with one request_id returns the first, whatever rights have become since.
 
         Raises:
             Conflict: the request_id was used for another wish.
             Unavailable: Postgres did not answer; nothing was accepted, and the same id may be asked again.
         """
-        if earlier := self.requests.receipt(request):
-            return earlier
         standing = self.roster.standing(request.guild_id, request.moderator_id, request.target_id)
         refusal = rights.check(request, standing)
         expires_at = self.clock.now() + LIFETIME_OF.get(request.action, LIFETIME)

@@ -97,22 +97,20 @@ class Execute:
         return None
 
     def _carry_on(self, claim: Claim) -> None:
-        case, told = claim.case, claim.notice
+        case, told, standing = claim.case, claim.notice, None
         if claim.state is State.EXECUTING:
-            case, told = self._act(claim)
+            standing = self._admit(claim)
+            case, told = self._act(claim, standing) if standing else (None, None)
             self.bulletin.ring(claim.guild_id)
         if case is None:
             return
         if told in (None, NoticeStatus.SENDING):
-            told = self.notices.tell_after(claim, self._standing(claim), case)
-        self.notices.post(claim, case, told)
+            told = self.notices.tell_after(claim, standing or self._standing(claim), case)
+        post = self.notices.post(claim, case, told)
         self.at("after_log_post")
-        self.ledger.finish(claim)
+        self.ledger.finish(claim, post)
 
-    def _act(self, claim: Claim) -> tuple[Case | None, NoticeStatus | None]:
-        standing = self._admit(claim)
-        if standing is None:
-            return None, None
+    def _act(self, claim: Claim, standing: rights.Standing) -> tuple[Case | None, NoticeStatus | None]:
         told = self.notices.tell_before(claim, standing)
         until = ends_at(claim.request, claim.now)
         if claim.request.action not in DEEDLESS and not self._do(claim, standing, until):

@@ -104,7 +104,7 @@ class Notices:
         """Send the DM of a mute or warn, which names its case."""
         if claim.request.action in TOLD_AFTER:
             return self._tell(claim, standing, case)
-        return claim.notice or self._no_notice(claim, NoticeStatus.NOT_NEEDED)
+        return claim.notice or NoticeStatus.NOT_NEEDED
 
     def _tell(self, claim: Claim, standing: Standing, case: Case | None) -> NoticeStatus:
         if claim.notice not in (None, NoticeStatus.SENDING):
@@ -122,28 +122,25 @@ class Notices:
         self.ledger.record_notice(claim, result)
         return result.status
 
-    def post(self, claim: Claim, case: Case, notice: NoticeStatus | None) -> PostStatus:
+    def post(self, claim: Claim, case: Case, notice: NoticeStatus | None) -> PostResult:
         """Post the case in the guild's log channel."""
-        if claim.post not in (None, PostStatus.SENDING):
-            return claim.post
         channel_id = self.roster.log_channel(claim.guild_id)
         if channel_id is None:
-            return self._record_post(claim, PostResult(status=PostStatus.NOT_NEEDED))
+            return PostResult(status=PostStatus.NOT_NEEDED)
         if claim.post_at and claim.now - claim.post_at > NONCE_TRUSTED:
-            return self._record_post(claim, PostResult(status=PostStatus.UNKNOWN, channel_id=channel_id))
+            return PostResult(status=PostStatus.UNKNOWN, channel_id=channel_id)
         self.ledger.intend_post(claim, channel_id)
         message = case_post(case, notice, f"{self.base_url}/g/{case.guild_id}/cases?case={case.case_no}")
         try:
             nonce = message_nonce(claim.request_id, "l")
             message_id = self.discord.send(channel_id, message, nonce=nonce)
-            result = PostResult(status=PostStatus.SENT, channel_id=channel_id, message_id=message_id)
         except DiscordRefused as error:
-            result = PostResult(status=PostStatus.REFUSED, code=error.code, channel_id=channel_id)
+            return PostResult(status=PostStatus.REFUSED, code=error.code, channel_id=channel_id)
         except (DiscordLimited, DiscordUnreached):
-            result = PostResult(status=PostStatus.REFUSED, channel_id=channel_id)
+            return PostResult(status=PostStatus.REFUSED, channel_id=channel_id)
         except DiscordUnknown:
-            result = PostResult(status=PostStatus.UNKNOWN, channel_id=channel_id)
-        return self._record_post(claim, result)
+            return PostResult(status=PostStatus.UNKNOWN, channel_id=channel_id)
+        return PostResult(status=PostStatus.SENT, channel_id=channel_id, message_id=message_id)
 
     def _send_notice(self, claim: Claim, text: str) -> NoticeResult:
         try:
@@ -161,10 +158,6 @@ class Notices:
     def _no_notice(self, claim: Claim, status: NoticeStatus) -> NoticeStatus:
         self.ledger.record_notice(claim, NoticeResult(status=status))
         return status
-
-    def _record_post(self, claim: Claim, result: PostResult) -> PostStatus:
-        self.ledger.record_post(claim, result)
-        return result.status
 
 
 def _plain(text: str) -> str:

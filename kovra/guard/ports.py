@@ -88,10 +88,8 @@ class Ledger(Protocol):
 
     def intend_post(self, claim: Claim, channel_id: ChannelId) -> None: ...
 
-    def record_post(self, claim: Claim, result: PostResult) -> None: ...
-
-    def finish(self, claim: Claim) -> None:
-        """State ``done``, event ``action.done``."""
+    def finish(self, claim: Claim, post: PostResult) -> None:
+        """What became of the post, state ``done``, event ``action.done``. Who was never told was not to be told."""
 
     def fail(self, claim: Claim, failure: Failure) -> None:
         """State ``failed`` (``dead`` when its attempts are used up), event ``action.failed``, audit entry."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import CTE, ColumnElement, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -22,7 +23,16 @@ from kovra.store.database import Database
 from kovra.store.tables import ActionRequests, GuildCounters, ModCases
 
 
-def keep_case(
+@dataclass(frozen=True, kw_only=True)
+class NewCase:
+    """A case that has its number and is not yet written. ``writes`` belong into the statement that ends finalise."""
+
+    case: Case
+    seq: int
+    writes: tuple[CTE, ...]
+
+
+def number_case(
     session: Session,
     key: bytes,
     request: ActionRequest,
@@ -30,8 +40,8 @@ def keep_case(
     row: ActionRequests,
     ends_at: datetime | None,
     now: ColumnElement[datetime],
-) -> tuple[Case, int]:
-    """Take the guild's next case number and write the case; gives the case and the number of its event.
+) -> NewCase:
+    """Take the guild's next case number and event number, and seal the case.
 
     A rollback gives both numbers back, so they have no gaps. The counters are held from here until commit.
     """
@@ -52,39 +62,16 @@ def keep_case(
     )
     digest = case_digest(case, dict(request.params))
     seal = chain(key, previous or GENESIS, digest)
-    facts = {
-        "request_id": case.request_id,
-        "action": case.action.value,
-        "target_id": case.target_id,
-        "target_name": case.target_name,
-        "moderator_id": case.moderator_id,
-        "moderator_name": case.moderator_name,
-        "source": case.source.value,
-        "reason": case.reason,
-        "params": dict(request.params),
-        "created_at": created_at,
-        "ends_at": ends_at,
-    }
     told = {
         "notice_status": row.notice_status,
         "notice_text": row.notice_text,
         "notice_code": row.notice_code,
         "notice_at": row.notice_done_at,
     }
-    session.execute(
-        insert(ModCases).values(
-            guild_id=case.guild_id,
-            case_no=case_no,
-            **facts,
-            **told,
-            digest=digest,
-            seal=seal,
-            state=State.APPLIED.value,
-        )
-    )
+    facts = asdict(case) | {"params": dict(request.params), "state": State.APPLIED.value}
+    kept = insert(ModCases).values(**facts, **told, digest=digest, seal=seal)
     head = update(GuildCounters).where(GuildCounters.guild_id == case.guild_id).values(case_seal=seal)
-    session.execute(head.execution_options(synchronize_session=False))
-    return case, seq
+    return NewCase(case=case, seq=seq, writes=(kept.cte("kept"), head.cte("sealed")))
 
 
 def record_on_case(session: Session, guild_id: GuildId, case_no: int, **facts: Any) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import URL, ColumnElement, Connection, DateTime, create_engine, func, literal, make_url, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
@@ -21,6 +22,8 @@ STATEMENT_TIMEOUT_MS = 5_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 5
+
+_ASK_CLOCK_EVERY_S = 10.0
 
 #: SQLSTATE of a write sent to a server that has become a standby (PostgreSQL, error codes, class 25).
 _READ_ONLY_SERVER = "25006"
@@ -92,6 +95,11 @@ class Database:
             )
             return engine.connect()
 
+    @property
+    def clocked(self) -> bool:
+        """Whether a test sets the time."""
+        return self._clock is not None
+
     def now(self) -> ColumnElement[datetime]:
         """The present moment as an SQL expression: PostgreSQL's clock, which all processes agree on."""
         if self._clock is None:
@@ -117,14 +125,23 @@ class Database:
 
 
 class PostgresClock(Clock):
-    """The one clock all processes agree on."""
+    """The one clock all processes agree on, to within the milliseconds of one question.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    PostgreSQL is asked every ten seconds; in between its answer is carried on by a clock that never jumps.
+    """
+
+    def __init__(self, database: Database, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._database, self._monotonic = database, monotonic
+        self._asked: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
-        with self._database.transaction(None) as session:
-            return session.scalars(select(self._database.now())).one()
+        """Raises Unavailable when PostgreSQL must be asked and does not answer."""
+        asked, here = self._asked, self._monotonic()
+        if asked is None or here - asked[1] > _ASK_CLOCK_EVERY_S or self._database.clocked:
+            with self._database.transaction(None) as session:
+                asked = (session.scalars(select(self._database.now())).one(), self._monotonic())
+            self._asked = asked
+        return asked[0] if self._database.clocked else asked[0] + timedelta(seconds=self._monotonic() - asked[1])
 
 
 def enter_guild(session: Session, guild_id: GuildId) -> None:

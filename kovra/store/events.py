@@ -10,7 +10,7 @@ from types import MappingProxyType
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
 from kovra.ids import GuildId
@@ -62,17 +62,15 @@ def append_event(session: Session, guild_id: GuildId, kind: EventKind, request_i
         .returning(GuildCounters.last_event)
     )
     seq = session.scalars(bump).one()
-    put_event(session, guild_id, seq, kind, request_id, facts)
+    session.execute(event_row(guild_id, seq, kind, request_id, facts))
     return seq
 
 
-def put_event(
-    session: Session, guild_id: GuildId, seq: int, kind: EventKind, request_id: UUID | None, facts: Facts
-) -> None:
-    """Write an event under a number that this transaction has taken."""
+def event_row(guild_id: GuildId, seq: int, kind: EventKind, request_id: UUID | None, facts: Facts) -> Insert:
+    """The statement that writes an event under a number that the transaction has taken."""
     row = {"guild_id": guild_id, "seq": seq, "kind": kind.value, "request_id": request_id, "facts": dict(facts)}
     # The moment is taken under the counters' lock: times rise with the numbers.
-    session.execute(insert(GuildEvents).values(**row, at=func.clock_timestamp()))
+    return insert(GuildEvents).values(**row, at=func.clock_timestamp())
 
 
 class Events:

@@ -27,9 +27,9 @@ from kovra.guard.ports import Ledger as LedgerPort
 from kovra.ids import ChannelId
 from kovra.store.audit import AuditLog
 from kovra.store.backlog import Backlog, Overdue
-from kovra.store.casebook import case_of, keep_case, record_on_case
+from kovra.store.casebook import case_of, number_case, record_on_case
 from kovra.store.database import Database
-from kovra.store.events import EventKind, append_event, put_event
+from kovra.store.events import EventKind, append_event, event_row
 from kovra.store.liveness import Liveness
 from kovra.store.requests import audit_entry, request_facts
 from kovra.store.tables import ActionRequests, ModCases
@@ -144,22 +144,20 @@ class Ledger(LedgerPort):
             found = session.execute(mine).one_or_none()
             if found is None:
                 raise ClaimLost(f"request {claim.request_id} is no longer ours")
-            kept, seq = keep_case(
-                session, self._audit_key, claim.request, standing, found[0], ends_at, self._database.now()
-            )
-            facts = request_facts(claim.request, State.APPLIED) | {"case_no": kept.case_no}
-            put_event(session, claim.guild_id, seq, EventKind.CASE_CREATED, claim.request_id, facts)
-            self._write(
-                session,
-                claim,
-                (State.EXECUTING,),
+            row_now, began = found
+            new = number_case(session, self._audit_key, claim.request, standing, row_now, ends_at, self._database.now())
+            facts = request_facts(claim.request, State.APPLIED) | {"case_no": new.case.case_no}
+            told = event_row(claim.guild_id, new.seq, EventKind.CASE_CREATED, claim.request_id, facts)
+            applied = update(row).where(*_fence(claim, (State.EXECUTING,)))
+            applied = applied.values(
                 state=State.APPLIED.value,
-                case_no=kept.case_no,
-                checked_at=func.coalesce(row.checked_at, found[1]),
-                effect_done_at=sql_case((row.effect_at.is_not(None), found[1]), else_=None),
-                applied_at=kept.created_at,
+                case_no=new.case.case_no,
+                checked_at=func.coalesce(row.checked_at, began),
+                effect_done_at=sql_case((row.effect_at.is_not(None), began), else_=None),
+                applied_at=new.case.created_at,
             )
-            return kept
+            _run(session, applied.add_cte(*new.writes, told.cte("told")))
+            return new.case
 
     def intend_post(self, claim: Claim, channel_id: ChannelId) -> None:
         """Commit that the post in the log channel is about to be sent."""
@@ -174,29 +172,25 @@ class Ledger(LedgerPort):
                 post_at=moment,
             )
 
-    def record_post(self, claim: Claim, result: PostResult) -> None:
-        """What became of the post in the log channel."""
-        facts = {
-            "post_status": result.status.value,
-            "post_code": result.code,
-            "post_channel_id": result.channel_id,
-            "post_message_id": result.message_id,
+    def finish(self, claim: Claim, post: PostResult) -> None:
+        """What became of the post in the log channel; nothing is left to do for this request."""
+        row, now = ActionRequests, self._database.now()
+        posted = {
+            "post_status": post.status.value,
+            "post_code": post.code,
+            "post_channel_id": post.channel_id,
+            "post_message_id": post.message_id,
         }
+        told = func.coalesce(row.notice_status, NoticeStatus.NOT_NEEDED.value)
+        done_at = sql_case((row.post_at.is_not(None), now), else_=None)
         with self._database.transaction(claim.guild_id) as session:
-            case_no = self._write(session, claim, (State.APPLIED,), **facts, post_done_at=self._database.now())
+            end = {**posted, "notice_status": told, "post_done_at": done_at}
+            case_no = self._end(session, claim, (State.APPLIED,), State.DONE, **end)
+            notice = session.scalars(select(row.notice_status).where(row.request_id == claim.request_id)).one()
             if case_no is not None:
-                record_on_case(session, claim.guild_id, case_no, **facts)
-
-    def finish(self, claim: Claim) -> None:
-        """The request is done: nothing is left to do for it."""
-        row = ActionRequests
-        told = select(row.notice_status).where(row.request_id == claim.request_id)
-        with self._database.transaction(claim.guild_id) as session:
-            case_no = self._end(session, claim, (State.APPLIED,), State.DONE)
-            if case_no is not None:
-                record_on_case(session, claim.guild_id, case_no, state=State.DONE.value)
-            more = {"case_no": case_no, "notice": session.scalars(told).one()}
-            self._tell(session, EventKind.ACTION_DONE, claim.request, State.DONE, **more)
+                on_case = {**posted, "notice_status": notice, "state": State.DONE.value}
+                record_on_case(session, claim.guild_id, case_no, **on_case)
+            self._tell(session, EventKind.ACTION_DONE, claim.request, State.DONE, case_no=case_no, notice=notice)
 
     def fail(self, claim: Claim, failure: Failure) -> None:
         """The request ends without a case: ``failed``, or ``dead`` when its attempts are used up."""

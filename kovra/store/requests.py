@@ -85,7 +85,8 @@ class Requests(RequestsPort):
         request = sealed.request
         with self._database.transaction(request.guild_id) as session:
             lock_moderator(session, request.guild_id, request.moderator_id)
-            if earlier := _earlier(session, request):
+            # An id of another guild is not looked for: the insert would find it.
+            if earlier := _earlier(session, request, anywhere=False):
                 return earlier
             now = session.scalars(select(self._database.now())).one()
             refusal = refusal or over_budget(session, request, self._limits, now)
@@ -179,9 +180,12 @@ def audit_entry(kind: AuditKind, request: ActionRequest, refusal: Refusal | None
     return AuditEntry(guild_id=request.guild_id, kind=kind, actor_id=request.moderator_id, facts=facts)
 
 
-def _earlier(session: Session, request: ActionRequest) -> Receipt | None:
+def _earlier(session: Session, request: ActionRequest, *, anywhere: bool = True) -> Receipt | None:
+    """The earlier request of this id, in this guild or (which is only ever a Conflict) ``anywhere``."""
     row = session.get(ActionRequests, request.request_id, populate_existing=True)
     if row is None:
+        if not anywhere:
+            return None
         # Row-level security hides the rows of other guilds; that an id is taken there is all that is told.
         taken = text("SELECT kovra_request_taken(:id)").bindparams(
             bindparam("id", request.request_id, type_=UuidType())

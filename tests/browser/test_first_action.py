@@ -46,7 +46,7 @@ def test_ban_travels_from_one_page_to_another(path, open_as):
 
     his.locator(f"#case-{number} a.rowlink").click()
     trace = his.locator("ol.trace")
-    for step in ("Requested", "Waited in queue", "Signature checked", "Discord answered", "Case written"):
+    for step in ("Requested", "Waited in queue", "Signature", "Discord answered", "Case written"):
         expect(trace).to_contain_text(step)
     expect(his).to_have_url(re.compile(rf"case={number}"))
 

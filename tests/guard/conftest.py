@@ -188,11 +188,9 @@ class World:
     def intend_post(self, claim: Claim, channel_id: ChannelId) -> None:
         self._write("intend_post", claim, post="sending", post_at=claim.post_at or self.now)
 
-    def record_post(self, claim: Claim, result: Any) -> None:
-        self._write("record_post", claim, post=result.status)
-
-    def finish(self, claim: Claim) -> None:
-        self._write("finish", claim, state=State.DONE)
+    def finish(self, claim: Claim, post: Any) -> None:
+        told = self.rows[claim.request_id].notice or "not_needed"
+        self._write("finish", claim, state=State.DONE, post=post.status, notice=told)
 
     def reject(self, claim: Claim, refusal: Any) -> None:
         self._write("reject", claim, state=State.REJECTED, end=refusal)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import psycopg2
 import pytest
 from sqlalchemy import text
 
@@ -19,8 +20,9 @@ from kovra.actions.rights import Permission, Standing
 from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostStatus
 from kovra.guard.claim import Claim
 from kovra.ids import ChannelId, GuildId, RoleId, UserId, new_request_id
+from kovra.launcher.postgres import SUPERUSER, EmbeddedPostgres
 from kovra.store.audit import AuditLog
-from kovra.store.database import Database
+from kovra.store.database import Database, sqlalchemy_url
 from kovra.store.guilds import Guilds, GuildScope
 from kovra.store.ledger import Ledger
 from kovra.store.liveness import Liveness, new_claim_key
@@ -72,18 +74,26 @@ def migrated_url(new_database: Callable[..., str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def _owner(migrated_url: str) -> Iterator[Database]:
-    owner = Database(migrated_url, role=None, pool_size=1)
-    yield owner
-    owner.dispose()
+def empty(migrated_url: str, postgres_server: EmbeddedPostgres) -> Iterator[Callable[[], None]]:
+    """``empty()`` removes every row. As the superuser, whom row-level security does not stop."""
+    name = sqlalchemy_url(migrated_url).database
+    line = psycopg2.connect(postgres_server.url_of(str(name), SUPERUSER))
+    line.autocommit = True
+    # DELETE, not TRUNCATE: of tables with a handful of rows it takes a tenth of the time.
+    statement = "; ".join(f"DELETE FROM {table.name}" for table in Base.metadata.sorted_tables)
+
+    def run() -> None:
+        with line.cursor() as cursor:
+            cursor.execute(statement)
+
+    yield run
+    line.close()
 
 
 @pytest.fixture
-def url(migrated_url: str, _owner: Database) -> str:
+def url(migrated_url: str, empty: Callable[[], None]) -> str:
     """The owner's address of an empty, migrated database."""
-    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
-    with _owner.transaction(None) as session:
-        session.execute(text(f"TRUNCATE {tables}"))
+    empty()
     return migrated_url
 
 
@@ -264,8 +274,7 @@ class Worker:
         )
         case = self.apply(claim, ends_at)
         self.ledger.intend_post(claim, MOD_LOG)
-        self.ledger.record_post(claim, PostResult(status=PostStatus.SENT, channel_id=MOD_LOG, message_id=9))
-        self.ledger.finish(claim)
+        self.ledger.finish(claim, PostResult(status=PostStatus.SENT, channel_id=MOD_LOG, message_id=9))
         return case
 
 

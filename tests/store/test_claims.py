@@ -96,7 +96,7 @@ def test_what_has_reached_its_end_is_never_claimed_again(accept, guard, new_work
     claim = guard.take(kept)
     if end == "finish":
         guard.apply(claim)
-        guard.ledger.finish(claim)
+        guard.ledger.finish(claim, PostResult(status=PostStatus.NOT_NEEDED))
     elif end == "fail":
         guard.ledger.fail(claim, A_FAILURE)
     elif end == "reject":
@@ -154,8 +154,7 @@ def writes(worker, claim, say):
         "intend_effect": lambda: ledger.intend_effect(claim, {}),
         "finalise": lambda: ledger.finalise(claim, standing=worker.standing(claim.request), ends_at=None),
         "intend_post": lambda: ledger.intend_post(claim, say.MOD_LOG),
-        "record_post": lambda: ledger.record_post(claim, PostResult(status=PostStatus.SENT)),
-        "finish": lambda: ledger.finish(claim),
+        "finish": lambda: ledger.finish(claim, PostResult(status=PostStatus.SENT)),
         "fail": lambda: ledger.fail(claim, A_FAILURE),
         "reject": lambda: ledger.reject(claim, say.refusal),
         "expire": lambda: ledger.expire(claim),
@@ -164,7 +163,7 @@ def writes(worker, claim, say):
 
 
 WRITES = [
-    *("intend_notice", "record_notice", "intend_effect", "finalise", "intend_post", "record_post", "finish"),
+    *("intend_notice", "record_notice", "intend_effect", "finalise", "intend_post", "finish"),
     *("fail", "reject", "expire", "give_back"),
 ]
 
