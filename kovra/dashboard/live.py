@@ -29,6 +29,9 @@ RETRY_MS = 2_000
 #: Streams that began together must not all come back together.
 JITTER = 0.2
 
+#: Browsers hide comments from scripts; a beat is an event, so that a page notices a line that died without a word.
+BEAT = b"event: beat\ndata: {}\n\n"
+
 live = Blueprint("live", __name__)
 
 
@@ -101,6 +104,6 @@ def _frames(
             if frame is not None:
                 yield frame
             elif not stream.closed:
-                yield comment()
+                yield BEAT
     finally:
         leave()

@@ -44,7 +44,7 @@ class Stream:
         found = []
         for block in self.text.split("\n\n"):
             fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and line[0] != ":")
-            if "event" in fields:
+            if "event" in fields and fields["event"] != "beat":
                 found.append((int(fields.get("id", 0)), fields["event"], json.loads(fields["data"])))
         return found
 
@@ -121,7 +121,7 @@ def test_the_stream_is_never_stored_nor_held_back(site, cast, listen):
 def test_it_beats_while_nothing_happens(site, cast, listen):
     stream = listen(site.signed_in(cast.admin), cast.harbour)
 
-    stream.until(lambda s: s.text.count(": \n\n") >= 3)
+    stream.until(lambda s: s.text.count("event: beat\ndata: {}\n\n") >= 3)
     assert stream.text.startswith("retry: 2000\n\n")
 
 

@@ -1,4 +1,5 @@
 // Everything a page does by itself. Each module looks for its own part of the page and does nothing without it.
+import "./again.js";
 import "./theme.js";
 import "./dialog.js";
 import "./toast.js";

@@ -7,6 +7,7 @@ const NUMBERED = [
 const HINTS = ["member.joined", "member.left", "member.updated"];
 const KEPT = 300;                       // events a leader can repeat to a tab that opened a moment ago
 const PATIENCE = { say: 3000, banner: 15000 };
+const SILENCE = 40000;                  // the server beats every 15 s; longer silence is a line that died unnoticed
 
 const body = document.body;
 const guild = body.dataset.guild;
@@ -19,6 +20,7 @@ let leading = false;
 let source = null;
 let wait = 1000;
 let retry = 0;
+let heardAt = Date.now();
 
 export function listen() {
   channel?.addEventListener("message", ({ data }) => receive(data));
@@ -32,6 +34,9 @@ export function listen() {
     if (event.target.closest("[data-reconnect]")) leading ? open() : channel?.postMessage({ type: "reconnect" });
   });
   addEventListener("online", () => { if (leading) open(); });
+  setInterval(() => {
+    if (leading && current !== "revoked" && Date.now() - heardAt > SILENCE) { tell("wait"); open(); }
+  }, 5000);
 }
 
 function lead() {
@@ -43,8 +48,10 @@ function lead() {
 function open() {
   clearTimeout(retry);
   source?.close();
+  heardAt = Date.now();
   source = new EventSource(`/g/${guild}/live?since=${last}`);
-  source.addEventListener("open", () => { wait = 1000; tell("live"); });
+  source.addEventListener("open", () => { wait = 1000; heardAt = Date.now(); tell("live"); });
+  source.addEventListener("beat", () => { heardAt = Date.now(); });
   source.addEventListener("error", () => {
     tell("wait");
     // The browser reconnects by itself after a cut, but not after an answer it does not like.
@@ -57,6 +64,7 @@ function open() {
 }
 
 function hear(kind, id, data) {
+  heardAt = Date.now();
   if (id && kind !== "resync") { recent.push({ kind, id, data }); if (recent.length > KEPT) floor = recent.shift().id; }
   channel?.postMessage({ type: "event", kind, id, data });
   show(kind, id, data);

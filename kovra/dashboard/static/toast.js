@@ -1,5 +1,6 @@
 // One toast per request, changed in place until the request has ended. It looks again when the stream names its
 // request, and once by itself when no event came within three seconds.
+import { isLive } from "./again.js";
 import { openCase } from "./sheet.js";
 
 const box = document.getElementById("toasts");
@@ -61,7 +62,7 @@ if (box) {
 
 function unreached(element) {
   // The request never got an answer. Nothing typed is lost; the same form may be sent again with the same id.
-  if (element?.closest?.(".toast")) return;
+  if (isLive(element)) return;
   const toast = document.createElement("div");
   toast.className = "toast fail";
   toast.id = "toast-problem";

@@ -1,0 +1,88 @@
+"""One request as a toast: from queued to its end, always in words that are true at that moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from kovra.actions.request import Receipt, State
+from kovra.dashboard import wording
+from kovra.guard.case import NoticeStatus
+from kovra.store.requests import RequestStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toast:
+    """One request as a toast. ``kind`` is ``done``, ``held`` or ``fail``; an ``open`` one is looked at again."""
+
+    request_id: UUID
+    title: str
+    text: str
+    kind: str = ""
+    icon: str = "check"
+    case_no: int | None = None
+    open: bool = False
+
+
+def of_receipt(receipt: Receipt, target_name: str) -> Toast:
+    """The toast of a request that was accepted a moment ago."""
+    what = f"{wording.action_label(receipt.action)} · {wording.plain(target_name)}"
+    return Toast(request_id=receipt.request_id, title="Queued", text=what, open=True)
+
+
+def of_status(found: RequestStatus) -> Toast:
+    """The toast of a request as it stands."""
+    label, name = wording.action_label(found.action), wording.plain(found.target_name)
+    what = f"{label} · {name}"
+    if found.state in (State.ACCEPTED, State.EXECUTING):
+        title = "Queued" if found.state is State.ACCEPTED else "Running"
+        if found.state is State.ACCEPTED and found.due_at is not None:
+            title, what = "Queued, waiting", f"{what} · tried again soon"
+        return Toast(request_id=found.request_id, title=title, text=what, open=True)
+    if found.state is State.APPLIED:
+        title = f"Case #{found.case_no} created"
+        return Toast(
+            request_id=found.request_id,
+            title=title,
+            text=f"{what} · messages on their way",
+            case_no=found.case_no,
+            open=True,
+        )
+    if found.state is State.DONE:
+        return _done(found, what)
+    titles = {
+        State.REJECTED: "Not done",
+        State.FAILED: f"{label} failed",
+        State.DEAD: f"{label} failed",
+        State.CANCELLED: f"{label} cancelled",
+        State.EXPIRED: f"{label} expired",
+    }
+    fallback = "It waited too long and is no longer wanted. Nothing was done." if found.state is State.EXPIRED else what
+    return Toast(
+        request_id=found.request_id,
+        title=f"{titles[found.state]} · {name}",
+        text=found.sentence or fallback,
+        kind="fail",
+        icon="x",
+        case_no=found.case_no,
+    )
+
+
+def _done(found: RequestStatus, what: str) -> Toast:
+    lost = found.notice in (NoticeStatus.REFUSED, NoticeStatus.SKIPPED, NoticeStatus.UNKNOWN)
+    took = ""
+    if found.accepted_at and found.done_at:
+        milliseconds = (found.done_at - found.accepted_at).total_seconds() * 1000
+        took = f" · {milliseconds:,.0f} ms" if milliseconds < 10_000 else f" · {milliseconds / 1000:,.1f} s"
+    if not lost:
+        title = f"Done · case #{found.case_no} created"
+        return Toast(request_id=found.request_id, title=title, text=what + took, kind="done", case_no=found.case_no)
+    sentence = wording.notice_sentence(found.action, found.notice, found.notice_code)
+    return Toast(
+        request_id=found.request_id,
+        title=f"Done · case #{found.case_no} created, DM {wording.notice_label(found.notice).lower()}",
+        text=sentence,
+        kind="held",
+        icon="mailx",
+        case_no=found.case_no,
+    )
