@@ -159,7 +159,7 @@ class Desk:
                 "id": str(interaction.id),
                 "type": interaction.type,
                 "response_message_loading": kind == DEFER,
-                "response_message_ephemeral": bool((data.get("flags") or 0) & deeds.EPHEMERAL),
+                "response_message_ephemeral": bool(int(data.get("flags") or 0) & deeds.EPHEMERAL),
             }
         }
         if kind == UPDATE and interaction.message is not None:
@@ -222,7 +222,7 @@ class Desk:
 
     def _say(self, interaction: Interaction, data: dict[str, Any], *, loading: bool) -> Message:
         stage = self._stage
-        flags = (data.get("flags") or 0) | (deeds.LOADING if loading else 0)
+        flags = int(data.get("flags") or 0) | (deeds.LOADING if loading else 0)
         hidden = interaction.user_id if flags & deeds.EPHEMERAL else None
         channel = stage.world.channels[interaction.channel_id]
         body = {**data, "flags": flags}

@@ -43,7 +43,7 @@ def post(stage: Stage, channel: Channel, author_id: int, body: dict[str, Any], *
         sent_at=stage.now(),
         embeds=dressing.embeds(body.get("embeds")),
         components=dressing.components(body.get("components")),
-        flags=body.get("flags") or 0,
+        flags=int(body.get("flags") or 0),
         nonce=body.get("nonce"),
         **more,
     )

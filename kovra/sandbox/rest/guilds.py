@@ -13,6 +13,8 @@ from kovra.sandbox.stage import change
 
 table = Table()
 
+#: The highest verification level.
+HIGHEST_LEVEL = 4
 #: The longest pause of invites or DMs, and a little slack for clocks that differ.
 MOST_PAUSE = timedelta(hours=24, seconds=5)
 
@@ -31,9 +33,11 @@ def edit_guild(call: Call) -> dict[str, Any]:
     found = call.guild(permissions.MANAGE_GUILD)
     changes = []
     for key in ("name", "features", "verification_level"):
-        if key not in call.body:
+        if call.body.get(key) is None:
             continue
         new = whole_number(key, call.body[key]) if key == "verification_level" else call.body[key]
+        if key == "verification_level" and new not in range(HIGHEST_LEVEL + 1):
+            raise errors.invalid_form(key, "BASE_TYPE_CHOICES", "Value must be one of (0, 1, 2, 3, 4).")
         old = getattr(found, key)
         if new != old:
             setattr(found, key, new)

@@ -116,6 +116,8 @@ def check_body(body: dict[str, Any], *, files: bool = False) -> None:
         raise errors.empty_message()
     if len(content) > MOST_CONTENT:
         raise errors.too_long("content", MOST_CONTENT)
+    if nonce is not None and (isinstance(nonce, bool) or not isinstance(nonce, str | int)):
+        raise errors.invalid_form("nonce", "NONCE_TYPE_INVALID", "Nonce must be a string or an integer.")
     if nonce is not None and len(str(nonce)) > MOST_NONCE:
         message = f"Nonce must be at most {MOST_NONCE} characters long."
         raise errors.invalid_form("nonce", "NONCE_TYPE_TOO_LONG", message)
