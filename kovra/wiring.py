@@ -56,8 +56,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Actions a worker process has in hand at once.
-WORKER_THREADS = 8
+#: Actions a worker process has in hand at once: more than the eight that one guild may have, so that a burst in one
+#: never fills a worker.
+WORKER_THREADS = 12
 
 #: How long a stopping worker lets the actions in its hands finish, in milliseconds.
 STOP_MS = 20_000
