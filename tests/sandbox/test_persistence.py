@@ -109,17 +109,33 @@ class Process:
         return self.process.wait(20)
 
 
+@pytest.fixture
+def start():
+    """``start(state)`` starts the sandbox as a process; none outlives its test, however that ends."""
+    started: list[Process] = []
+
+    def begin(*words, **environment):
+        started.append(Process(*words, **environment))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        if each.process.poll() is None:
+            each.process.kill()
+        each.process.communicate()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_process_says_when_it_is_ready_and_keeps_its_state_when_stopped(tmp_path, number):
+def test_the_process_says_when_it_is_ready_and_keeps_its_state_when_stopped(tmp_path, start, number):
     state = tmp_path / "state.json"
-    first = Process(state)
+    first = start(state)
     people = requests.get(f"{first.base_url}/control/people", timeout=10).json()
     world = requests.get(f"{first.base_url}/control/world", timeout=10).json()
     banned = world["notable"]["plain"][0]
     requests.post(f"{first.base_url}/control/bans", json={"user_id": banned}, timeout=10)
     assert first.stop(number) == 0
 
-    second = Process(state)
+    second = start(state)
     bans = requests.get(f"{second.base_url}/control/guilds/{world['guild_id']}/bans", timeout=10).json()
     again = requests.get(f"{second.base_url}/control/people", timeout=10).json()
     assert second.stop(number) == 0
@@ -131,9 +147,9 @@ def test_the_process_says_when_it_is_ready_and_keeps_its_state_when_stopped(tmp_
     ]  # fmt: skip
 
 
-def test_token_and_application_come_from_the_environment(tmp_path):
+def test_token_and_application_come_from_the_environment(tmp_path, start):
     bot_id = "1234567890123456789"
-    process = Process(tmp_path / "s.json", DISCORD_TOKEN="a.b.c", DISCORD_CLIENT_ID=bot_id)
+    process = start(tmp_path / "s.json", DISCORD_TOKEN="a.b.c", DISCORD_CLIENT_ID=bot_id)
 
     me = requests.get(f"{process.base_url}/api/v10/users/@me", headers={"Authorization": "Bot a.b.c"}, timeout=10)
 
