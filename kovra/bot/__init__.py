@@ -4,6 +4,7 @@
 
 ``rest``       the acts and messages, one HTTP attempt each, for synchronous worker threads
 ``http``       Pycord's HTTP client with Kovra's policy: one attempt, a time limit, buckets, a shared pace
+``live_roster``  who is who, asked from Discord itself when the gateway has fallen silent
 ``buckets``    keeps requests within the rate limits that Discord's answers describe
 
 ``bot.py`` listens (Guard's ears) and executes nothing:
