@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
-from flask import Blueprint, Response, request, stream_with_context
+from flask import Blueprint, Response, request
 
 from kovra.actions.rights import Capability
 from kovra.dashboard.access import cookie_name, in_guild, policy, same_origin, scope, session
@@ -54,7 +54,7 @@ def stream(guild_id: int) -> Response:
     known.streams.hold(who, opened)
     still_allowed = _watch(known, cookie, session().user_id, GuildId(guild_id))
     frames = _frames(opened, still_allowed, lambda: known.streams.leave(who, opened), known.pace)
-    answer = Response(stream_with_context(frames), mimetype="text/event-stream")
+    answer = Response(frames, mimetype="text/event-stream")
     answer.headers["Cache-Control"] = "no-store"
     # nginx holds answers back until a buffer is full; this one never is.
     answer.headers["X-Accel-Buffering"] = "no"
