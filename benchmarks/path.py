@@ -220,7 +220,7 @@ class Bench:
 
     def _join(self, count: int) -> list[UserId]:
         joined = [self._control("POST", "join", {"username": f"newcomer{number}"}) for number in range(count)]
-        return [UserId(int(answer["user_id"])) for answer in joined]
+        return [UserId(int(answer["user"]["id"])) for answer in joined]
 
     def _control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()

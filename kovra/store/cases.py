@@ -103,7 +103,7 @@ class Cases:
             if before is not None:
                 listed = listed.where(ModCases.case_no < before)
         with self._database.transaction(scope.guild_id) as session:
-            now = session.scalars(select(self._database.now())).one()
+            now = self._database.read_now(session)
             found = [_row(row, now) for row in session.execute(listed.limit(limit))]
             rows = sorted(found, key=lambda row: row.case_no, reverse=True)
             total = select(func.count()).select_from(_visible(scope).limit(COUNTED).subquery())
@@ -118,7 +118,7 @@ class Cases:
         """One line of the list."""
         with self._database.transaction(scope.guild_id) as session:
             found = session.execute(_rows(scope).where(ModCases.case_no == case_no)).one_or_none()
-            return _row(found, session.scalars(select(self._database.now())).one()) if found else None
+            return _row(found, self._database.read_now(session)) if found else None
 
     def detail(self, scope: GuildScope, case_no: int) -> CaseDetail | None:
         """One case in full; None when the guild has no such case, or the viewer may not see it."""
@@ -126,7 +126,7 @@ class Cases:
             found = session.execute(_rows(scope).where(ModCases.case_no == case_no)).one_or_none()
             if found is None:
                 return None
-            now = session.scalars(select(self._database.now())).one()
+            now = self._database.read_now(session)
             case: ModCases = found[0]
             request = session.get(ActionRequests, case.request_id)
             row = _row(found, now)
@@ -152,7 +152,7 @@ class Cases:
         if before_no is not None:
             theirs = theirs.where(ModCases.case_no < before_no)
         with self._database.transaction(scope.guild_id) as session:
-            now = session.scalars(select(self._database.now())).one()
+            now = self._database.read_now(session)
             found = session.execute(theirs.order_by(ModCases.case_no.desc()).limit(limit))
             return [_row(row, now) for row in found]
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import URL, ColumnElement, Connection, DateTime, create_engine, func, literal, make_url, select
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
+import psycopg2
+from sqlalchemy import URL, ColumnElement, Connection, DateTime, create_engine, event, func, literal, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, PoolProxiedConnection
 
 from kovra.actions.ports import Clock
 from kovra.errors import Unavailable
@@ -24,6 +26,7 @@ CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 5
 
 _ASK_CLOCK_EVERY_S = 10.0
+_MOMENT_S = 0.5
 
 #: SQLSTATE of a write sent to a server that has become a standby (PostgreSQL, error codes, class 25).
 _READ_ONLY_SERVER = "25006"
@@ -66,11 +69,12 @@ class Database:
             pool_size=pool_size,
             max_overflow=max_overflow,
             pool_timeout=POOL_TIMEOUT_S,
-            pool_pre_ping=True,
             # Pinned: under REPEATABLE READ the snapshot of a budget is older than the lock that guards it, and
             # twenty moderators' tabs would be granted more than the budget holds.
             isolation_level="READ COMMITTED",
         )
+        event.listen(self.engine, "checkin", _rested)
+        event.listen(self.engine, "checkout", _ping_after_a_rest)
 
     @contextmanager
     def transaction(self, guild_id: GuildId | None) -> Iterator[Session]:
@@ -106,6 +110,12 @@ class Database:
             return func.clock_timestamp(type_=DateTime(timezone=True))
         return literal(self._clock.now(), DateTime(timezone=True))
 
+    def read_now(self, session: Session) -> datetime:
+        """The present moment, read in this transaction."""
+        if self._clock is not None:
+            return self._clock.now()
+        return session.connection().exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
@@ -139,14 +149,34 @@ class PostgresClock(Clock):
         asked, here = self._asked, self._monotonic()
         if asked is None or here - asked[1] > _ASK_CLOCK_EVERY_S or self._database.clocked:
             with self._database.transaction(None) as session:
-                asked = (session.scalars(select(self._database.now())).one(), self._monotonic())
+                asked = (self._database.read_now(session), self._monotonic())
             self._asked = asked
         return asked[0] if self._database.clocked else asked[0] + timedelta(seconds=self._monotonic() - asked[1])
 
 
 def enter_guild(session: Session, guild_id: GuildId) -> None:
     """Let the rest of the transaction see and write the rows of this guild, and of no other."""
-    session.execute(select(func.set_config("kovra.guild", str(int(guild_id)), True)))
+    # Every transaction begins with it, so it takes the short way past the SQL compiler.
+    session.connection().exec_driver_sql("SELECT set_config('kovra.guild', %s, true)", (str(int(guild_id)),))
+
+
+def _rested(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    record.info["rested_since"] = time.monotonic()
+
+
+def _ping_after_a_rest(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+    """Look whether PostgreSQL is still there, unless it was a moment ago: a restart takes longer than that moment.
+
+    Asking before every transaction would be a tenth of the cost of an action.
+    """
+    if time.monotonic() - record.info.get("rested_since", 0.0) < _MOMENT_S:
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        connection.rollback()
+    except psycopg2.Error as error:
+        raise DisconnectionError from error
 
 
 def _connect_arguments(address: URL, role: str | None) -> dict[str, object]:

@@ -137,7 +137,7 @@ class Mirror:
     def members(self, guild_id: GuildId, members: Iterable[MemberRow], *, complete: bool) -> None:
         """These are members. ``complete``: they are all, and whoever is not among them has left."""
         with self._database.transaction(guild_id) as session:
-            now = session.scalars(select(self._database.now())).one()
+            now = self._database.read_now(session)
             rows = [_member(guild_id, member, now) for member in members]
             _put(session, Members, ["guild_id", "user_id"], rows)
             if complete:
@@ -158,7 +158,7 @@ class Mirror:
     def bans(self, guild_id: GuildId, bans: Iterable[BanRow], *, complete: bool) -> None:
         """These are banned. ``complete``: they are all."""
         with self._database.transaction(guild_id) as session:
-            now = session.scalars(select(self._database.now())).one()
+            now = self._database.read_now(session)
             rows = [asdict(ban) | {"guild_id": guild_id, "mirrored_at": now} for ban in bans]
             _put(session, Bans, ["guild_id", "user_id"], rows)
             if complete:

@@ -88,7 +88,7 @@ class Requests(RequestsPort):
             # An id of another guild is not looked for: the insert would find it.
             if earlier := _earlier(session, request, anywhere=False):
                 return earlier
-            now = session.scalars(select(self._database.now())).one()
+            now = self._database.read_now(session)
             refusal = refusal or over_budget(session, request, self._limits, now)
             for _ in range(_TRIES):
                 if _insert(session, sealed, refusal, now):
@@ -127,7 +127,7 @@ class Requests(RequestsPort):
         For a page to show beforehand; what counts is decided again when the request is accepted.
         """
         with self._database.transaction(scope.guild_id) as session:
-            now = session.scalars(select(self._database.now())).one()
+            now = self._database.read_now(session)
             return budget_left(session, scope.guild_id, scope.viewer.user_id, action, self._limits, now)
 
     def _announce(self, session: Session, request: ActionRequest, refusal: Refusal | None) -> Receipt:

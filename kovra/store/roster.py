@@ -40,7 +40,7 @@ class Roster(AskingRoster, ExecutingRoster):
             guild = session.get(Guilds, guild_id)
             if guild is None:
                 raise Unavailable("Guard has not seen this server yet")
-            now = session.scalars(select(self._database.now())).one()
+            now = self._database.read_now(session)
             guard_id = UserId(guild.guard_id)
             known = people(session, guild_id, [guard_id, moderator_id, target_id], now)
             guard = known[guard_id]

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, or_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from kovra.ids import UserId
@@ -95,7 +95,7 @@ class Sessions:
             row = session.get(SessionRows, _hash(cookie))
             if row is None:
                 return None
-            now = session.scalars(select(self._database.now())).one()
+            now = self._database.read_now(session)
             if row.seen_at < now - IDLE or row.created_at < now - ABSOLUTE:
                 return None
             if touch and row.seen_at < now - _TOUCH:
