@@ -20,6 +20,7 @@ from kovra.actions.request import Action, ActionRequest, Receipt, Source
 from kovra.actions.submit import Submit
 from kovra.config import Process, from_environment
 from kovra.ids import GuildId, UserId, audit_ref, new_request_id
+from kovra.launcher.needs import browser_program
 from kovra.launcher.postgres import SUPERUSER
 from kovra.launcher.stack import Stack
 from kovra.store.database import Database, sqlalchemy_url
@@ -161,3 +162,26 @@ def path(stack: Stack) -> Iterator[Trips]:
     yield trips
     trips.database.dispose()
     trips.engine.dispose()
+
+
+#: Nothing of Chromium's own may leave this machine.
+_QUIET_CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """One headless Chromium for the whole run; each test opens a context of its own."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=browser_program(), args=_QUIET_CHROMIUM)
+        yield browser
+        browser.close()

@@ -2,32 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-
-#: Nothing of Chromium's own may leave this machine.
-_QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as player:
-        program = shutil.which("chromium") or shutil.which("chromium-browser")
-        browser = player.chromium.launch(executable_path=program, args=_QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

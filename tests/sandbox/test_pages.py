@@ -49,20 +49,15 @@ def test_avatars_are_pictures(small_discord):
 
 
 @pytest.fixture
-def page():
-    from playwright.sync_api import sync_playwright
-
-    from kovra.launcher.needs import browser_program
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_program(), args=["--no-sandbox"])
-        opened = browser.new_page()
-        faults: list[str] = []
-        opened.on("pageerror", lambda error: faults.append(str(error)))
-        opened.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
-        yield opened
-        browser.close()
-        assert faults == []
+def page(chromium):
+    context = chromium.new_context()
+    opened = context.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+    yield opened
+    context.close()
+    assert faults == []
 
 
 @pytest.mark.browser
