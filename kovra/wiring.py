@@ -23,7 +23,6 @@ from kovra.config import Config
 from kovra.errors import Unavailable
 from kovra.guard.execute import Execute
 from kovra.guard.notices import Notices
-from kovra.ids import GuildId
 from kovra.live import bulletin
 from kovra.live.bulletin import Bulletin
 from kovra.live.hub import Hub
@@ -104,8 +103,8 @@ class WorkerProcess:
             Unavailable: PostgreSQL does not answer.
         """
         self.rest.start()
-        self.liveness.hold()
-        for name, run in (("relay", self.relay.run), ("janitor", self.janitor.run), ("liveness", self._free_claims)):
+        self.liveness.start()
+        for name, run in (("relay", self.relay.run), ("janitor", self.janitor.run), ("liveness", self.liveness.run)):
             thread = threading.Thread(target=run, args=(self._stopping,), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -118,17 +117,8 @@ class WorkerProcess:
         for thread in self._threads:
             thread.join(timeout=5)
         self.rest.close()
-        self.liveness.release()
+        self.liveness.close()
         self.database.dispose()
-
-    def _free_claims(self, stop: threading.Event) -> None:
-        """Each second: keep our own lock, and free what the dead have claimed."""
-        while not stop.wait(1.0):
-            try:
-                if freed := self.liveness.free_dead_claims():
-                    log.info("freed %d claims of workers that are gone", freed)
-            except Unavailable:
-                log.warning("claims of the dead wait: the database does not answer")
 
 
 def build_worker(config: Config) -> WorkerProcess:
@@ -229,15 +219,13 @@ def _pacer(config: Config) -> Pacer | None:
 
 
 def _reporting(quarantine: Quarantine) -> Callable[[str, bytes, str], None]:
-    """What the broker tells of entries it could not read goes to the audit log of the lane's guild."""
+    """What the broker tells of entries it could not hand out goes to the audit log of the lane's guild."""
 
     def report(lane: str, payload: bytes, cause: str) -> None:
-        if not lane.isdigit() or int(lane) >= 1 << 63:
-            log.error("an entry on %r, which is no guild's lane, was refused: %s", lane, cause)
-            return
         try:
-            quarantine.refuse(lane=GuildId(int(lane)), body=payload, cause=cause)
+            quarantine.unreadable(lane, payload, cause)
         except Unavailable:
-            log.error("an entry of guild %s was refused (%s) and could not be audited", lane, cause)
+            # The entry lies with the dead letters all the same; its consumer must go on.
+            log.error("an entry of lane %.40r was refused (%s) and could not be audited", lane, cause)
 
     return report
