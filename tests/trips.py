@@ -179,8 +179,9 @@ _QUIET_CHROMIUM = [
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """One headless Chromium for the whole run; each test opens a context of its own."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_S * 1000)
     with sync_playwright() as player:
         browser = player.chromium.launch(executable_path=browser_program(), args=_QUIET_CHROMIUM)
         yield browser

@@ -19,7 +19,7 @@ def open_as(chromium, path, request) -> Iterator[Callable[..., object]]:
         context = chromium.new_context(**({"viewport": {"width": 1440, "height": 900}} | options))
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
             "console",
