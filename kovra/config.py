@@ -90,7 +90,7 @@ def from_environment(process: Process, environ: Mapping[str, str] = os.environ) 
         audit_key=read.secret("KOVRA_AUDIT_KEY"),
         session_key=read.secret("KOVRA_SESSION_KEY"),
         pacing=environ.get("KOVRA_PACING", "on") != "off",
-        proxies=read.number("KOVRA_PROXIES", 1),
+        proxies=read.number("KOVRA_PROXIES", 0),
     )
     if read.wrong:
         raise ConfigError(f"Kovra's {process} cannot start: {'; '.join(read.wrong)}. README.md lists every setting.")
