@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import psycopg2
-from sqlalchemy import URL, ColumnElement, Connection, DateTime, create_engine, event, func, literal, make_url
+from sqlalchemy import URL, ColumnElement, Connection, DateTime, bindparam, create_engine, event, func, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.orm import Session
@@ -108,7 +108,8 @@ class Database:
         """The present moment as an SQL expression: PostgreSQL's clock, which all processes agree on."""
         if self._clock is None:
             return func.clock_timestamp(type_=DateTime(timezone=True))
-        return literal(self._clock.now(), DateTime(timezone=True))
+        # Asked when the statement runs, so that a statement may be built once and kept.
+        return bindparam(None, callable_=self._clock.now, type_=DateTime(timezone=True), unique=True)
 
     def read_now(self, session: Session) -> datetime:
         """The present moment, read in this transaction."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import BigInteger, Row, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from kovra.actions import rights
@@ -67,7 +68,7 @@ class Settings:
     budgets: Mapping[Action, int]
 
 
-def scope_for(session: Session, guild: GuildRows, user_id: UserId, now: datetime) -> GuildScope | None:
+def scope_for(session: Session, guild: GuildRows | Row[Any], user_id: UserId, now: datetime) -> GuildScope | None:
     """The scope of one user in a guild that the transaction has entered; None without any capability."""
     guild_id = GuildId(guild.guild_id)
     viewer = people(session, guild_id, [user_id], now)[user_id]
@@ -90,14 +91,18 @@ class Guilds:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        row = GuildRows
+        self._guild = select(
+            row.guild_id, row.name, row.owner_id, row.guard_id, row.gone_at, database.now().label("now")
+        ).where(row.guild_id == bindparam("guild_id", type_=BigInteger))
 
     def scope(self, user_id: UserId, guild_id: GuildId) -> GuildScope | None:
         """What this user may read of this guild; None when it is unknown, gone, or they have no capability in it."""
         with self._database.transaction(guild_id) as session:
-            guild = session.get(GuildRows, guild_id)
+            guild = session.connection().execute(self._guild, {"guild_id": guild_id}).one_or_none()
             if guild is None or guild.gone_at is not None:
                 return None
-            return scope_for(session, guild, user_id, _now(session, self._database))
+            return scope_for(session, guild, user_id, guild.now)
 
     def guilds_of(self, user_id: UserId, among: Iterable[GuildId] | None = None) -> list[GuildCard]:
         """The guilds in which this user has a capability, by name; ``among`` narrows them."""
@@ -105,7 +110,7 @@ class Guilds:
         theirs = text("SELECT guild_id FROM kovra_guilds_of(:user_id) AS guild_id")
         cards = []
         with self._database.transaction(None) as session:
-            now = _now(session, self._database)
+            now = self._database.read_now(session)
             for guild_id in session.scalars(theirs, {"user_id": user_id}).all():
                 if wanted is None or guild_id in wanted:
                     enter_guild(session, guild_id)
@@ -132,7 +137,3 @@ def _card(session: Session, guild_id: GuildId, user_id: UserId, now: datetime) -
         icon=guild.icon,
         capabilities=scope.capabilities,
     )
-
-
-def _now(session: Session, database: Database) -> datetime:
-    return session.scalars(select(database.now())).one()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Row, and_, any_, bindparam, func, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from kovra.actions.rights import Capability, Limit, Person
@@ -16,40 +18,6 @@ from kovra.store.tables import Bans, CapabilityGrants, Members, ModCases, Roles
 _CAPABILITIES = frozenset(capability.value for capability in Capability)
 
 
-def people(session: Session, guild_id: GuildId, user_ids: Iterable[UserId], now: datetime) -> dict[UserId, Person]:
-    """These users as the guild sees them now; someone the mirror does not know is a stranger with their id as name."""
-    wanted = list(dict.fromkeys(user_ids))
-    found = {person.user_id: person for person in _members(session, guild_id, wanted, now)}
-    for user_id in wanted:
-        if user_id not in found:
-            found[user_id] = Person(user_id=user_id, name=name_of(session, guild_id, user_id), member=False)
-    return found
-
-
-def _members(session: Session, guild_id: GuildId, user_ids: list[UserId], now: datetime) -> Iterable[Person]:
-    standing = (
-        select(
-            Members,
-            func.coalesce(func.max(Roles.position), 0),
-            func.coalesce(func.bit_or(Roles.permissions), 0),
-        )
-        .outerjoin(Roles, roles_of_member())
-        .where(Members.guild_id == guild_id, Members.user_id.in_(user_ids))
-        .group_by(Members.guild_id, Members.user_id)
-    )
-    for row, rank, permissions in session.execute(standing):
-        member = row.gone_at is None
-        yield Person(
-            user_id=UserId(row.user_id),
-            name=shown_name(row),
-            member=member,
-            permissions=permissions if member else 0,
-            rank=rank if member else 0,
-            bot=row.bot,
-            timed_out=row.timed_out_until is not None and row.timed_out_until > now,
-        )
-
-
 def roles_of_member() -> ColumnElement[bool]:
     """Joins a member to their roles; everyone has @everyone, whose id is the guild's."""
     return and_(
@@ -58,7 +26,64 @@ def roles_of_member() -> ColumnElement[bool]:
     )
 
 
-def shown_name(row: Members | Bans) -> str:
+# Every action and every page asks these. Built once, with columns instead of whole rows, they cost a third.
+_GUILD_ID, _USER_ID = bindparam("guild_id", type_=BigInteger), bindparam("user_id", type_=BigInteger)
+_MEMBERS = (
+    select(
+        Members.user_id,
+        Members.username,
+        Members.global_name,
+        Members.nick,
+        Members.bot,
+        Members.timed_out_until,
+        Members.gone_at,
+        func.coalesce(func.max(Roles.position), 0).label("rank"),
+        func.coalesce(func.bit_or(Roles.permissions), 0).label("permissions"),
+    )
+    .outerjoin(Roles, roles_of_member())
+    .where(Members.guild_id == _GUILD_ID, Members.user_id == any_(bindparam("user_ids", type_=ARRAY(BigInteger))))
+    .group_by(Members.guild_id, Members.user_id)
+)
+_THEIR_ROLES = select(func.unnest(Members.role_ids)).where(Members.guild_id == _GUILD_ID, Members.user_id == _USER_ID)
+_GRANTS = select(CapabilityGrants.capability, CapabilityGrants.longest_s, CapabilityGrants.largest_batch).where(
+    CapabilityGrants.guild_id == _GUILD_ID,
+    or_(
+        CapabilityGrants.user_id == _USER_ID,
+        CapabilityGrants.role_id == _GUILD_ID,
+        CapabilityGrants.role_id.in_(_THEIR_ROLES),
+    ),
+    or_(
+        CapabilityGrants.ends_at.is_(None),
+        CapabilityGrants.ends_at > bindparam("now", type_=DateTime(timezone=True)),
+    ),
+)
+
+
+def people(session: Session, guild_id: GuildId, user_ids: Iterable[UserId], now: datetime) -> dict[UserId, Person]:
+    """These users as the guild sees them now; someone the mirror does not know is a stranger with their id as name."""
+    wanted = list(dict.fromkeys(user_ids))
+    rows = session.connection().execute(_MEMBERS, {"guild_id": guild_id, "user_ids": wanted})
+    found = {UserId(row.user_id): _person(row, now) for row in rows}
+    for user_id in wanted:
+        if user_id not in found:
+            found[user_id] = Person(user_id=user_id, name=name_of(session, guild_id, user_id), member=False)
+    return found
+
+
+def _person(row: Row[Any], now: datetime) -> Person:
+    member = row.gone_at is None
+    return Person(
+        user_id=UserId(row.user_id),
+        name=shown_name(row),
+        member=member,
+        permissions=row.permissions if member else 0,
+        rank=row.rank if member else 0,
+        bot=row.bot,
+        timed_out=row.timed_out_until is not None and row.timed_out_until > now,
+    )
+
+
+def shown_name(row: Members | Bans | Row[Any]) -> str:
     """The name people see: nickname, else display name, else username."""
     return getattr(row, "nick", None) or row.global_name or row.username
 
@@ -80,16 +105,9 @@ def name_of(session: Session, guild_id: GuildId, user_id: UserId) -> str:
 
 def grants_of(session: Session, guild_id: GuildId, user_id: UserId, now: datetime) -> dict[Capability, Limit]:
     """What Kovra's own grants give this member, through a role or in person; of several the widest counts."""
-    member = session.get(Members, (guild_id, user_id))
-    role_ids = [*(member.role_ids if member else []), int(guild_id)]
-    row = CapabilityGrants
-    held = select(row).where(
-        row.guild_id == guild_id,
-        or_(row.user_id == user_id, row.role_id.in_(role_ids)),
-        or_(row.ends_at.is_(None), row.ends_at > now),
-    )
+    held = session.connection().execute(_GRANTS, {"guild_id": guild_id, "user_id": user_id, "now": now})
     grants: dict[Capability, Limit] = {}
-    for grant in session.scalars(held):
+    for grant in held:
         if grant.capability in _CAPABILITIES:
             capability = Capability(grant.capability)
             limit = Limit(longest_s=grant.longest_s, largest_batch=grant.largest_batch)

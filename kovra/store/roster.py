@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import BigInteger, func, literal, select
+from sqlalchemy import BigInteger, bindparam, func, literal, select
 from sqlalchemy.orm import Session
 
 from kovra.actions.ports import Roster as AskingRoster
@@ -29,6 +29,9 @@ class Roster(AskingRoster, ExecutingRoster):
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._guild = select(Guilds.owner_id, Guilds.guard_id, Guilds.gone_at, database.now().label("now")).where(
+            Guilds.guild_id == bindparam("guild_id", type_=BigInteger)
+        )
 
     def standing(self, guild_id: GuildId, moderator_id: UserId, target_id: UserId) -> Standing:
         """All that rights are decided from.
@@ -37,12 +40,11 @@ class Roster(AskingRoster, ExecutingRoster):
             Unavailable: the guild has never been mirrored, or the database does not answer.
         """
         with self._database.transaction(guild_id) as session:
-            guild = session.get(Guilds, guild_id)
+            guild = session.connection().execute(self._guild, {"guild_id": guild_id}).one_or_none()
             if guild is None:
                 raise Unavailable("Guard has not seen this server yet")
-            now = self._database.read_now(session)
             guard_id = UserId(guild.guard_id)
-            known = people(session, guild_id, [guard_id, moderator_id, target_id], now)
+            known = people(session, guild_id, [guard_id, moderator_id, target_id], guild.now)
             guard = known[guard_id]
             return Standing(
                 guild_id=guild_id,
@@ -51,7 +53,7 @@ class Roster(AskingRoster, ExecutingRoster):
                 guard=Person(user_id=guard_id, name=guard.name, member=False) if guild.gone_at else guard,
                 moderator=known[moderator_id],
                 target=known[target_id],
-                grants=grants_of(session, guild_id, moderator_id, now),
+                grants=grants_of(session, guild_id, moderator_id, guild.now),
             )
 
     def guild_name(self, guild_id: GuildId) -> str:
