@@ -11,7 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import BigInteger, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -35,6 +35,25 @@ _KINDS = frozenset(kind.value for kind in AuditKind)
 _PAGE = 1_000
 #: How much of a refused entry is kept to look at.
 _EXCERPT = 500
+
+# Built once: every action appends. Entry and head are one statement, for the head is held meanwhile.
+_IN_GUILD = bindparam("in_guild", type_=BigInteger)
+_ENTRY = insert(AuditLogRows).values(
+    guild_id=_IN_GUILD,
+    number=bindparam("numbered"),
+    kind=bindparam("of_kind"),
+    actor_id=bindparam("by_actor"),
+    facts=bindparam("with_facts"),
+    written_at=bindparam("written"),
+    digest=bindparam("as_digest"),
+    seal=bindparam("new_seal"),
+)
+_WRITE = (
+    update(AuditHeads)
+    .where(AuditHeads.guild_id == _IN_GUILD)
+    .values(seal=bindparam("new_seal"))
+    .add_cte(_ENTRY.cte("entry"))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +83,12 @@ class AuditLog(AuditLogPort):
     def __init__(self, database: Database, audit_key: bytes) -> None:
         self._database = database
         self._key = audit_key
+        self._bump = (
+            insert(AuditHeads)
+            .values(guild_id=_IN_GUILD, last_number=1, seal=GENESIS)
+            .on_conflict_do_update(index_elements=["guild_id"], set_={"last_number": AuditHeads.last_number + 1})
+            .returning(AuditHeads.last_number, AuditHeads.seal, database.now())
+        )
 
     def append(self, entry: AuditEntry) -> None:
         """Append in a transaction of its own."""
@@ -78,14 +103,21 @@ class AuditLog(AuditLogPort):
         entry = AuditEntry(
             guild_id=entry.guild_id, kind=entry.kind, actor_id=entry.actor_id, facts=_storable(dict(entry.facts))
         )
-        number, previous, now = session.execute(self._bump(entry.guild_id)).one()
+        connection = session.connection()
+        number, previous, now = connection.execute(self._bump, {"in_guild": entry.guild_id}).one()
         digest = audit.digest(entry, number, now)
         seal = audit.chain(self._key, previous, digest)
-        row = {"number": number, "kind": entry.kind.value, "actor_id": entry.actor_id, "facts": dict(entry.facts)}
-        written = insert(AuditLogRows).values(guild_id=entry.guild_id, **row, written_at=now, digest=digest, seal=seal)
-        head = update(AuditHeads).where(AuditHeads.guild_id == entry.guild_id).values(seal=seal)
-        session.execute(written)
-        session.execute(head.execution_options(synchronize_session=False))
+        row = {
+            "in_guild": entry.guild_id,
+            "numbered": number,
+            "of_kind": entry.kind.value,
+            "by_actor": entry.actor_id,
+            "with_facts": dict(entry.facts),
+            "written": now,
+            "as_digest": digest,
+            "new_seal": seal,
+        }
+        connection.execute(_WRITE, row)
         return number
 
     def entries(self, scope: GuildScope, before: int | None = None, limit: int = 50) -> list[StoredEntry]:
@@ -154,14 +186,6 @@ class AuditLog(AuditLogPort):
             )
             gone = delete(AuditLogRows).where(AuditLogRows.guild_id == guild_id, AuditLogRows.number <= through)
             return session.execute(gone.execution_options(synchronize_session=False)).rowcount
-
-    def _bump(self, guild_id: GuildId):  # type: ignore[no-untyped-def]
-        return (
-            insert(AuditHeads)
-            .values(guild_id=guild_id, last_number=1, seal=GENESIS)
-            .on_conflict_do_update(index_elements=["guild_id"], set_={"last_number": AuditHeads.last_number + 1})
-            .returning(AuditHeads.last_number, AuditHeads.seal, self._database.now())
-        )
 
     @staticmethod
     def _head(session: Session, guild_id: GuildId) -> tuple[int, bytes]:

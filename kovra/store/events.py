@@ -9,8 +9,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, select, text
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import BigInteger, Text, Uuid, bindparam, delete, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 from sqlalchemy.orm import Session
 
 from kovra.ids import GuildId
@@ -50,20 +50,40 @@ class Event:
     at: datetime
 
 
+# Taking the number and writing the event are one statement: the counters are held until commit, so every trip to
+# PostgreSQL made after the number is taken is time in which nobody else in the guild gets one. The moment is taken
+# from a row that exists only under the counters' lock: times rise with the numbers.
+_NUMBERED = (
+    insert(GuildCounters)
+    .values(guild_id=bindparam("in_guild", type_=BigInteger), last_event=1)
+    .on_conflict_do_update(index_elements=["guild_id"], set_={"last_event": GuildCounters.last_event + 1})
+    .returning(GuildCounters.guild_id, GuildCounters.last_event)
+    .cte("numbered")
+)
+_APPEND = (
+    insert(GuildEvents)
+    .from_select(
+        ["guild_id", "seq", "kind", "request_id", "facts", "at"],
+        select(
+            _NUMBERED.c.guild_id,
+            _NUMBERED.c.last_event,
+            bindparam("of_kind", type_=Text),
+            bindparam("of_request", type_=Uuid),
+            bindparam("with_facts", type_=JSONB),
+            func.clock_timestamp(),
+        ),
+    )
+    .returning(GuildEvents.seq)
+)
+
+
 def append_event(session: Session, guild_id: GuildId, kind: EventKind, request_id: UUID | None, facts: Facts) -> int:
     """Append an event and give its number.
 
     Holds the guild's counters until commit, so that numbers have no gaps and appear in their order: call it late.
     """
-    bump = (
-        insert(GuildCounters)
-        .values(guild_id=guild_id, last_event=1)
-        .on_conflict_do_update(index_elements=["guild_id"], set_={"last_event": GuildCounters.last_event + 1})
-        .returning(GuildCounters.last_event)
-    )
-    seq = session.scalars(bump).one()
-    session.execute(event_row(guild_id, seq, kind, request_id, facts))
-    return seq
+    row = {"in_guild": guild_id, "of_kind": kind.value, "of_request": request_id, "with_facts": dict(facts)}
+    return session.connection().execute(_APPEND, row).scalar_one()
 
 
 def event_row(guild_id: GuildId, seq: int, kind: EventKind, request_id: UUID | None, facts: Facts) -> Insert:
