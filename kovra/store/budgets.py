@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from kovra.actions import budget
@@ -28,8 +28,8 @@ def lock_moderator(session: Session, guild_id: GuildId, moderator_id: UserId) ->
     Without it, two counts could both see the last free place. It guards only under READ COMMITTED, where the count
     that follows sees what the one before has committed.
     """
-    name = f"{guild_id}:{moderator_id}"
-    session.execute(select(func.pg_advisory_xact_lock(_MODERATOR_LOCK, func.hashtext(name))))
+    lock = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
+    session.connection().exec_driver_sql(lock, (_MODERATOR_LOCK, f"{guild_id}:{moderator_id}"))
 
 
 def limits_of(session: Session, guild_id: GuildId, defaults: Mapping[Action, int]) -> dict[Action, int]:

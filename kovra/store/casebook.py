@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, select, update
+from sqlalchemy import CTE, ColumnElement, Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -20,7 +20,7 @@ from kovra.actions.rights import Standing
 from kovra.guard.case import Case
 from kovra.ids import GuildId, UserId
 from kovra.store.database import Database
-from kovra.store.tables import ActionRequests, GuildCounters, ModCases
+from kovra.store.tables import GuildCounters, ModCases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ def number_case(
     key: bytes,
     request: ActionRequest,
     standing: Standing,
-    row: ActionRequests,
+    row: Row[Any],
     ends_at: datetime | None,
     now: ColumnElement[datetime],
 ) -> NewCase:
@@ -45,7 +45,7 @@ def number_case(
 
     A rollback gives both numbers back, so they have no gaps. The counters are held from here until commit.
     """
-    case_no, seq, previous, created_at = session.execute(_next_numbers(request.guild_id, now)).one()
+    case_no, seq, previous, created_at = session.connection().execute(_next_numbers(request.guild_id, now)).one()
     case = Case(
         guild_id=request.guild_id,
         case_no=case_no,
@@ -77,7 +77,7 @@ def number_case(
 def record_on_case(session: Session, guild_id: GuildId, case_no: int, **facts: Any) -> None:
     """Note what became of a case's messages."""
     write = update(ModCases).where(ModCases.guild_id == guild_id, ModCases.case_no == case_no).values(**facts)
-    session.execute(write.execution_options(synchronize_session=False))
+    session.connection().execute(write)
 
 
 def case_of(row: ModCases) -> Case:

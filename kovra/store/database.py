@@ -28,6 +28,9 @@ POOL_TIMEOUT_S = 5
 _ASK_CLOCK_EVERY_S = 10.0
 _MOMENT_S = 0.5
 
+_ENTER = "SELECT set_config('kovra.guild', %s, true)"
+_ENTER_LIGHTLY = f"{_ENTER}, set_config('synchronous_commit', 'off', true)"
+
 #: SQLSTATE of a write sent to a server that has become a standby (PostgreSQL, error codes, class 25).
 _READ_ONLY_SERVER = "25006"
 
@@ -77,18 +80,22 @@ class Database:
         event.listen(self.engine, "checkout", _ping_after_a_rest)
 
     @contextmanager
-    def transaction(self, guild_id: GuildId | None) -> Iterator[Session]:
+    def transaction(self, guild_id: GuildId | None, *, wait_for_disk: bool = True) -> Iterator[Session]:
         """One transaction, which sees and writes the rows of this guild only.
 
         Without a guild only tables that belong to no guild are in reach (sessions, gateway shards), and what a role's
         own policies allow (the worker's relay).
+
+        ``wait_for_disk=False`` is for what may be lost when PostgreSQL's machine dies within the next half second:
+        never a numbered event, which readers may have seen, nor an intent. The next commit that waits for the disk
+        waits for this one too.
 
         Raises:
             Unavailable: PostgreSQL did not answer, or a limit of time was hit. Nothing was kept.
         """
         with self.unavailable_when_away(), Session(self.engine, expire_on_commit=False) as session, session.begin():
             if guild_id is not None:
-                enter_guild(session, guild_id)
+                enter_guild(session, guild_id, wait_for_disk=wait_for_disk)
             yield session
 
     def connect_alone(self) -> Connection:
@@ -155,10 +162,11 @@ class PostgresClock(Clock):
         return asked[0] if self._database.clocked else asked[0] + timedelta(seconds=self._monotonic() - asked[1])
 
 
-def enter_guild(session: Session, guild_id: GuildId) -> None:
+def enter_guild(session: Session, guild_id: GuildId, *, wait_for_disk: bool = True) -> None:
     """Let the rest of the transaction see and write the rows of this guild, and of no other."""
     # Every transaction begins with it, so it takes the short way past the SQL compiler.
-    session.connection().exec_driver_sql("SELECT set_config('kovra.guild', %s, true)", (str(int(guild_id)),))
+    enter = _ENTER if wait_for_disk else _ENTER_LIGHTLY
+    session.connection().exec_driver_sql(enter, (str(int(guild_id)),))
 
 
 def _rested(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:

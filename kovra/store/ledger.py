@@ -8,12 +8,13 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+from sqlalchemy import BigInteger, Row, Uuid, bindparam, func, or_, select, update
 from sqlalchemy import case as sql_case
-from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from kovra.actions.audit import AuditKind
 from kovra.actions.envelope import Verified
@@ -37,6 +38,11 @@ from kovra.store.tables import ActionRequests, ModCases
 __all__ = ["Backlog", "Ledger", "Liveness", "Overdue"]
 
 _NOBODY: Mapping[str, None] = {"claim_owner": None, "claim_key": None, "claim_until": None}
+
+
+class _Written(NamedTuple):
+    case_no: int | None
+    notice: str | None
 
 
 class Ledger(LedgerPort):
@@ -65,25 +71,29 @@ class Ledger(LedgerPort):
         self._claim_key = claim_key
         self._claim_for = timedelta(seconds=claim_s)
         self._max_attempts = max_attempts
+        self._take = self._taking()
 
     def claim(self, verified: Verified) -> Claim | NotClaimed:
         """Take a request, when it is due and nobody alive has it."""
         request = verified.request
         try:
             with self._database.transaction(request.guild_id) as session:
-                _same_as_kept(session, verified)
-                taken = self._take(session, request)
-                if taken is None:
-                    return self._why_not(session, request)
-                row, now = taken
+                row = session.connection().execute(self._take, _names(request)).one_or_none()
+                if row is None:
+                    return self._why_not(session, verified)
+                # A body that differs breaks the claim off: what the statement wrote is rolled back.
+                _same_as_kept(row.body, verified)
                 if row.attempts > self._max_attempts:
                     self._bury(session, request, row)
                     return NotClaimed.FINISHED
                 if row.state == State.EXECUTING:
                     self._tell(session, EventKind.ACTION_RUNNING, request, State.EXECUTING)
-                return _claim(session, request, row, now)
+                return _claim(session, request, row)
         except IntegrityError as error:
             if getattr(error.orig, "diag", None) and error.orig.diag.constraint_name == "uq_action_requests_executing":
+                # A forged body is refused now too, not when its turn comes: the relay would bring the good one.
+                with self._database.transaction(request.guild_id) as session:
+                    _kept_row(session, verified)
                 return NotClaimed.TARGET_BUSY
             raise
 
@@ -107,8 +117,10 @@ class Ledger(LedgerPort):
             "notice_text": result.text,
             "notice_code": result.code,
         }
-        with self._database.transaction(claim.guild_id) as session:
-            case_no = self._write(
+        # Losing it is as if the worker had died before it: the intent stands, and the nonce makes a second try the
+        # same notice. It has no numbered event, and the commit before the next call to Discord takes it to disk.
+        with self._database.transaction(claim.guild_id, wait_for_disk=False) as session:
+            case_no, _ = self._write(
                 session,
                 claim,
                 (State.EXECUTING, State.APPLIED),
@@ -139,13 +151,14 @@ class Ledger(LedgerPort):
         The request row is locked first and the counters last, so that a number is held for two round trips only.
         """
         row = ActionRequests
-        mine = select(row, self._database.now()).where(*_fence(claim, (State.EXECUTING,))).with_for_update(of=row)
+        told_so_far = (row.notice_status, row.notice_text, row.notice_code, row.notice_done_at)
+        mine = select(*told_so_far, self._database.now().label("began")).where(*_fence(claim, (State.EXECUTING,)))
         with self._database.transaction(claim.guild_id) as session:
-            found = session.execute(mine).one_or_none()
+            found = _run(session, mine.with_for_update(of=row)).one_or_none()
             if found is None:
                 raise ClaimLost(f"request {claim.request_id} is no longer ours")
-            row_now, began = found
-            new = number_case(session, self._audit_key, claim.request, standing, row_now, ends_at, self._database.now())
+            began = found.began
+            new = number_case(session, self._audit_key, claim.request, standing, found, ends_at, self._database.now())
             facts = request_facts(claim.request, State.APPLIED) | {"case_no": new.case.case_no}
             told = event_row(claim.guild_id, new.seq, EventKind.CASE_CREATED, claim.request_id, facts)
             applied = update(row).where(*_fence(claim, (State.EXECUTING,)))
@@ -185,8 +198,7 @@ class Ledger(LedgerPort):
         done_at = sql_case((row.post_at.is_not(None), now), else_=None)
         with self._database.transaction(claim.guild_id) as session:
             end = {**posted, "notice_status": told, "post_done_at": done_at}
-            case_no = self._end(session, claim, (State.APPLIED,), State.DONE, **end)
-            notice = session.scalars(select(row.notice_status).where(row.request_id == claim.request_id)).one()
+            case_no, notice = self._end(session, claim, (State.APPLIED,), State.DONE, **end)
             if case_no is not None:
                 on_case = {**posted, "notice_status": notice, "state": State.DONE.value}
                 record_on_case(session, claim.guild_id, case_no, **on_case)
@@ -237,8 +249,8 @@ class Ledger(LedgerPort):
 
     # What the methods above share.
 
-    def _take(self, session: Session, request: ActionRequest) -> tuple[ActionRequests, datetime] | None:
-        """Claim the row in one statement: due, and free because nobody has it, its time is over, or its owner died."""
+    def _taking(self) -> ReturningUpdate[Any]:
+        """Claims a row in one statement: due, and free because nobody has it, its time is over, or its owner died."""
         row, now = ActionRequests, self._database.now()
         free = or_(
             row.state == State.ACCEPTED.value,
@@ -246,11 +258,11 @@ class Ledger(LedgerPort):
             row.claim_until < now,
             func.pg_try_advisory_xact_lock(row.claim_key),
         )
-        take = (
+        return (
             update(row)
             .where(
-                row.guild_id == request.guild_id,
-                row.request_id == request.request_id,
+                row.guild_id == bindparam("in_guild", type_=BigInteger),
+                row.request_id == bindparam("of_request", type_=Uuid),
                 row.state.in_([State.ACCEPTED.value, State.EXECUTING.value, State.APPLIED.value]),
                 or_(row.due_at.is_(None), row.due_at <= now),
                 free,
@@ -265,19 +277,31 @@ class Ledger(LedgerPort):
                 claimed_at=now,
                 due_at=None,
             )
-            .returning(row, now)
+            .returning(
+                row.body,
+                row.state,
+                row.attempts,
+                row.claim_epoch,
+                row.case_no,
+                row.accepted_at,
+                row.created_at,
+                row.expires_at,
+                row.effect_at,
+                row.notice_status,
+                row.notice_at,
+                row.post_status,
+                row.post_at,
+                now.label("now"),
+            )
         )
-        fresh = {"synchronize_session": False, "populate_existing": True}
-        taken = session.execute(take.execution_options(**fresh)).one_or_none()
-        return (taken[0], taken[1]) if taken else None
 
-    def _why_not(self, session: Session, request: ActionRequest) -> NotClaimed:
-        row = session.get_one(ActionRequests, request.request_id, populate_existing=True)
+    def _why_not(self, session: Session, verified: Verified) -> NotClaimed:
+        row = _kept_row(session, verified)
         if State(row.state).terminal:
             return NotClaimed.FINISHED
         return NotClaimed.DEFERRED if row.due_at is not None else NotClaimed.RUNNING
 
-    def _bury(self, session: Session, request: ActionRequest, row: ActionRequests) -> None:
+    def _bury(self, session: Session, request: ActionRequest, row: Row[Any]) -> None:
         """End a request that was begun too often and never ended."""
         stands = f" Case #{row.case_no} stands; its messages may be missing." if row.case_no is not None else ""
         failure = Failure(
@@ -304,22 +328,22 @@ class Ledger(LedgerPort):
     ) -> None:
         append_event(session, request.guild_id, event, request.request_id, request_facts(request, state) | more)
 
-    def _end(self, session: Session, claim: Claim, states: tuple[State, ...], end: State, **values: Any) -> int | None:
+    def _end(self, session: Session, claim: Claim, states: tuple[State, ...], end: State, **values: Any) -> _Written:
         moment = self._database.now()
         return self._write(session, claim, states, state=end.value, done_at=moment, **_NOBODY, **values)
 
     @staticmethod
-    def _write(session: Session, claim: Claim, states: tuple[State, ...], **values: Any) -> int | None:
-        """Write on the claim's row and give its case number.
+    def _write(session: Session, claim: Claim, states: tuple[State, ...], **values: Any) -> _Written:
+        """Write on the claim's row; gives its case number and what became of the notice.
 
         Raises:
             ClaimLost: another worker has claimed the row since, or it is past these states.
         """
         write = update(ActionRequests).where(*_fence(claim, states)).values(**values)
-        written = _run(session, write.returning(ActionRequests.case_no)).one_or_none()
+        written = _run(session, write.returning(ActionRequests.case_no, ActionRequests.notice_status)).one_or_none()
         if written is None:
             raise ClaimLost(f"request {claim.request_id} is no longer ours")
-        return written.case_no
+        return _Written(*written)
 
 
 def _fence(claim: Claim, states: tuple[State, ...]) -> tuple[Any, ...]:
@@ -332,20 +356,28 @@ def _fence(claim: Claim, states: tuple[State, ...]) -> tuple[Any, ...]:
     )
 
 
-def _same_as_kept(session: Session, verified: Verified) -> None:
-    """The bytes that travelled must be the bytes that were accepted."""
-    body = select(ActionRequests.body).where(
-        ActionRequests.request_id == verified.request.request_id,
-        ActionRequests.guild_id == verified.request.guild_id,
-    )
-    kept = session.scalars(body).one_or_none()
+def _names(request: ActionRequest) -> dict[str, Any]:
+    return {"in_guild": request.guild_id, "of_request": request.request_id}
+
+
+def _kept_row(session: Session, verified: Verified) -> ActionRequests:
+    """The row of an entry that was not claimed; an entry without one, or with another body, is refused."""
+    row, request = ActionRequests, verified.request
+    mine = select(row).where(row.request_id == request.request_id, row.guild_id == request.guild_id)
+    kept = session.scalars(mine).one_or_none()
     if kept is None:
         raise EnvelopeRefused("unknown_request")
+    _same_as_kept(kept.body, verified)
+    return kept
+
+
+def _same_as_kept(kept: bytes, verified: Verified) -> None:
+    """The bytes that travelled must be the bytes that were accepted."""
     if not hmac.compare_digest(kept, verified.body):
         raise EnvelopeRefused("row_differs")
 
 
-def _claim(session: Session, request: ActionRequest, row: ActionRequests, now: datetime) -> Claim:
+def _claim(session: Session, request: ActionRequest, row: Row[Any]) -> Claim:
     case = session.get_one(ModCases, (request.guild_id, row.case_no)) if row.case_no is not None else None
     return Claim(
         request=request,
@@ -354,7 +386,7 @@ def _claim(session: Session, request: ActionRequest, row: ActionRequests, now: d
         state=State(row.state),
         accepted_at=row.accepted_at or row.created_at,
         expires_at=row.expires_at,
-        now=now,
+        now=row.now,
         effect_intended=row.effect_at is not None,
         notice=NoticeStatus(row.notice_status) if row.notice_status else None,
         notice_at=row.notice_at,
@@ -373,4 +405,5 @@ def _failure(failure: Failure) -> dict[str, Any]:
 
 
 def _run(session: Session, statement: Any) -> Any:
-    return session.execute(statement.execution_options(synchronize_session=False))
+    # On the connection: no entity is loaded here, so the session has nothing to keep in step.
+    return session.connection().execute(statement)

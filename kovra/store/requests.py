@@ -103,9 +103,10 @@ class Requests(RequestsPort):
         row = ActionRequests
         mark = update(row).where(row.guild_id == receipt.guild_id, row.request_id == receipt.request_id)
         try:
-            with self._database.transaction(receipt.guild_id) as session:
+            # Lost, the relay brings an entry twice and the claim sees to it; nothing waits for this moment.
+            with self._database.transaction(receipt.guild_id, wait_for_disk=False) as session:
                 mark = mark.where(row.enqueued_at.is_(None)).values(enqueued_at=self._database.now())
-                session.execute(mark.execution_options(synchronize_session=False))
+                session.connection().execute(mark)
         except Unavailable:
             return  # the relay will bring an entry that the lane already has; the claim sees to it
 
@@ -231,7 +232,7 @@ def _insert(session: Session, sealed: Sealed, refusal: Refusal | None, now: date
     else:
         row |= {"state": State.ACCEPTED.value, "accepted_at": now}
     written = insert(ActionRequests).values(**row).on_conflict_do_nothing().returning(ActionRequests.request_id)
-    return session.scalars(written).one_or_none() is not None
+    return session.connection().execute(written).one_or_none() is not None
 
 
 def _running_twin(session: Session, request: ActionRequest) -> Refusal | None:
