@@ -24,9 +24,11 @@ const ACTS = { w: "warn", m: "mute", b: "ban", n: "note" };
 const canAct = () => Boolean(document.getElementById("find"));
 const target = () => openTarget() ?? cursorRow()?.dataset.target ?? null;
 const onPage = event => !event.target.closest("button, a, summary, input, select, textarea");
+const inList = event => Boolean(event.target.closest("#rows .rowlink"));
 
 document.addEventListener("keydown", event => {
-  const key = event.key;
+  // Caps Lock makes capitals of all letters; the map means the keys.
+  const key = event.key.length === 1 && !event.shiftKey ? event.key.toLowerCase() : event.key;
   if ((event.metaKey || event.ctrlKey) && key.toLowerCase() === "k" && document.getElementById("find")) {
     event.preventDefault();
     if (!document.querySelector("dialog[open]")) document.getElementById("find").click();
@@ -36,8 +38,8 @@ document.addEventListener("keydown", event => {
   if (document.querySelector("dialog[open]")) return;
   if (key === "Escape" && !document.querySelector("[popover]:popover-open")) { isOpen() ? close() : setCursor(null); return; }
   if (typing || event.metaKey || event.ctrlKey || event.altKey || !stored()) return;
-  if (key === "j" || (key === "ArrowDown" && onPage(event))) step(event, 1);
-  else if (key === "k" || (key === "ArrowUp" && onPage(event))) step(event, -1);
+  if (key === "j" || (key === "ArrowDown" && (onPage(event) || inList(event)))) step(event, 1);
+  else if (key === "k" || (key === "ArrowUp" && (onPage(event) || inList(event)))) step(event, -1);
   else if ((key === "Enter" && onPage(event)) || key === "o") (cursorRow() ?? openRow())?.querySelector(".rowlink").click();
   else if (key === "?") openHelp();
   else if (key === ".") showNew();

@@ -14,7 +14,9 @@ export function moveCursor(step) {
   const all = rows();
   if (!all.length) return;
   const at = all.indexOf(cursorRow() ?? openRow());
-  setCursor(all[Math.max(0, Math.min(all.length - 1, at + step))]);
+  const row = all[Math.max(0, Math.min(all.length - 1, at + step))];
+  setCursor(row);
+  focusRow(row);
 }
 
 export function setCursor(row) {
@@ -22,6 +24,11 @@ export function setCursor(row) {
   cursor = row ? row.id : null;
   row?.classList.add("is-cursor");
   row?.scrollIntoView({ block: "nearest" });
+}
+
+export function focusRow(row) {
+  // Enter then opens this row, not the button that was pressed last; and a screen reader reads it.
+  row?.querySelector(".rowlink").focus({ preventScroll: true });
 }
 
 export function showNew() {

@@ -1,9 +1,10 @@
 // The side sheet: beside the table, never in its way. Its case stands in the address, so reload, share and Back work.
-import { openRow, rows, setCursor } from "./list.js";
+import { focusRow, openRow, rows, setCursor } from "./list.js";
 
 const slot = document.getElementById("sheet");
 const sheet = () => document.querySelector(".sheet");
 let shown = sheet()?.dataset.case ?? null;
+const covers = matchMedia("(max-width: 720px)");
 
 export const openTarget = () => sheet()?.dataset.target ?? null;
 export const isOpen = () => Boolean(sheet());
@@ -17,7 +18,7 @@ export function close() {
   const row = openRow();
   slot.replaceChildren();
   row?.removeAttribute("aria-current");
-  if (row) { setCursor(row); row.querySelector(".rowlink")?.focus({ preventScroll: true }); }
+  if (row) { setCursor(row); focusRow(row); }
   address(null, "push");
 }
 
@@ -26,6 +27,7 @@ export function walk(step) {
   const next = all[at + step];
   if (at < 0 || !next) return;
   next.scrollIntoView({ block: "nearest" });
+  if (!sheet().contains(document.activeElement)) focusRow(next);
   openCase(next.dataset.case);
 }
 
@@ -48,6 +50,8 @@ if (slot) {
     for (const row of rows()) row.removeAttribute("aria-current");
     document.getElementById(`case-${number}`)?.setAttribute("aria-current", "true");
     setCursor(null);
+    // On a phone the sheet hides the list, and the reader goes with it.
+    if (!shown && covers.matches) now.querySelector("h2").focus({ preventScroll: true });
     address(number, shown ? "replace" : "push");
   });
   slot.addEventListener("click", event => {
