@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Row, select, update
+from sqlalchemy import CTE, ColumnElement, Row, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -25,11 +26,36 @@ from kovra.store.tables import GuildCounters, ModCases
 
 @dataclass(frozen=True, kw_only=True)
 class NewCase:
-    """A case that has its number and is not yet written. ``writes`` belong into the statement that ends finalise."""
+    """A case that has its number and is not yet written.
+
+    ``values`` are what :data:`CASE_WRITES` ask for, which belong into the statement that ends finalise.
+    """
 
     case: Case
     seq: int
-    writes: tuple[CTE, ...]
+    values: Mapping[str, Any]
+
+
+_WRITTEN = frozenset(field.name for field in fields(Case)) | {
+    "params",
+    "state",
+    "notice_status",
+    "notice_text",
+    "notice_code",
+    "notice_at",
+    "digest",
+    "seal",
+}
+#: Built once: the counters are held while they run. They write the case, and the head of the chain of cases.
+CASE_WRITES: tuple[CTE, ...] = (
+    insert(ModCases)
+    .values({column: bindparam(f"case_{column.name}") for column in ModCases.__table__.c if column.name in _WRITTEN})
+    .cte("kept"),
+    update(GuildCounters)
+    .where(GuildCounters.guild_id == bindparam("case_guild_id"))
+    .values(case_seal=bindparam("case_seal"))
+    .cte("sealed"),
+)
 
 
 def number_case(
@@ -69,9 +95,8 @@ def number_case(
         "notice_at": row.notice_done_at,
     }
     facts = asdict(case) | {"params": dict(request.params), "state": State.APPLIED.value}
-    kept = insert(ModCases).values(**facts, **told, digest=digest, seal=seal)
-    head = update(GuildCounters).where(GuildCounters.guild_id == case.guild_id).values(case_seal=seal)
-    return NewCase(case=case, seq=seq, writes=(kept.cte("kept"), head.cte("sealed")))
+    values = facts | told | {"digest": digest, "seal": seal}
+    return NewCase(case=case, seq=seq, values={f"case_{name}": value for name, value in values.items()})
 
 
 def record_on_case(session: Session, guild_id: GuildId, case_no: int, **facts: Any) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Text, Uuid, bindparam, delete, func, select, text
-from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from kovra.ids import GuildId
@@ -76,6 +77,21 @@ _APPEND = (
     .returning(GuildEvents.seq)
 )
 
+#: Writes an event under a number that the transaction has taken, as a part of a larger statement.
+EVENT_WRITE = (
+    insert(GuildEvents)
+    .values(
+        guild_id=bindparam("event_guild_id"),
+        seq=bindparam("event_seq"),
+        kind=bindparam("event_kind"),
+        request_id=bindparam("event_request_id"),
+        facts=bindparam("event_facts"),
+        # The moment is taken under the counters' lock: times rise with the numbers.
+        at=func.clock_timestamp(),
+    )
+    .cte("told")
+)
+
 
 def append_event(session: Session, guild_id: GuildId, kind: EventKind, request_id: UUID | None, facts: Facts) -> int:
     """Append an event and give its number.
@@ -86,11 +102,15 @@ def append_event(session: Session, guild_id: GuildId, kind: EventKind, request_i
     return session.connection().execute(_APPEND, row).scalar_one()
 
 
-def event_row(guild_id: GuildId, seq: int, kind: EventKind, request_id: UUID | None, facts: Facts) -> Insert:
-    """The statement that writes an event under a number that the transaction has taken."""
-    row = {"guild_id": guild_id, "seq": seq, "kind": kind.value, "request_id": request_id, "facts": dict(facts)}
-    # The moment is taken under the counters' lock: times rise with the numbers.
-    return insert(GuildEvents).values(**row, at=func.clock_timestamp())
+def event_values(guild_id: GuildId, seq: int, kind: EventKind, request_id: UUID, facts: Facts) -> dict[str, Any]:
+    """What :data:`EVENT_WRITE` asks for."""
+    return {
+        "event_guild_id": guild_id,
+        "event_seq": seq,
+        "event_kind": kind.value,
+        "event_request_id": request_id,
+        "event_facts": dict(facts),
+    }
 
 
 class Events:

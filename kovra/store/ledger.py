@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Row, Uuid, bindparam, func, or_, select, update
+from sqlalchemy import BigInteger, DateTime, Row, Uuid, bindparam, func, or_, select, update
 from sqlalchemy import case as sql_case
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -28,9 +28,9 @@ from kovra.guard.ports import Ledger as LedgerPort
 from kovra.ids import ChannelId
 from kovra.store.audit import AuditLog
 from kovra.store.backlog import Backlog, Overdue
-from kovra.store.casebook import case_of, number_case, record_on_case
+from kovra.store.casebook import CASE_WRITES, case_of, number_case, record_on_case
 from kovra.store.database import Database
-from kovra.store.events import EventKind, append_event, event_row
+from kovra.store.events import EVENT_WRITE, EventKind, append_event, event_values
 from kovra.store.liveness import Liveness
 from kovra.store.requests import audit_entry, request_facts
 from kovra.store.tables import ActionRequests, ModCases
@@ -38,6 +38,28 @@ from kovra.store.tables import ActionRequests, ModCases
 __all__ = ["Backlog", "Ledger", "Liveness", "Overdue"]
 
 _NOBODY: Mapping[str, None] = {"claim_owner": None, "claim_key": None, "claim_until": None}
+
+# The end of finalise: the request, its case, the head of the chain and the event in one statement, built once. The row
+# was locked and its fence checked before.
+_APPLY = (
+    update(ActionRequests)
+    .where(
+        ActionRequests.guild_id == bindparam("in_guild", type_=BigInteger),
+        ActionRequests.request_id == bindparam("of_request", type_=Uuid),
+        ActionRequests.claim_epoch == bindparam("with_epoch"),
+        ActionRequests.state == State.EXECUTING.value,
+    )
+    .values(
+        state=State.APPLIED.value,
+        case_no=bindparam("case_case_no"),
+        checked_at=func.coalesce(ActionRequests.checked_at, bindparam("since", type_=DateTime(timezone=True))),
+        effect_done_at=sql_case(
+            (ActionRequests.effect_at.is_not(None), bindparam("since", type_=DateTime(timezone=True))), else_=None
+        ),
+        applied_at=bindparam("case_created_at"),
+    )
+    .add_cte(*CASE_WRITES, EVENT_WRITE)
+)
 
 
 class _Written(NamedTuple):
@@ -160,16 +182,9 @@ class Ledger(LedgerPort):
             began = found.began
             new = number_case(session, self._audit_key, claim.request, standing, found, ends_at, self._database.now())
             facts = request_facts(claim.request, State.APPLIED) | {"case_no": new.case.case_no}
-            told = event_row(claim.guild_id, new.seq, EventKind.CASE_CREATED, claim.request_id, facts)
-            applied = update(row).where(*_fence(claim, (State.EXECUTING,)))
-            applied = applied.values(
-                state=State.APPLIED.value,
-                case_no=new.case.case_no,
-                checked_at=func.coalesce(row.checked_at, began),
-                effect_done_at=sql_case((row.effect_at.is_not(None), began), else_=None),
-                applied_at=new.case.created_at,
-            )
-            _run(session, applied.add_cte(*new.writes, told.cte("told")))
+            told = event_values(claim.guild_id, new.seq, EventKind.CASE_CREATED, claim.request_id, facts)
+            applied = {"with_epoch": claim.epoch, "since": began}
+            session.connection().execute(_APPLY, {**_names(claim.request), **applied, **new.values, **told})
             return new.case
 
     def intend_post(self, claim: Claim, channel_id: ChannelId) -> None:
