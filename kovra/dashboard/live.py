@@ -28,6 +28,8 @@ from kovra.store.guilds import GuildScope
 RETRY_MS = 2_000
 #: Streams that began together must not all come back together.
 JITTER = 0.2
+#: A number no event ever had: the hub answers it with a resync.
+_NEVER_WAS = -1
 
 #: Browsers hide comments from scripts; a beat is an event, so that a page notices a line that died without a word.
 BEAT = b"event: beat\ndata: {}\n\n"
@@ -70,7 +72,10 @@ def visible_to(viewer: GuildScope) -> Callable[[EventLike | Hint], bool]:
 
 def _cursor() -> int | None:
     text = request.headers.get("Last-Event-ID") or request.args.get("since", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+    if not text:
+        return None
+    # Whoever names a number has seen something; one that cannot be read is answered like one that never was.
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else _NEVER_WAS
 
 
 def _watch(known: Services, cookie: str, user_id: UserId, guild_id: GuildId) -> Callable[[], bool]:
