@@ -54,6 +54,8 @@ class Problem:
     bad: bool = False
     ways: tuple[tuple[str, str], ...] = ()
     reference: str | None = None
+    #: Whether the form that failed gets the token of the present sign-in, so that it can be sent again as it stands.
+    renews: bool = False
 
 
 def answer(problem: Problem) -> Response:
@@ -97,6 +99,15 @@ def _sign_in_needed(_: SignInNeeded) -> AnyResponse:
 
 
 def _forged() -> Problem:
+    if g.get("session") is not None and request.headers.get("HX-Request") == "true":
+        # From a page of ours, which a session alone cannot show: the token is of a sign-in that has ended.
+        return Problem(
+            status=403,
+            title="This form is from an earlier sign-in",
+            text="Nothing was done. Send it again to act with the present one; what you typed stays.",
+            icon="lock",
+            renews=True,
+        )
     return Problem(
         status=403,
         title="This form is out of date",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from kovra.dashboard.access import token_for
@@ -43,7 +45,7 @@ def test_a_form_without_the_sessions_token_is_refused(site, cast, token, owner, 
     answer = who.ask(csrf=token)
 
     assert answer.status_code == 403
-    assert "This form is out of date" in answer.get_data(as_text=True)
+    assert "This form is from an earlier sign-in" in answer.get_data(as_text=True)
     assert words(owner, cast.harbour) == []
 
 
@@ -53,6 +55,24 @@ def test_a_refused_fragment_is_shown_beside_the_form_so_that_nothing_is_lost(sit
     assert answer.headers["HX-Retarget"] == "#toasts"
     assert answer.headers["HX-Reswap"] == "beforeend"
     assert 'class="toast fail"' in answer.get_data(as_text=True)
+
+
+def test_a_form_of_an_earlier_sign_in_gets_the_token_of_the_present_one(site, cast):
+    who = site.signed_in(cast.admin)
+
+    refused = who.ask(csrf="0" * 64).get_data(as_text=True)
+    token = re.search(r'id="act-token" value="([0-9a-f]{64})" hx-swap-oob', refused)[1]
+
+    assert who.ask(csrf=token).status_code < 300
+
+
+def test_another_site_gets_no_token(site, cast):
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "HX-Request": "true"}
+
+    answer = site.signed_in(cast.admin).post(f"/g/{cast.harbour}/actions", headers=elsewhere)
+
+    assert answer.status_code == 403
+    assert "act-token" not in answer.get_data(as_text=True)
 
 
 def test_a_token_of_an_earlier_sign_in_is_refused(site, cast):
