@@ -38,9 +38,9 @@ _NOTICES: Mapping[NoticeStatus | None, tuple[str, str, str]] = {
 
 #: Discord's error codes for a DM, in words (API reference, JSON error codes).
 _DM_CODES = {
-    50007: "They do not accept DMs from this server.",
-    50278: "They share no server with Guard any more.",
-    20026: "Discord has limited Guard’s DMs.",
+    50007: "They do not accept DMs from this server",
+    50278: "They share no server with Guard any more",
+    20026: "Discord has limited Guard’s DMs",
 }
 
 #: Letters that take no room or turn the text around: a name made of them could pass for another.
@@ -120,8 +120,8 @@ def notice_class(status: NoticeStatus | None) -> str:
 def notice_sentence(action: Action, status: NoticeStatus | None, code: int | None) -> str:
     """What became of the DM, and why."""
     if status is NoticeStatus.REFUSED:
-        why = _DM_CODES.get(code or 0, "Discord refused it.")
-        return f"{why} (code {code})" if code else why
+        why = _DM_CODES.get(code or 0, "Discord refused it")
+        return f"{why} (code {code})." if code else f"{why}."
     return {
         NoticeStatus.SKIPPED: "Its turn did not come in time, and the action did not wait for it.",
         NoticeStatus.UNKNOWN: "It left, and no answer came. It is not sent twice.",

@@ -234,7 +234,7 @@ def test_a_refused_dm_is_told_and_not_called_sent(site, cast):
 
     toast = visible_text(who.fragment(f"/g/{cast.harbour}/requests/{toast_id(asked)}"))
     assert "Done · case #1 created, DM refused" in toast
-    assert "They do not accept DMs from this server. (code 50007)" in toast
+    assert "They do not accept DMs from this server (code 50007)." in toast
 
 
 def test_a_second_ban_of_the_same_person_names_the_running_one(site, cast):
