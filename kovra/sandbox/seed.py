@@ -62,10 +62,10 @@ _ROLES: list[tuple[str, int, int, bool]] = [
 
 #: User name, display name, role (None: the owner), and what they may do, as a person signing in wants to know it.
 _STAFF: list[tuple[str, str, str | None, str]] = [
-    ("maren.oake", "Maren Oake", None, "owns the server: everything"),
-    ("tamsin_reed", "Tamsin", "Head moderator", "everything but above Council: settings, mass actions, lockdown"),
-    ("idris.vale", "Idris Vale", "Senior moderator", "ban, kick, mute, channels, roles, audit log"),
-    ("juniperlock", "Juniper", "Moderator", "ban, kick, mute, warn, purge"),
+    ("maren.oake", "Maren Oake", None, "everything, and nobody can act on them"),
+    ("tamsin_reed", "Tamsin", "Head moderator", "ban, kick, mute, warn, note; manages the server"),
+    ("idris.vale", "Idris Vale", "Senior moderator", "ban, kick, mute, warn, note; channels, roles, audit log"),
+    ("juniperlock", "Juniper", "Moderator", "ban, kick, mute, warn, note"),
     ("pip.hollow", "Pip", "Trainee", "mute, warn, note"),
 ]
 
