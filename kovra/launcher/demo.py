@@ -33,11 +33,13 @@ def run(*, data: Path, port: int, sandbox_port: int, fresh: bool, say: Say) -> i
         say.line(f"  {say.bold('Kovra')}")
         say.line()
         try:
-            stack.start()
+            stack.start()  # when it fails nothing is left, and why is the only news
+        except Cancelled:
+            _stop(stack, say)
+            return 0
+        try:
             _invite(stack, say, time.monotonic() - began)
             stack.watch(ended, say.note)
-        except Cancelled:
-            pass
         finally:
             _stop(stack, say)
     return 0

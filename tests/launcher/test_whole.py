@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from urllib.error import URLError
@@ -88,3 +89,19 @@ def test_a_demo_that_is_told_to_stop_while_it_starts_leaves_nothing(moment, fold
     assert demo.wait() == 0, rest
     assert "Stopped" in rest
     assert [pid for pid in started if not gone(pid)] == []
+
+
+def test_a_demo_that_cannot_start_says_why_and_nothing_of_a_stop(folder):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        words = ["demo", "--data", str(folder / "data"), "--port", str(port), "--sandbox-port", "0"]
+
+        done = subprocess.run(
+            [sys.executable, "-m", "kovra", *words], cwd=CHECKOUT, capture_output=True, text=True, timeout=120
+        )
+
+    assert done.returncode == 1
+    assert f"Port {port} is in use" in done.stdout
+    assert "Stopped" not in done.stdout
