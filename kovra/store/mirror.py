@@ -166,8 +166,13 @@ class Mirror:
                 _run(session, update(Guilds).where(Guilds.guild_id == guild_id).values(bans_complete_at=now))
 
     def ban(self, guild_id: GuildId, ban: BanRow) -> None:
-        """Somebody was banned."""
-        self.bans(guild_id, [ban], complete=False)
+        """Somebody was banned. The gateway does not say why: a reason known already stays."""
+        row = asdict(ban) | {"guild_id": guild_id, "mirrored_at": self._database.now()}
+        statement = insert(Bans).values(row)
+        changed = {name: statement.excluded[name] for name in row if name not in ("guild_id", "user_id")}
+        changed["reason"] = func.coalesce(statement.excluded.reason, Bans.reason)
+        with self._database.transaction(guild_id) as session:
+            session.execute(statement.on_conflict_do_update(index_elements=["guild_id", "user_id"], set_=changed))
 
     def ban_gone(self, guild_id: GuildId, user_id: UserId) -> None:
         """A ban was lifted."""

@@ -347,3 +347,13 @@ def test_someone_known_from_cases_only_has_the_name_of_the_newest(members, odaly
     card = members.card(odalys, say.STRANGER)
 
     assert (card.name, card.username, card.member, card.case_count) == ("Wren", None, False, 1)
+
+
+def test_a_ban_without_a_reason_leaves_the_known_one(mirror, bot, say):
+    banned = {"user_id": say.QUILLON, "username": "quillon", "global_name": None, "avatar": None, "bot": False}
+    mirror.bans(say.HARBOUR, [BanRow(**banned, reason="spam")], complete=True)
+
+    mirror.ban(say.HARBOUR, BanRow(**banned, reason=None))
+
+    with bot.transaction(say.HARBOUR) as session:
+        assert session.scalars(text("SELECT reason FROM bans")).all() == ["spam"]
