@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kovra.sandbox import snapshot
 from kovra.sandbox.conformance import Description
+from kovra.sandbox.scenes import SCENES
 from kovra.sandbox.seed import DEFAULT_BOT_ID, lanternfall
 from kovra.sandbox.server import DEFAULT_SECRET, DEFAULT_TOKEN, Sandbox
 from kovra.sandbox.world import World
@@ -26,7 +27,7 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> int:
     except (OSError, ValueError) as error:
         print(f"kovra: sandbox cannot start: {error}", file=sys.stderr)
         return 1
-    return asyncio.run(_run(sandbox, options.port))
+    return asyncio.run(_run(sandbox, options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,6 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state", type=Path, help="JSON file that keeps the state between runs")
     parser.add_argument("--seed", type=int, default=7, help="the same seed gives the same people")
     parser.add_argument("--members", type=int, default=300, help="members besides staff and bots")
+    parser.add_argument(
+        "--scene", action="append", choices=list(SCENES), default=[], help="play this from the start; may be repeated"
+    )
     parser.add_argument("--limits", action="store_true", help="switch Discord's rate limits on")
     parser.add_argument(
         "--check", action="store_true", help="hold every answer against the description that DISCORD_OPENAPI names"
@@ -72,7 +76,8 @@ def build(options: argparse.Namespace, environment: Mapping[str, str]) -> Sandbo
     )
 
 
-async def _run(sandbox: Sandbox, port: int) -> int:
+async def _run(sandbox: Sandbox, options: argparse.Namespace) -> int:
+    port: int = options.port
     told_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -82,6 +87,8 @@ async def _run(sandbox: Sandbox, port: int) -> int:
     except OSError as error:
         print(f"kovra: sandbox cannot listen on port {port}: {error.strerror}", file=sys.stderr)
         return 1
+    for scene in options.scene:
+        sandbox.theatre.start(scene, seed=options.seed)
     print(f"kovra: sandbox ready on {sandbox.base_url}", flush=True)
     await told_to_stop.wait()
     await sandbox.stop()

@@ -210,7 +210,8 @@ def _front_page(sandbox: Sandbox) -> str:
         f"""
 <nav><h1>{escape(guild.name)}</h1><p class="dim">Sandbox Discord: nothing leaves this machine</p>
 <label>You are<select id="person"><optgroup label="Staff">{first}</optgroup>
-<optgroup label="Members">{rest}</optgroup></select></label><ul id="channels"></ul></nav>
+<optgroup label="Members">{rest}</optgroup></select></label><ul id="channels"></ul>
+<h2>Scenes</h2><ul id="scenes"></ul></nav>
 <section><ol id="messages" aria-label="Messages"></ol><p id="note" role="status"></p>
 <form id="talk"><input type="text" id="text" aria-label="Message" placeholder="Say something" required
 autocomplete="off">

@@ -27,6 +27,7 @@ from kovra.sandbox.oauth import Authority, Grant
 from kovra.sandbox.rest import shapes
 from kovra.sandbox.rest.call import Call
 from kovra.sandbox.rest.routing import Access, Route
+from kovra.sandbox.scenes import Theatre
 from kovra.sandbox.stage import Stage
 from kovra.sandbox.world import Clock, World
 
@@ -93,6 +94,7 @@ class Sandbox:
         self.gateway = Gateway(world, clock, token, lambda: self.limits.on)
         self.stage = Stage(world, clock, self.gateway, self.effects)
         self.desk = Desk(self.stage)
+        self.theatre = Theatre(self.stage, self.desk)
         self.authority = Authority(clock=clock, client_id=world.bot_id, client_secret=client_secret)
         self.authority.restore(grants or [])
         self.conformance = None if description is None else Conformance(description)
@@ -122,6 +124,7 @@ class Sandbox:
 
     async def stop(self) -> None:
         """Close every connection, stop listening, keep the state."""
+        self.theatre.stop()
         if self._saver is not None:
             self._saver.cancel()
         await self.gateway.disconnect_all(1001)
@@ -136,7 +139,8 @@ class Sandbox:
             snapshot.save(kept, self._state)
 
     def reset(self) -> None:
-        """Start over: the world, the counters, everyone's sign-in, faults and limits; sessions are invalidated."""
+        """Start over: world, counters, everyone's sign-in, scenes, faults and limits; sessions are invalidated."""
+        self.theatre.stop()
         fresh = self._fresh()
         for item in fields(World):
             setattr(self.world, item.name, getattr(fresh, item.name))

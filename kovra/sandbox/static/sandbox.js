@@ -140,6 +140,19 @@ async function showPeople() {
     element("option", { value: `${member.nick || member.user.global_name || member.user.username} (${member.user.id})` })));
 }
 
+async function showScenes(answer) {
+  const scenes = answer || await ask("GET", "scenes");
+  byId("scenes").replaceChildren(...scenes.map((scene) => {
+    const button = element("button", { type: "button", title: scene.about, "aria-pressed": String(scene.playing) },
+      (scene.playing ? "Stop " : "Play ") + scene.scene + (scene.playing ? ` (${scene.steps})` : ""));
+    button.onclick = async () => {
+      const wish = { scene: scene.scene, do: scene.playing ? "stop" : "start", seed: Math.floor(Math.random() * 1e6) };
+      try { await showScenes(await ask("POST", "scenes", wish)); } catch (error) { say(error.message, true); }
+    };
+    return element("li", {}, button);
+  }));
+}
+
 async function refresh() {
   try { await showChannels(); await showMessages(); } catch (error) { say(error.message, true); }
 }
@@ -151,4 +164,9 @@ byId("command").onchange = showOptions;
 refresh();
 showCommands();
 showPeople();
+showScenes().catch(() => {});
+setInterval(() => {
+  // A button must not be replaced under the finger that presses it.
+  if (!document.hidden && !byId("scenes").contains(document.activeElement)) showScenes().catch(() => {});
+}, 3000);
 setInterval(() => { if (!document.hidden) showMessages().catch(() => {}); }, 1000);

@@ -1,0 +1,242 @@
+"""Scenes: the town lives by itself. People chat, come and go; and now and then there is trouble for moderators.
+
+A scene is a generator: it does one thing and yields how many seconds pass before the next. All chance is in its seed,
+so the same scene on the same world does the same again. Nobody acts who is gone, banned or timed out: what
+moderators do shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+
+from kovra.sandbox import people, permissions, talk
+from kovra.sandbox.commands import CommandRefused, run_command
+from kovra.sandbox.deeds import members, messages
+from kovra.sandbox.interactions import Desk
+from kovra.sandbox.names import FIRST_WORDS, LAST_WORDS
+from kovra.sandbox.rest.commands import known_commands
+from kovra.sandbox.stage import Stage
+from kovra.sandbox.world import Channel, ChannelType, Guild, Message
+
+#: How many come in a raid, and how long it lasts, in seconds.
+RAIDERS, RAID_S = 300, 120.0
+_HANDS, _SPAM_POSTS = 3, 60
+_QUARREL_LINES = 30
+_MESSAGE_COMMAND = 3
+
+
+class Players:
+    """What every scene needs: the demo's guild, chance, and people who can still act."""
+
+    def __init__(self, stage: Stage, desk: Desk, seed: int) -> None:
+        self.stage, self.desk, self.rng = stage, desk, random.Random(seed)
+        self.numbers = count(1)
+
+    @property
+    def guild(self) -> Guild:
+        return self.stage.world.guilds[self.stage.world.cast.guild_id]
+
+    def channels(self) -> list[Channel]:
+        """Where people without a role may talk."""
+        everyone = permissions.VIEW_CHANNEL | permissions.SEND_MESSAGES
+        found = []
+        for channel in self.stage.world.guild_channels(self.guild):
+            overwrite = channel.overwrites.get(self.guild.id)
+            if channel.type == ChannelType.TEXT and not (overwrite and overwrite.deny & everyone):
+                found.append(channel)
+        return found
+
+    def anyone(self) -> int | None:
+        """A plain member, None when nobody is left."""
+        here = [i for i in self.stage.world.cast.plain if i in self.guild.members]
+        return self.rng.choice(here) if here else None
+
+    def say(self, user_id: int | None, channel: Channel | None, content: str) -> Message | None:
+        """Say something where that person may; None when they may not."""
+        if user_id not in self.guild.members or channel is None or channel.id not in self.stage.world.channels:
+            return None
+        have = permissions.in_channel(self.guild, channel, user_id, self.stage.now())
+        wanted = permissions.VIEW_CHANNEL | permissions.SEND_MESSAGES
+        if have & wanted != wanted:
+            return None
+        return messages.post(self.stage, channel, user_id, {"content": content})
+
+    def somewhere(self) -> Channel | None:
+        found = self.channels()
+        return self.rng.choice(found) if found else None
+
+    def newcomer(self, *, days_old: float, prefix: str = "") -> int:
+        """A new account that joins now.
+
+        Args:
+            days_old: how long ago the account was made.
+        """
+        words = f"{self.rng.choice(FIRST_WORDS.split())}{self.rng.choice(LAST_WORDS.split())}"
+        name = f"{prefix}{words}{self.rng.randint(1, 999)}"
+        made_at = self.stage.clock() - days_old * 86_400
+        user = people.newcomer(self.stage.world, {"username": name}, made_at)
+        members.join(self.stage, self.guild, user.id)
+        return user.id
+
+
+def quiet(play: Players) -> Iterator[float]:
+    """Now and then somebody says something."""
+    while True:
+        play.say(play.anyone(), play.somewhere(), talk.line(play.rng, talk.CHAT))
+        yield play.rng.uniform(15, 60)
+
+
+def busy(play: Players) -> Iterator[float]:
+    """People chat, join, leave, talk in voice and are given roles."""
+    joined: list[int] = []
+    while True:
+        chance = play.rng.random()
+        if chance < 0.08:
+            newcomer = play.newcomer(days_old=play.rng.uniform(20, 2000))
+            joined.append(newcomer)
+            play.say(newcomer, play.somewhere(), talk.line(play.rng, talk.HELLO))
+        elif chance < 0.12 and joined:
+            members.leave(play.stage, play.guild, joined.pop(play.rng.randrange(len(joined))))
+        elif chance < 0.2:
+            _voice(play)
+        elif chance < 0.24:
+            _promote(play)
+        else:
+            play.say(play.anyone(), play.somewhere(), talk.line(play.rng, talk.CHAT))
+        yield play.rng.uniform(0.5, 4)
+
+
+def raid(play: Players) -> Iterator[float]:
+    """Three hundred young accounts join and post, all within two minutes."""
+    pause_s = RAID_S / (2 * RAIDERS)
+    for _ in range(RAIDERS):
+        raider = play.newcomer(days_old=play.rng.uniform(0.01, 3), prefix="hive.")
+        yield pause_s
+        play.say(raider, play.somewhere(), talk.line(play.rng, talk.RAID, number=next(play.numbers)))
+        yield pause_s
+
+
+def spam(play: Players) -> Iterator[float]:
+    """Three accounts post the same few offers everywhere."""
+    hands = [play.newcomer(days_old=play.rng.uniform(1, 30), prefix="offer.") for _ in range(_HANDS)]
+    for place in range(_SPAM_POSTS):
+        play.say(hands[place % _HANDS], play.somewhere(), talk.line(play.rng, talk.SPAM, number=next(play.numbers)))
+        yield play.rng.uniform(0.3, 1.5)
+
+
+def drama(play: Players) -> Iterator[float]:
+    """Two people quarrel, others are tired of it, and somebody reports it."""
+    one, other, where = play.anyone(), play.anyone(), play.somewhere()
+    for place in range(_QUARREL_LINES):
+        said = play.say((one, other)[place % 2], where, talk.line(play.rng, talk.QUARREL))
+        yield play.rng.uniform(1, 5)
+        if place % 5 == 4:
+            play.say(play.anyone(), where, talk.line(play.rng, talk.BYSTANDERS))
+            yield play.rng.uniform(1, 3)
+        if place % 10 == 9 and said is not None:
+            _report(play, said)
+
+
+def _voice(play: Players) -> None:
+    rooms = [c for c in play.stage.world.guild_channels(play.guild) if c.type == ChannelType.VOICE]
+    who = play.anyone()
+    if who is None or not rooms:
+        return
+    if who in play.guild.voice:
+        members.disconnect(play.stage, play.guild, who)
+    else:
+        members.connect(play.stage, play.guild, play.guild.members[who], play.rng.choice(rooms).id)
+
+
+def _promote(play: Players) -> None:
+    """The owner gives someone one of the roles that carry no rights."""
+    who = play.anyone()
+    roles = [r for r in play.guild.roles.values() if r.name in ("Lamplighter", "Cartographer", "Minstrel")]
+    if who is not None and roles:
+        member, role = play.guild.members[who], play.rng.choice(roles)
+        members.give_role(play.stage, play.guild, member, role, by=play.guild.owner_id, reason=None)
+
+
+def _report(play: Players, said: Message) -> None:
+    """With the bot's own message command where there is one, else in words to the staff."""
+    world, guild = play.stage.world, play.guild
+    where, reporter = world.channels[said.channel_id], play.anyone()
+    commands = [c for c in known_commands(world, guild.id) if c["type"] == _MESSAGE_COMMAND]
+    report = next((c["name"] for c in commands if "report" in c["name"].casefold()), None)
+    if report is not None and reporter is not None:
+        try:
+            run_command(
+                play.desk, world, world.users[reporter], guild, where, {"command": report, "target_id": said.id}
+            )
+            return
+        except CommandRefused:
+            pass  # whoever may not use it tells the staff instead
+    staff = [person.user_id for person in world.cast.people if person.user_id in guild.members]
+    room = next((c for c in world.guild_channels(guild) if c.name == "staff-room"), None)
+    if staff:
+        play.say(play.rng.choice(staff), room, talk.line(play.rng, talk.REPORT, where=f"#{where.name}"))
+
+
+SCENES: dict[str, Callable[[Players], Iterator[float]]] = {
+    scene.__name__: scene for scene in (quiet, busy, raid, spam, drama)
+}
+
+
+@dataclass(slots=True)
+class _Playing:
+    task: asyncio.Task[None]
+    seed: int
+    steps: int = 0
+
+
+class Theatre:
+    """The scenes that play. Each plays at most once at a time."""
+
+    def __init__(self, stage: Stage, desk: Desk) -> None:
+        self._stage, self._desk = stage, desk
+        self._playing: dict[str, _Playing] = {}
+
+    def start(self, name: str, *, seed: int = 7, pace: float = 1.0) -> None:
+        """Start a scene, anew when it plays already; only inside a running loop.
+
+        Args:
+            pace: how many times faster than it is meant to be.
+
+        Raises:
+            KeyError: there is no such scene.
+            ValueError: the pace is not above zero.
+        """
+        if not pace > 0:
+            raise ValueError("pace must be above 0")
+        steps = SCENES[name](Players(self._stage, self._desk, seed))
+        self.stop(name)
+        self._playing[name] = _Playing(asyncio.get_running_loop().create_task(self._play(name, steps, pace)), seed)
+
+    def stop(self, name: str | None = None) -> None:
+        """Stop a scene, or all of them."""
+        for each in [name] if name else list(self._playing):
+            if playing := self._playing.pop(each, None):
+                playing.task.cancel()
+
+    def report(self) -> list[dict[str, object]]:
+        """Every scene: what it is, whether it plays, and how many things happened in it so far."""
+        found = []
+        for name, scene in SCENES.items():
+            playing = self._playing.get(name)
+            about, steps = (scene.__doc__ or "").strip(), playing.steps if playing else 0
+            found.append({"scene": name, "about": about, "playing": playing is not None, "steps": steps})
+        return found
+
+    async def _play(self, name: str, steps: Iterator[float], pace: float) -> None:
+        try:
+            for pause_s in steps:
+                self._playing[name].steps += 1
+                await asyncio.sleep(pause_s / pace)
+        finally:
+            mine = self._playing.get(name)
+            if mine is not None and mine.task is asyncio.current_task():
+                del self._playing[name]

@@ -1,0 +1,90 @@
+"""What people say while a scene plays: sentences put together from parts. All invented and harmless. Pure."""
+
+from __future__ import annotations
+
+import random
+import re
+
+_PARTS = {
+    "who": "the owl|my neighbour|the miller|the night watch|a very small dog|the baker|our cartographer|the heron",
+    "did": "moved|repainted|borrowed|lost|found|measured|hid|improved",
+    "thing": "the footbridge|a kettle|the east lantern|the good ladder|forty acorns|the blue yarn|the bell|my boot",
+    "place": "by the mill|on the hill|near the pond|in the map room|behind the gate|up in the tower|at the shore",
+    "when": "this morning|again|last night|before breakfast|twice|while nobody looked|on purpose, I think",
+    "food": "plum cake|pea soup|toast|ginger biscuits|cold porridge|a pear|honey on everything",
+    "mood": "lovely|strange|very quiet|rather loud|better than Tuesday|foggy|golden|a bit damp",
+    "yes": "yes|agreed|true|same here|I thought so too|oh certainly|ha|that explains a lot",
+    "no": "no way|I doubt it|not again|surely not|really?",
+}
+
+CHAT = (
+    "{who} {did} {thing} {when}",
+    "has anyone seen {thing}? it was {place}",
+    "it is {mood} {place} today",
+    "I am having {food} {place}, join me",
+    "{yes}, {who} told me",
+    "{yes}",
+    "{no}, {who} would never",
+    "who {did} {thing}?",
+    "does {food} go with {food}? asking for {who}",
+    "good morning from {place}",
+    "off to bed, leave {thing} {place} please",
+    "I {did} {thing} and I would do it again",
+    "there is {food} left {place}",
+    "what a {mood} evening",
+    "can someone help me carry {thing}?",
+    "thank you all, that was {mood}",
+)
+HELLO = (
+    "hello everyone, new here",
+    "hi! {who} sent me",
+    "good evening, is this where the {food} is?",
+    "just arrived, it is {mood} here",
+)
+RAID = (
+    "THE BEES ARE HERE BUZZ BUZZ {number}",
+    "buzz buzz buzz the hive sends its regards {number}",
+    "we came for {food} and we will not leave {number}",
+    "honk if you like {food} HONK HONK {number}",
+    "long live the hive! {who} joins us {number}",
+)
+SPAM = (
+    "FREE ACORNS for the first hundred, ask me how, offer {number}",
+    "you have won {thing}! write to me to collect it, ticket {number}",
+    "double your {food} overnight, no questions asked {number}",
+    "cheap lantern oil, cheapest lantern oil, only today {number}",
+)
+QUARREL = (
+    "you {did} {thing} and you know it",
+    "I did not, {who} did",
+    "everyone saw you {place}",
+    "then everyone needs glasses",
+    "give back {thing}",
+    "say please for once",
+    "you never say please yourself",
+    "this is exactly what I mean",
+    "I am not talking to someone who eats {food} {place}",
+    "at least I can read a map",
+    "my map was UPSIDE DOWN, we have been over this",
+    "you are impossible",
+    "and you are as stubborn as {who}",
+)
+BYSTANDERS = (
+    "could you two please stop",
+    "take it outside",
+    "here we go again",
+    "some of us are trying to eat {food}",
+    "can a moderator have a look?",
+    "it was {who}, can we move on",
+)
+REPORT = ("two people are quarrelling in {where} and it is not getting better", "{where} needs a moderator, please")
+
+
+def line(rng: random.Random, patterns: tuple[str, ...], **known: object) -> str:
+    """One sentence, made of one of the patterns; the same random numbers give the same sentence."""
+    pattern = rng.choice(patterns)
+    return re.sub(r"{(\w+)}", lambda found: str(known.get(found[1]) or _part(rng, found[1])), pattern)
+
+
+def _part(rng: random.Random, name: str) -> str:
+    return rng.choice(_PARTS[name].split("|"))
