@@ -51,11 +51,17 @@ def _lacking_openapi() -> str | None:
     return f"DISCORD_OPENAPI names no file: {named}" if named else "DISCORD_OPENAPI is not set (path of openapi.json)"
 
 
+def _lacking_node() -> str | None:
+    missing = [name for name in ("node", "npm") if shutil.which(name) is None]
+    return f"no {' and no '.join(missing)} (Debian: apt-get install nodejs npm)" if missing else None
+
+
 NEEDS = {
     need.name: need
     for need in (
         Need(name="browser", suite="pages in a real browser", lacking=_lacking_browser),
         Need(name="openapi", suite="the sandbox against Discord's API description", lacking=_lacking_openapi),
+        Need(name="node clients", suite="the sandbox against discord.js and its types", lacking=_lacking_node),
     )
 }
 

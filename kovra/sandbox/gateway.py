@@ -191,6 +191,10 @@ class Gateway:
             for s in self._sessions.values()
         ]
 
+    def sent(self) -> list[str]:
+        """The events that are still kept for a RESUME, as they went over the wire."""
+        return [text for session in self._sessions.values() for text in session.since(0) or []]
+
     async def disconnect_all(self, code: int = 4000) -> None:
         """Close every socket; sessions stay resumable."""
         await asyncio.gather(*(socket.close(code) for socket in list(self._sockets)))

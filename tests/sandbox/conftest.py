@@ -1,7 +1,7 @@
 """A sandbox of its own for every test, clients for it, and a real Pycord bot to connect to it.
 
 Every answer of these sandboxes is held against Discord's OpenAPI description where there is one; a test whose sandbox
-strayed from it fails when it ends.
+strayed from it fails when it ends. So are the events of the gateway, against the types of discord.js.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -20,8 +21,10 @@ import discord.http
 import pytest
 import requests
 
-from kovra.launcher.needs import openapi_file
+from kovra.launcher.needs import NEEDS, all_required, openapi_file
 from kovra.sandbox import DEFAULT_TOKEN, Description, Hosted, Sandbox, hosted, lanternfall
+from kovra.sandbox.dispatches import Dispatches
+from tests.conformance import installed
 
 PATIENCE_S = 20
 
@@ -90,8 +93,22 @@ def description() -> Description | None:
     return None if path is None else Description(path)
 
 
+@pytest.fixture(scope="session")
+def dispatches() -> Dispatches | None:
+    """The types of the gateway's events, where they can be had."""
+    if NEEDS["node clients"].lacking() is not None:
+        return None
+    try:
+        return Dispatches(installed.gateway_schema())
+    except installed.NotInstalled as error:
+        if all_required():
+            pytest.fail(str(error), pytrace=False)
+        warnings.warn(f"gateway events are not checked: {error}", stacklevel=1)
+        return None
+
+
 @contextmanager
-def _a_discord(description: Description | None, **options: Any) -> Iterator[Discord]:
+def _a_discord(description: Description | None, dispatches: Dispatches | None, **options: Any) -> Iterator[Discord]:
     clock = options.pop("clock", time.time)
     port, world = options.pop("port", 0), options.pop("world", None)
 
@@ -102,12 +119,13 @@ def _a_discord(description: Description | None, **options: Any) -> Iterator[Disc
         yield Discord(host)
         conformance = host.sandbox.conformance
         assert conformance is None or host.call(lambda _: conformance.findings()) == []
+        assert dispatches is None or dispatches.wrong(host.call(lambda sandbox: sandbox.gateway.sent())) == []
 
 
 @pytest.fixture
-def small_discord(description: Description | None) -> Iterator[Discord]:
+def small_discord(description: Description | None, dispatches: Dispatches | None) -> Iterator[Discord]:
     """A sandbox with the demo's guild of forty members."""
-    with _a_discord(description) as made:
+    with _a_discord(description, dispatches) as made:
         yield made
 
 
@@ -117,16 +135,16 @@ def clock() -> SetClock:
 
 
 @pytest.fixture
-def timed_discord(description: Description | None, clock: SetClock) -> Iterator[Discord]:
+def timed_discord(description: Description | None, dispatches: Dispatches | None, clock: SetClock) -> Iterator[Discord]:
     """A sandbox whose clock the test sets."""
-    with _a_discord(description, clock=clock) as made:
+    with _a_discord(description, dispatches, clock=clock) as made:
         yield made
 
 
 @pytest.fixture
-def a_discord(description: Description | None) -> Callable[..., Any]:
+def a_discord(description: Description | None, dispatches: Dispatches | None) -> Callable[..., Any]:
     """``with a_discord(limited=True) as discord`` for a sandbox that is made differently."""
-    return partial(_a_discord, description)
+    return partial(_a_discord, description, dispatches)
 
 
 @pytest.fixture
