@@ -70,9 +70,13 @@ class Socket:
         self._filled = asyncio.Event()
         self.session: Session | None = None
         self.closed_by_server = False
+        #: A silent connection stays open and says nothing, not even that it is alive.
+        self.silent = False
         self._heard: deque[float] = deque()
 
     def put(self, text: str) -> None:
+        if self.silent:
+            return
         self._outbox.append(text)
         self._filled.set()
 
@@ -156,6 +160,8 @@ class Gateway:
         self._sessions: dict[str, Session] = {}
         self._sockets: set[Socket] = set()
         self._last_full: dict[int, float] = {}
+        #: Close codes for the IDENTIFYs and RESUMEs to come, one each, as somebody asked for.
+        self.refusals: deque[int] = deque()
         self.url = ""
         #: What an operator may want to know: connections, identifies and resumes since the start.
         self.counts = {"connected": 0, "identified": 0, "resumed": 0, "invalidated": 0}
@@ -203,6 +209,16 @@ class Gateway:
         """Send op 7 to every client."""
         for socket in self._sockets:
             socket.send(RECONNECT, None)
+
+    def ask_resume(self) -> None:
+        """Tell every client that its session is invalid and may be resumed (op 9 with true)."""
+        for socket in self._sockets:
+            socket.send(INVALID, True)
+
+    def fall_silent(self) -> None:
+        """Say nothing more on the connections there are; new ones are served. Sessions keep what is missed."""
+        for socket in self._sockets:
+            socket.silent = True
 
     def invalidate_all(self) -> None:
         """Forget every session and tell its client so (op 9, not resumable)."""
@@ -261,6 +277,8 @@ class Gateway:
         if op == HEARTBEAT:
             socket.send(ACK, None)
             return None
+        if op in (IDENTIFY, RESUME) and self.refusals:
+            return self.refusals.popleft()
         if op == IDENTIFY:
             return self._identify(socket, data)
         if op == RESUME:

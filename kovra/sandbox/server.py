@@ -151,6 +151,7 @@ class Sandbox:
         self.stage.audit_delay_s, self.stage.rejoin = 0.0, False
         self.limits.on = False
         self.requests.clear()
+        self.gateway.refusals.clear()
         self.gateway.invalidate_all()
         self.stage.changed = True
 

@@ -56,16 +56,27 @@ def _limits(sandbox: Sandbox, ask: Ask) -> Json:
 
 @table.on("POST", "gateway")
 async def _gateway(sandbox: Sandbox, ask: Ask) -> None:
-    """Trouble on the gateway: ``do`` is ``drop`` (with ``code``), ``reconnect`` or ``invalidate``."""
+    """Trouble on the gateway.
+
+    ``do`` is ``drop`` (with ``code``), ``reconnect``, ``invalidate`` (with ``resumable``), ``silence``, or ``refuse``:
+    the next connections that identify or resume are closed with ``codes``, one each.
+    """
     what = ask.body.get("do")
     if what == "drop":
         await sandbox.gateway.disconnect_all(int(ask.body.get("code", 4000)))
     elif what == "reconnect":
         sandbox.gateway.ask_reconnect()
     elif what == "invalidate":
-        sandbox.gateway.invalidate_all()
+        if ask.body.get("resumable"):
+            sandbox.gateway.ask_resume()
+        else:
+            sandbox.gateway.invalidate_all()
+    elif what == "silence":
+        sandbox.gateway.fall_silent()
+    elif what == "refuse":
+        sandbox.gateway.refusals.extend(int(code) for code in ask.body["codes"])
     else:
-        raise ControlError("do must be drop, reconnect or invalidate")
+        raise ControlError("do must be drop, reconnect, invalidate, silence or refuse")
 
 
 @table.on("POST", "reset")
