@@ -64,6 +64,10 @@ def unknown_guild() -> Refusal:
     return Refusal(404, 10004, "Unknown Guild")
 
 
+def unknown_invite() -> Refusal:
+    return Refusal(404, 10006, "Unknown Invite")
+
+
 def unknown_member() -> Refusal:
     return Refusal(404, 10007, "Unknown Member")
 

@@ -133,6 +133,19 @@ class AuditEntry:
 
 
 @dataclass(slots=True, kw_only=True)
+class Invite:
+    """A way into a guild; ``max_age_s`` and ``max_uses`` of 0 are without end."""
+
+    code: str
+    channel_id: int
+    inviter_id: int
+    created_at: datetime
+    max_age_s: int
+    max_uses: int
+    uses: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
 class Guild:
     """A server: its roles, members, channels, bans and audit log (newest entry last)."""
 
@@ -145,6 +158,7 @@ class Guild:
     bans: dict[int, str | None] = field(default_factory=dict)
     audit: list[AuditEntry] = field(default_factory=list)
     rules: dict[int, dict[str, Any]] = field(default_factory=dict)
+    invites: dict[str, Invite] = field(default_factory=dict)
     voice: dict[int, int] = field(default_factory=dict)
     features: list[str] = field(default_factory=lambda: ["COMMUNITY"])
     verification_level: int = 1

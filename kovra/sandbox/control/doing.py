@@ -18,8 +18,8 @@ from kovra.sandbox.control.asking import (
     find_member,
     find_user,
 )
-from kovra.sandbox.deeds import automod, members, messages, places
-from kovra.sandbox.world import Channel, ChannelType, Guild, User
+from kovra.sandbox.deeds import automod, invites, members, messages, places
+from kovra.sandbox.world import Channel, ChannelType, Guild, Invite, User
 
 if TYPE_CHECKING:
     from kovra.sandbox.server import Sandbox
@@ -97,8 +97,9 @@ def _make_user(sandbox: Sandbox, ask: Ask) -> Json:
 
 @table.on("POST", "join")
 def _join(sandbox: Sandbox, ask: Ask) -> Json:
-    """Someone joins: ``user_id``, or ``username`` for a new account."""
+    """Someone joins: ``user_id``, or ``username`` for a new account; by an ``invite`` when its code is given."""
     guild = asked_guild(sandbox, ask)
+    invite = _invite(sandbox, guild, ask.body.get("invite"))
     if "user_id" in ask.body:
         user = find_user(sandbox, ask.id("user_id"))
     else:
@@ -111,7 +112,21 @@ def _join(sandbox: Sandbox, ask: Ask) -> Json:
         members.join(sandbox.stage, guild, user.id)
         sandbox.gateway.open_guild(guild)
         return payloads.user(user)
+    if invite is not None:
+        invites.use(sandbox.stage, guild, invite)
     return payloads.member(members.join(sandbox.stage, guild, user.id), user)
+
+
+def _invite(sandbox: Sandbox, guild: Guild, code: object) -> Invite | None:
+    if code is None:
+        return None
+    now = sandbox.stage.now()
+    if guild.invites_disabled_until is not None and guild.invites_disabled_until > now:
+        raise ControlError(f"invites to {guild.name} are paused", 403)
+    found = next((each for each in invites.valid(guild, now) if each.code == code), None)
+    if found is None:
+        raise ControlError(f"there is no invite {code!r}", 404)
+    return found
 
 
 @table.on("POST", "leave")

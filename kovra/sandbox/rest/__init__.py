@@ -4,7 +4,7 @@
 
 Handlers: ``users`` (users, applications, DMs, the gateway's address), ``guilds`` (settings, incident actions),
 ``members``, ``bans``, ``roles``, ``channels``, ``messages``, ``commands``, ``interactions`` (callbacks and follow-ups),
-``audit``, ``automod``.
+``audit``, ``automod``, ``invites``.
 """
 
 from kovra.sandbox.rest import (
@@ -15,6 +15,7 @@ from kovra.sandbox.rest import (
     commands,
     guilds,
     interactions,
+    invites,
     members,
     messages,
     roles,
@@ -22,7 +23,7 @@ from kovra.sandbox.rest import (
 )
 from kovra.sandbox.rest.routing import Router
 
-SUBJECTS = (users, guilds, members, bans, roles, channels, messages, commands, interactions, audit, automod)
+SUBJECTS = (users, guilds, members, bans, roles, channels, invites, messages, commands, interactions, audit, automod)
 
 
 def router() -> Router:

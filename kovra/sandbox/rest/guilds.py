@@ -66,12 +66,6 @@ def incident_actions(call: Call) -> dict[str, Any]:
     return {key: payloads.iso(until) for key, until in wanted.items()}
 
 
-@table.on("GET", "/guilds/{guild_id}/invites")
-def invites(call: Call) -> list[Any]:
-    call.guild(permissions.MANAGE_GUILD)
-    return []
-
-
 @table.on("GET", "/guilds/{guild_id}/threads/active")
 def active_threads(call: Call) -> dict[str, Any]:
     call.guild()
