@@ -241,3 +241,25 @@ def test_a_field_of_the_wrong_shape_is_refused_and_not_a_crash(small_discord, me
     answer = small_discord.rest(method, path.format(**place), json=body)
 
     assert answer.status_code == (200 if fine else 400)
+
+
+RULE = {"name": "r", "event_type": 1, "trigger_type": 1, "actions": [{"type": 1}]}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/auto-moderation/rules", {**RULE, "event_type": 9}),
+        ("POST", "/auto-moderation/rules", {**RULE, "trigger_type": 2}),
+        ("POST", "/auto-moderation/rules", {**RULE, "actions": [{"type": 7}]}),
+        ("POST", "/auto-moderation/rules", {**RULE, "actions": [{}]}),
+        ("POST", "/roles", {"color": 0x1000000}),
+        ("POST", "/roles", {"color": -1}),
+        ("POST", "/channels", {"name": "x", "permission_overwrites": [{"id": "1", "type": 2}]}),
+        ("PATCH", "", {"features": ["FREE_ACORNS"]}),
+    ],
+)
+def test_values_that_discord_does_not_know_are_refused(small_discord, method, path, body):
+    answer = small_discord.in_guild(method, path, json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, 50035)

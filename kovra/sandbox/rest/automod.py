@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kovra.sandbox import errors, permissions
-from kovra.sandbox.rest.call import Call
+from kovra.sandbox.rest.call import Call, choice
 from kovra.sandbox.rest.routing import Table
 from kovra.sandbox.stage import AuditAction, change
 from kovra.sandbox.world import Guild
@@ -15,6 +15,8 @@ table = Table()
 #: Trigger type of keyword rules, and how many rules of a type a guild may have (others: one).
 KEYWORD = 1
 MOST_KEYWORD_RULES = 6
+#: Discord's numbers: what rules look at, what they are, what they do.
+EVENT_TYPES, TRIGGER_TYPES, ACTION_TYPES = (1, 2), (1, 3, 4, 5, 6), (1, 2, 3, 4)
 
 
 @table.on("GET", "/guilds/{guild_id}/auto-moderation/rules")
@@ -28,6 +30,8 @@ def create_rule(call: Call) -> dict[str, Any]:
     for key in ("name", "event_type", "trigger_type", "actions"):
         if call.body.get(key) is None:
             raise errors.required(key)
+    choice("event_type", call.body["event_type"], EVENT_TYPES)
+    choice("trigger_type", call.body["trigger_type"], TRIGGER_TYPES)
     most = MOST_KEYWORD_RULES if call.body["trigger_type"] == KEYWORD else 1
     if sum(r["trigger_type"] == call.body["trigger_type"] for r in guild.rules.values()) >= most:
         raise errors.invalid_form(
@@ -97,14 +101,16 @@ def _read(body: dict[str, Any]) -> dict[str, Any]:
         if body.get(key) is not None:
             read[key] = [str(i) for i in body[key]]
     if body.get("actions") is not None:
-        read["actions"] = [_action(action) for action in body["actions"]]
+        read["actions"] = [_action(action, at) for at, action in enumerate(body["actions"])]
     return read
 
 
-def _action(action: dict[str, Any]) -> dict[str, Any]:
+def _action(action: dict[str, Any], at: int) -> dict[str, Any]:
+    if action.get("type") is None:
+        raise errors.required(f"actions.{at}.type")
     metadata = dict(action.get("metadata") or {})
     if "channel_id" in metadata:
         metadata["channel_id"] = str(metadata["channel_id"])
     if "duration_seconds" in metadata:
         metadata["duration_seconds"] = int(metadata["duration_seconds"])
-    return {"type": action["type"], "metadata": metadata}
+    return {"type": choice(f"actions.{at}.type", action["type"], ACTION_TYPES), "metadata": metadata}

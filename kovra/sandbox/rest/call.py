@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -139,6 +139,15 @@ def whole_number(field_name: str, value: object) -> int:
     except ValueError as error:
         message = f'Value "{value}" is not int.'
         raise errors.invalid_form(field_name, "NUMBER_TYPE_COERCE", message) from error
+
+
+def choice(field_name: str, value: object, known: Collection[int]) -> int:
+    """An integer of a closed list."""
+    number = whole_number(field_name, value)
+    if number not in known:
+        listed = ", ".join(map(str, known))
+        raise errors.invalid_form(field_name, "BASE_TYPE_CHOICES", f"Value must be one of ({listed}).")
+    return number
 
 
 def moment_or_none(field_name: str, value: Any) -> datetime | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from kovra.sandbox import errors, payloads, permissions
 from kovra.sandbox.deeds import places as deeds
-from kovra.sandbox.rest.call import Call, snowflake, whole_number
+from kovra.sandbox.rest.call import Call, choice, snowflake, whole_number
 from kovra.sandbox.rest.routing import Table
 from kovra.sandbox.stage import change
 from kovra.sandbox.world import Channel, Guild, Overwrite
@@ -113,7 +113,7 @@ def _overwrite(call: Call, guild: Guild, channel: Channel | None, item: dict[str
     """One overwrite of the body: the bot may allow or deny only what it holds itself."""
     overwrite = Overwrite(
         id=snowflake("id", item.get("id")),
-        type=whole_number("type", item.get("type") or 0),
+        type=choice("type", item.get("type") or 0, (0, 1)),
         allow=whole_number("allow", item.get("allow") or 0),
         deny=whole_number("deny", item.get("deny") or 0),
     )

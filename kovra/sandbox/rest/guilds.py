@@ -15,6 +15,8 @@ table = Table()
 
 #: The highest verification level.
 HIGHEST_LEVEL = 4
+#: What a server may switch on by itself (API reference, Mutable Guild Features).
+MUTABLE_FEATURES = ("COMMUNITY", "DISCOVERABLE", "INVITES_DISABLED", "RAID_ALERTS_DISABLED")
 #: The longest pause of invites or DMs, and a little slack for clocks that differ.
 MOST_PAUSE = timedelta(hours=24, seconds=5)
 
@@ -38,6 +40,8 @@ def edit_guild(call: Call) -> dict[str, Any]:
         new = whole_number(key, call.body[key]) if key == "verification_level" else call.body[key]
         if key == "verification_level" and new not in range(HIGHEST_LEVEL + 1):
             raise errors.invalid_form(key, "BASE_TYPE_CHOICES", "Value must be one of (0, 1, 2, 3, 4).")
+        if key == "features":
+            _require_known_features(new, found.features)
         old = getattr(found, key)
         if new != old:
             setattr(found, key, new)
@@ -47,6 +51,13 @@ def edit_guild(call: Call) -> dict[str, Any]:
         found.system_channel_id = None if new is None else snowflake("system_channel_id", new)
     deeds.guild_changed(call.stage, found, changes, by=call.bot_id, reason=call.reason)
     return payloads.guild(found)
+
+
+def _require_known_features(wanted: list[str], held: list[str]) -> None:
+    """Refuse features that a server cannot give itself and does not have."""
+    for at, feature in enumerate(wanted):
+        if feature not in MUTABLE_FEATURES and feature not in held:
+            raise errors.invalid_form(f"features.{at}", "BASE_TYPE_CHOICES", f'Unknown feature "{feature}".')
 
 
 @table.on("PUT", "/guilds/{guild_id}/incident-actions")

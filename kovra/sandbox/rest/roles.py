@@ -13,6 +13,8 @@ from kovra.sandbox.world import Guild, Role
 
 table = Table()
 
+MOST_COLOR = 0xFFFFFF
+
 
 @table.on("GET", "/guilds/{guild_id}/roles")
 def roles(call: Call) -> list[dict[str, Any]]:
@@ -32,7 +34,7 @@ def create_role(call: Call) -> dict[str, Any]:
         name=call.body.get("name") or "new role",
         position=1,
         permissions=_permissions(call, guild, guild.roles[guild.id].permissions),
-        color=whole_number("color", call.body.get("color") or 0),
+        color=_color(call.body.get("color") or 0),
         hoist=bool(call.body.get("hoist")),
         mentionable=bool(call.body.get("mentionable")),
     )
@@ -49,7 +51,7 @@ def edit_role(call: Call) -> dict[str, Any]:
         permissions.require_role(guild, call.bot_id, edited)
     wanted = {key: call.body[key] for key in ("name", "hoist", "mentionable") if call.body.get(key) is not None}
     if call.body.get("color") is not None:
-        wanted["color"] = whole_number("color", call.body["color"])
+        wanted["color"] = _color(call.body["color"])
     if call.body.get("permissions") is not None:
         wanted["permissions"] = _permissions(call, guild, edited.permissions)
     changes = []
@@ -70,6 +72,15 @@ def delete_role(call: Call) -> None:
     gone = call.role(guild)
     permissions.require_role(guild, call.bot_id, gone)
     deeds.delete_role(call.stage, guild, gone, by=call.bot_id, reason=call.reason)
+
+
+def _color(value: object) -> int:
+    color = whole_number("color", value)
+    if color > MOST_COLOR:
+        raise errors.too_large("color", MOST_COLOR)
+    if color < 0:
+        raise errors.invalid_form("color", "NUMBER_TYPE_MIN", "int value should be greater than or equal to 0.")
+    return color
 
 
 def _permissions(call: Call, guild: Guild, default: int) -> int:
