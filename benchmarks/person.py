@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-_HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
+_HIDDEN = re.compile(r'<input type="hidden" name="(\w+)"[^>]* value="([^"]*)"')
 
 
 class Person:
