@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 import zlib
 from collections.abc import Mapping
@@ -41,6 +42,10 @@ _POLICY = (
 )
 
 
+#: "Copy message link" in Discord: guild, channel, and the message when it names one.
+_LINK = re.compile(r"/channels/(\d{1,20})/(\d{1,20})(?:/(\d{1,20}))?")
+
+
 async def serve(sandbox: Sandbox, request: web.BaseRequest) -> web.StreamResponse:
     """Answer a browser, or a client of the token endpoint."""
     path = request.path.rstrip("/") or "/"
@@ -55,10 +60,16 @@ async def serve(sandbox: Sandbox, request: web.BaseRequest) -> web.StreamRespons
     if path in _FILES:
         text = (Path(__file__).parent / path[1:]).read_text()
         return web.Response(text=text, content_type=_FILES[path], charset="utf-8")
-    if path == "/" and request.method == "GET":
+    if request.method == "GET" and (path == "/" or _links_here(sandbox, path)):
         return _html(200, _front_page(sandbox))
     refusal = errors.not_found()
     return _json(refusal.status, refusal.body())
+
+
+def _links_here(sandbox: Sandbox, path: str) -> bool:
+    """Whether it is Discord's link to a channel or a message of the guild that the page shows."""
+    found = _LINK.fullmatch(path)
+    return found is not None and int(found[1]) == sandbox.world.cast.guild_id
 
 
 def _json(status: int, body: Any) -> web.Response:

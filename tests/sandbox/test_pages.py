@@ -91,3 +91,14 @@ def test_somebody_else_can_sign_in_by_picking_a_name(small_discord, page):
     page.wait_for_url(re.compile("code="))
 
     assert {cookie["name"]: cookie["value"] for cookie in page.context.cookies()} == {"sandbox_person": someone}
+
+
+def test_a_link_to_a_message_opens_the_page_and_one_into_another_guild_does_not(small_discord):
+    guild, channel = small_discord.guild.id, small_discord.guild.channel_ids[0]
+
+    here = requests.get(f"{small_discord.base_url}/channels/{guild}/{channel}/1573331327908839424", timeout=10)
+    elsewhere = requests.get(f"{small_discord.base_url}/channels/{guild + 1}/{channel}", timeout=10)
+
+    assert here.status_code == 200
+    assert 'id="world"' in here.text
+    assert elsewhere.status_code == 404

@@ -3,7 +3,9 @@
 
 const byId = (id) => document.getElementById(id);
 const world = JSON.parse(byId("world").textContent);
-const state = { person: localStorage.person || world.people[0].id, channel: localStorage.channel || "", seen: "" };
+// A link to a channel or a message opens this page there, as it would open Discord.
+const [, linked, pointed] = location.pathname.match(/^\/channels\/\d+\/(\d+)(?:\/(\d+))?/) || [];
+const state = { person: localStorage.person || world.people[0].id, channel: linked || localStorage.channel || "", seen: "" };
 
 async function ask(method, path, body) {
   const answer = await fetch("/control/" + path, {
@@ -40,11 +42,19 @@ async function showChannels() {
   }));
 }
 
+const names = new Map();
+
+function read(text) {
+  // As much of Discord's marks as bots write: mentions by name, code without its ticks, escaped letters.
+  return text.replace(/<@!?(\d+)>/g, (_, id) => "@" + (names.get(id) || id)).replace(/`([^`\n]+)`/g, "$1")
+    .replace(/\\([\\_*~`|>#-])/g, "$1");
+}
+
 function embedOf(embed) {
   const box = element("div", { class: "embed" });
-  if (embed.title) box.append(element("b", {}, embed.title));
-  if (embed.description) box.append(element("p", {}, embed.description));
-  for (const field of embed.fields || []) box.append(element("p", {}, element("small", {}, field.name + " "), field.value));
+  if (embed.title) box.append(element("b", {}, read(embed.title)));
+  if (embed.description) box.append(element("p", {}, read(embed.description)));
+  for (const field of embed.fields || []) box.append(element("p", {}, element("small", {}, field.name + " "), read(field.value)));
   if (embed.footer) box.append(element("small", {}, embed.footer.text));
   return box;
 }
@@ -55,14 +65,15 @@ function messageOf(message) {
     element("small", {}, new Date(message.timestamp).toLocaleString() + (message.flags & 64 ? " · only you see this" : "")));
   const body = element("div", { class: "said" }, head);
   if (message.flags & 128) body.append(element("p", { class: "dim" }, "is thinking…"));
-  if (message.content) body.append(element("p", {}, message.content));
+  if (message.content) body.append(element("p", {}, read(message.content)));
   body.append(...message.embeds.map(embedOf));
   for (const row of message.components) for (const part of row.components || []) if (part.type === 2 && part.custom_id) {
     const button = element("button", { type: "button", class: "press" }, part.label || part.custom_id);
     button.onclick = () => interact({ component: { custom_id: part.custom_id, message_id: message.id } });
     body.append(button);
   }
-  return element("li", {}, element("span", { class: "avatar a" + Number(BigInt(message.author.id) % 6n) }, name[0]), body);
+  const here = message.id === pointed ? { "aria-current": "true" } : {};
+  return element("li", here, element("span", { class: "avatar a" + Number(BigInt(message.author.id) % 6n) }, name[0]), body);
 }
 
 async function showMessages() {
@@ -74,6 +85,7 @@ async function showMessages() {
   const list = byId("messages");
   list.replaceChildren(...messages.map(messageOf));
   list.scrollTop = list.scrollHeight;
+  list.querySelector("[aria-current]")?.scrollIntoView({ block: "center" });
 }
 
 function commandNames(commands) {
@@ -136,6 +148,8 @@ byId("talk").onsubmit = async (event) => {
 
 async function showPeople() {
   const members = await ask("GET", `guilds/${world.guild_id}/members`);
+  for (const { user, nick } of members) names.set(user.id, nick || user.global_name || user.username);
+  state.seen = "";
   byId("people").replaceChildren(...members.map((member) =>
     element("option", { value: `${member.nick || member.user.global_name || member.user.username} (${member.user.id})` })));
 }
