@@ -62,6 +62,12 @@ class LiveRoster:
         except DiscordError as error:
             raise Unavailable(f"neither the gateway nor Discord tells who is who: {error}") from error
 
+    def joined_at(self, guild_id: GuildId, user_id: UserId) -> datetime | None:
+        """None while the mirror may be stale: then it has to be read from Discord."""
+        if self._remembered(self.mirror.gateway_silent, guild_id, HEARD_S):
+            return None
+        return self.mirror.joined_at(guild_id, user_id)
+
     def guild_name(self, guild_id: GuildId) -> str:
         return self._remembered(self.mirror.guild_name, guild_id, REMEMBERED_S)
 

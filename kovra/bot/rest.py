@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import aiohttp
 import discord
 
+from kovra.actions.request import Action
 from kovra.bot import payloads
 from kovra.bot.buckets import Limited
 from kovra.bot.http import GuardHTTP, reached
@@ -22,12 +23,18 @@ from kovra.bot.pointing import points_at
 from kovra.bot.ports import Pacer
 from kovra.errors import DiscordError, DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
 from kovra.guard.ports import Message
-from kovra.ids import ChannelId, GuildId, MessageId, UserId
-from kovra.store.mirror import MemberRow, RoleRow
+from kovra.ids import DISCORD_EPOCH_MS, ChannelId, GuildId, MessageId, UserId
+from kovra.store.mirror import BanRow, MemberRow, RoleRow
 
 T = TypeVar("T")
 
-_UNKNOWN_MEMBER, _UNKNOWN_USER = 10007, 10013
+_UNKNOWN_MEMBER, _UNKNOWN_USER, _UNKNOWN_BAN = 10007, 10013, 10026
+
+#: What Discord's audit log calls our deeds (API reference, Audit Log Events).
+_AUDIT_TYPES = {Action.KICK: 20, Action.BAN: 22, Action.UNBAN: 23, Action.MUTE: 24, Action.UNMUTE: 24}
+
+#: Most entries or messages Discord gives at once, and how many such pages of the audit log are worth reading.
+_PAGE, _AUDIT_PAGES = 100, 3
 
 #: What is added to the time limits of a call before its caller gives up on the loop itself, in seconds.
 _SLACK_S = 5.0
@@ -136,6 +143,42 @@ class GuardRest:
                 return None
             raise
 
+    def fetch_ban(self, guild_id: GuildId, user_id: UserId) -> BanRow | None:
+        """A ban with its reason; None when there is none."""
+        try:
+            return payloads.ban_row(self._call(lambda http: http.get_ban(user_id, guild_id)))
+        except DiscordRefused as error:
+            if error.code == _UNKNOWN_BAN:
+                return None
+            raise
+
+    def noted(self, guild_id: GuildId, action: Action, mark: str) -> bool:
+        """Whether one of the last 300 entries of the audit log for this action ends in the mark."""
+        before: int | None = None
+        for _ in range(_AUDIT_PAGES):
+            page = self._call(
+                lambda http, before=before: http.get_audit_logs(
+                    guild_id, limit=_PAGE, before=before, action_type=_AUDIT_TYPES[action]
+                )
+            )
+            entries = page["audit_log_entries"]
+            if any((entry.get("reason") or "").rstrip().endswith(mark) for entry in entries):
+                return True
+            if len(entries) < _PAGE:
+                return False
+            before = min(int(entry["id"]) for entry in entries)
+        return False
+
+    def find_message(self, channel_id: ChannelId, message: Message, *, nonce: str, since: datetime) -> MessageId | None:
+        """Look for a message by its nonce, else by its text and the footer of its embed; a hundred are looked at."""
+        after = int(since.timestamp() * 1000) - DISCORD_EPOCH_MS << 22
+        wanted = (message.content, _footer([message.embed] if message.embed else []))
+        for found in self._call(lambda http: http.logs_from(channel_id, _PAGE, after=after)):
+            same = (found.get("content") or "", _footer(found.get("embeds") or [])) == wanted
+            if found.get("nonce") == nonce or (same and found["author"].get("bot")):
+                return MessageId(int(found["id"]))
+        return None
+
     def fetch_roles(self, guild_id: GuildId) -> list[RoleRow]:
         """The guild's roles as Discord sees them now."""
         return [payloads.role_row(role) for role in self._call(lambda http: http.get_roles(guild_id))]
@@ -188,6 +231,10 @@ def as_kovra(error: Exception) -> DiscordError:
     if not reached(error):
         return DiscordUnreached(str(error) or type(error).__name__)
     return DiscordUnknown(str(error) or type(error).__name__)
+
+
+def _footer(embeds: Sequence[Mapping[str, Any]]) -> str | None:
+    return (embeds[0].get("footer") or {}).get("text") if embeds else None
 
 
 def _id_of(answer: Any) -> int:

@@ -4,6 +4,7 @@
 ``claim``    whose turn it is: claims, fenced by an epoch
 ``notices``  the DM to the target and the post in the log channel
 ``perform``  one action, one call to Discord
+``probe``    what became of a deed whose answer never came
 ``outcome``  what Discord's answers mean
 ``case``     the record of what was done
 ``ports``    what this room asks of the world

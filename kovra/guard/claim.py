@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from kovra.actions.request import ActionRequest, State
@@ -35,7 +37,8 @@ class Claim:
         state: ``executing``, or ``applied`` when only messages are left to send.
         accepted_at, expires_at: from the database's clock.
         now: the database's clock when the claim was made.
-        effect_intended: an earlier attempt had committed its intent to act; whether it acted is unknown.
+        effect_at: when an earlier attempt had committed its intent to act; whether it acted is unknown.
+        effect_before: what that attempt kept of the time before.
         notice, post: where the messages of earlier attempts stand.
         notice_channel_id: the DM channel, once opened.
         case: the case, once finalised.
@@ -48,12 +51,17 @@ class Claim:
     accepted_at: datetime
     expires_at: datetime
     now: datetime
-    effect_intended: bool = False
+    effect_at: datetime | None = None
+    effect_before: Mapping[str, Any] = field(default_factory=dict)
     notice: NoticeStatus | None = None
     notice_at: datetime | None = None
     post: PostStatus | None = None
     post_at: datetime | None = None
     case: Case | None = None
+
+    @property
+    def effect_intended(self) -> bool:
+        return self.effect_at is not None
 
     @property
     def guild_id(self) -> GuildId:

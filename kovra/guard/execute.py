@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from kovra.actions import envelope, rights
+from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Key
 from kovra.actions.ports import Bulletin
-from kovra.actions.request import State
+from kovra.actions.request import Action, State
 from kovra.errors import (
     ClaimLost,
+    DiscordError,
     DiscordLimited,
     DiscordRefused,
     DiscordUnknown,
@@ -26,6 +29,7 @@ from kovra.guard.claim import Claim, NotClaimed
 from kovra.guard.notices import Notices
 from kovra.guard.perform import DEEDLESS, audit_reason, ends_at, perform
 from kovra.guard.ports import Discord, Ledger, Quarantine, Roster
+from kovra.guard.probe import Verdict, fence, probe
 from kovra.ids import GuildId
 
 log = logging.getLogger(__name__)
@@ -33,9 +37,11 @@ log = logging.getLogger(__name__)
 #: How long a request waits after Discord could not be reached or the roster could not be read.
 RETRY_S = 5.0
 
+#: How long a deed that Discord may not have written down yet is left alone before the next look.
+LOOK_AGAIN_S = 1.0
 
-def _nowhere(_: str) -> None:
-    """The checkpoint of production: nothing happens there."""
+#: A deed that was certainly not done is repeated once; who fails twice around it may fail for ever.
+MOST_TRIES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +58,7 @@ class Execute:
     quarantine: Quarantine
     bulletin: Bulletin
     keys: Mapping[str, Key]
-    at: Callable[[str], None] = _nowhere
+    at: Callable[[str], None] = nowhere
 
     def __call__(self, *, lane: GuildId, body: bytes, kid: str, sig: str) -> None:
         """Carry one entry of a lane to its end, or as far as it goes now.
@@ -73,6 +79,7 @@ class Execute:
             log.warning("request %s is left where it stands: the database does not answer", claim.request_id)
         finally:
             self.bulletin.ring(claim.guild_id)
+        self.at("before_ack")
 
     def _take(self, lane: GuildId, body: bytes, kid: str, sig: str) -> Claim | None:
         self.at("after_read")
@@ -99,8 +106,7 @@ class Execute:
     def _carry_on(self, claim: Claim) -> None:
         case, told, standing = claim.case, claim.notice, None
         if claim.state is State.EXECUTING:
-            standing = self._admit(claim)
-            case, told = self._act(claim, standing) if standing else (None, None)
+            case, told, standing = self._to_the_case(claim)
             self.bulletin.ring(claim.guild_id)
         if case is None:
             return
@@ -109,56 +115,122 @@ class Execute:
         post = self.notices.post(claim, case, told)
         self.at("after_log_post")
         self.ledger.finish(claim, post)
+        self.at("after_done")
 
-    def _act(self, claim: Claim, standing: rights.Standing) -> tuple[Case | None, NoticeStatus | None]:
-        told = self.notices.tell_before(claim, standing)
-        until = ends_at(claim.request, claim.now)
-        if claim.request.action not in DEEDLESS and not self._do(claim, standing, until):
-            return None, None
+    def _to_the_case(self, claim: Claim) -> tuple[Case | None, NoticeStatus | None, rights.Standing | None]:
+        """Act, unless an earlier attempt did, and write the case. No case: the ledger says what became of it."""
+        left = self._look_back(claim)
+        if left not in (None, Verdict.DONE, Verdict.NOT_DONE):
+            self._give_up(claim, left, str(claim.request.target_id))
+            return None, None, None
+        standing = self._admit(claim, left)
+        if standing is None:
+            return None, None, None
+        told, until = claim.notice, self._until(claim)
+        if left is not Verdict.DONE:
+            told = self.notices.tell_before(claim, standing)
+            if claim.request.action not in DEEDLESS and not self._do(claim, standing, until):
+                return None, None, None
+        self.at("before_finalise")
         case = self.ledger.finalise(claim, standing=standing, ends_at=until)
         self.at("after_finalise")
-        return case, told
+        return case, told, standing
 
-    def _admit(self, claim: Claim) -> rights.Standing | None:
-        """The standing under which it may run now; None when its story ends or pauses here."""
-        request = claim.request
-        if claim.effect_intended and request.action not in DEEDLESS:
-            # Whether the earlier attempt reached Discord is unknown, so it is not repeated.
-            self.ledger.fail(claim, outcome.unconfirmed(request.action, str(request.target_id)))
-            return None
-        if claim.now > claim.expires_at:
+    def _admit(self, claim: Claim, left: Verdict | None) -> rights.Standing | None:
+        """The standing under which it may run now; None when its story ends or pauses here.
+
+        What has been done already is recorded whatever rights and time say now.
+        """
+        if left is not Verdict.DONE and claim.now > claim.expires_at:
             self.ledger.expire(claim)
             return None
         try:
             standing = self._standing(claim)
         except Unavailable:
-            self.ledger.give_back(claim, delay_s=RETRY_S)
+            self.ledger.give_back(claim, delay_s=RETRY_S, intent_stays=left is not None)
             return None
-        if refusal := rights.check(request, standing):
+        if left is not Verdict.DONE and (refusal := rights.check(claim.request, standing)):
             self.ledger.reject(claim, refusal)
             return None
         self.at("after_authz")
         return standing
 
-    def _do(self, claim: Claim, standing: rights.Standing, until: datetime | None) -> bool:
-        """Act on Discord, once. True when it is done; otherwise the ledger says what became of it."""
-        request, name = claim.request, standing.target.name
-        self.ledger.intend_effect(claim, {"until": until.isoformat() if until else None})
-        self.at("after_effect_intent")
+    def _look_back(self, claim: Claim) -> Verdict | None:
+        """What became of a deed that an earlier attempt intended; None when none was."""
+        if claim.effect_at is None or claim.request.action in DEEDLESS:
+            return None
+        return self._look(claim, claim.effect_before, claim.now - claim.effect_at)
+
+    def _look(self, claim: Claim, before: Mapping[str, Any], age: timedelta) -> Verdict:
         try:
-            perform(self.discord, request, reason=audit_reason(request, standing.moderator.name), until=until)
+            verdict = probe(self.discord, claim.request, before, age)
+        except DiscordError:
+            # Nobody can look now. As long as the request is wanted, somebody will look later.
+            verdict = Verdict.LATER if claim.now <= claim.expires_at else Verdict.UNKNOWABLE
+        self.at("after_probe")
+        if verdict is Verdict.NOT_DONE and before.get("tries", 1) >= MOST_TRIES:
+            return Verdict.UNKNOWABLE
+        return verdict
+
+    def _give_up(self, claim: Claim, verdict: Verdict, name: str) -> None:
+        """End, or put off, a request whose deed can be neither recorded nor repeated now."""
+        if verdict is Verdict.LATER:
+            self.ledger.give_back(claim, delay_s=LOOK_AGAIN_S, intent_stays=True)
+        elif verdict is Verdict.GONE:
+            self.ledger.fail(claim, outcome.gone(claim.request.action, name))
+        else:
+            self.ledger.fail(claim, outcome.unconfirmed(claim.request.action, name))
+
+    def _do(self, claim: Claim, standing: rights.Standing, until: datetime | None) -> bool:
+        """Act on Discord. True when it is done; otherwise the ledger says what became of it."""
+        request, name = claim.request, standing.target.name
+        reason = audit_reason(request, standing.moderator.name)
+        try:
+            before = self._before(claim, until)
+            for tries in range(before.get("tries", 0) + 1, MOST_TRIES + 1):
+                before = {**before, "tries": tries}
+                self.ledger.intend_effect(claim, before)
+                self.at("after_effect_intent")
+                try:
+                    perform(self.discord, request, reason=reason, until=until)
+                except DiscordUnknown:
+                    verdict = self._look(claim, before, timedelta())
+                except DiscordRefused:
+                    # The second time a refusal may mean that the first one arrived late after all.
+                    verdict = Verdict.NOT_DONE if tries == 1 else self._look(claim, before, timedelta())
+                    if verdict in (Verdict.NOT_DONE, Verdict.UNKNOWABLE):
+                        raise
+                else:
+                    verdict = Verdict.DONE
+                    self.at("after_effect_call")
+                if verdict is Verdict.DONE:
+                    return True
+                if verdict is not Verdict.NOT_DONE:
+                    self._give_up(claim, verdict, name)
+                    return False
         except DiscordRefused as error:
             self.ledger.fail(claim, outcome.failure(request.action, name, error))
         except DiscordLimited as error:
             self.ledger.give_back(claim, delay_s=error.retry_after_s)
-        except DiscordUnreached:
+        except (DiscordUnreached, DiscordUnknown):
             self.ledger.give_back(claim, delay_s=RETRY_S)
-        except DiscordUnknown:
-            self.ledger.fail(claim, outcome.unconfirmed(request.action, name))
-        else:
-            self.at("after_effect_call")
-            return True
         return False
+
+    def _before(self, claim: Claim, until: datetime | None) -> Mapping[str, Any]:
+        """The fence: that of the first attempt when there was one, for it stood before any deed."""
+        if claim.effect_before:
+            return {"tries": 1, **claim.effect_before}
+        request = claim.request
+        joined_at = (
+            self.roster.joined_at(request.guild_id, request.target_id) if request.action is Action.KICK else None
+        )
+        return {"until": until.isoformat() if until else None, **fence(self.discord, request, joined_at)}
+
+    @staticmethod
+    def _until(claim: Claim) -> datetime | None:
+        """When the punishment ends: as the first attempt had it, so that its deed can be known again."""
+        kept = claim.effect_before.get("until")
+        return datetime.fromisoformat(kept) if kept else ends_at(claim.request, claim.now)
 
     def _standing(self, claim: Claim) -> rights.Standing:
         request = claim.request

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from kovra.actions.checkpoint import nowhere
 from kovra.actions.request import Action, ActionRequest
 from kovra.actions.rights import Standing
-from kovra.errors import DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
+from kovra.errors import DiscordError, DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
 from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostStatus
 from kovra.guard.claim import Claim
 from kovra.guard.ports import Discord, Ledger, Message, Roster
-from kovra.ids import audit_ref, message_nonce
+from kovra.ids import ChannelId, MessageId, audit_ref, message_nonce
 
 # The notice goes first: after a ban we may share no server with the target, and Discord refuses it (50278).
 TOLD_BEFORE = frozenset({Action.BAN, Action.KICK})
@@ -20,6 +23,9 @@ TOLD_AFTER = frozenset({Action.MUTE, Action.WARN})
 
 #: Discord remembers a nonce for "a few minutes"; it is trusted for this long after the first try.
 NONCE_TRUSTED = timedelta(seconds=60)
+
+#: Discord's clock and the database's differ by less than this.
+_CLOCKS_APART = timedelta(seconds=60)
 
 #: A message holds 2000 characters; the reason gets what the frame leaves.
 _MAX_REASON_IN_NOTICE = 1500
@@ -88,13 +94,14 @@ def case_post(case: Case, notice: NoticeStatus | None, case_url: str) -> Message
 class Notices:
     """Sends the messages of an action, each at most once, and records what became of them.
 
-    ``base_url`` is the dashboard's public address, for the link in a log post.
+    ``base_url`` is the dashboard's public address, for the link in a log post; ``at`` is the executor's checkpoint.
     """
 
     ledger: Ledger
     roster: Roster
     discord: Discord
     base_url: str
+    at: Callable[[str], None] = nowhere
 
     def tell_before(self, claim: Claim, standing: Standing) -> NoticeStatus | None:
         """Send the DM of a ban or kick. None: this action is told later, or not at all."""
@@ -111,14 +118,18 @@ class Notices:
             return claim.notice
         if standing.target.bot:
             return self._no_notice(claim, NoticeStatus.NOT_NEEDED)
-        if not standing.target.member:
+        begun = claim.notice is NoticeStatus.SENDING
+        if not standing.target.member and not begun:
             # Discord refuses a DM to someone we share no server with; asking anyway counts against Guard.
             return self._no_notice(claim, NoticeStatus.SKIPPED)
-        if claim.notice_at and claim.now - claim.notice_at > NONCE_TRUSTED:
-            return self._no_notice(claim, NoticeStatus.UNKNOWN)
         text = notice_text(claim.request, self.roster.guild_name(claim.guild_id), case)
-        self.ledger.intend_notice(claim)
-        result = self._send_notice(claim, text)
+        # Sent again to someone who has left, the nonce would not help: Discord refuses before it looks at it.
+        look_only = begun and (_forgotten(claim.notice_at, claim) or not standing.target.member)
+        if not look_only:
+            self.ledger.intend_notice(claim)
+            self.at("after_notice_intent")
+        result = self._send_notice(claim, text, look_only=look_only)
+        self.at("after_notice_post")
         self.ledger.record_notice(claim, result)
         return result.status
 
@@ -127,13 +138,15 @@ class Notices:
         channel_id = self.roster.log_channel(claim.guild_id)
         if channel_id is None:
             return PostResult(status=PostStatus.NOT_NEEDED)
-        if claim.post_at and claim.now - claim.post_at > NONCE_TRUSTED:
-            return PostResult(status=PostStatus.UNKNOWN, channel_id=channel_id)
-        self.ledger.intend_post(claim, channel_id)
+        look_only = _forgotten(claim.post_at, claim)
+        if not look_only:
+            self.ledger.intend_post(claim, channel_id)
+            self.at("after_log_intent")
         message = case_post(case, notice, f"{self.base_url}/g/{case.guild_id}/cases?case={case.case_no}")
         try:
             nonce = message_nonce(claim.request_id, "l")
-            message_id = self.discord.send(channel_id, message, nonce=nonce)
+            since = claim.post_at or claim.now
+            message_id = self._send(channel_id, message, nonce, since=since, look_only=look_only)
         except DiscordRefused as error:
             return PostResult(status=PostStatus.REFUSED, code=error.code, channel_id=channel_id)
         except (DiscordLimited, DiscordUnreached):
@@ -142,15 +155,41 @@ class Notices:
             return PostResult(status=PostStatus.UNKNOWN, channel_id=channel_id)
         return PostResult(status=PostStatus.SENT, channel_id=channel_id, message_id=message_id)
 
-    def _send_notice(self, claim: Claim, text: str) -> NoticeResult:
+    def _send(
+        self, channel_id: ChannelId, message: Message, nonce: str, *, since: datetime, look_only: bool
+    ) -> MessageId:
+        """Send a message, or find it where it may have been sent already.
+
+        Args:
+            since: when it was first tried.
+            look_only: it may have been sent, and sending it again would not give the first one back.
+        """
+        if not look_only:
+            try:
+                return self.discord.send(channel_id, message, nonce=nonce)
+            except DiscordUnknown:
+                # At once again: the nonce makes it the same message.
+                with suppress(DiscordError):
+                    return self.discord.send(channel_id, message, nonce=nonce)
         try:
+            found = self.discord.find_message(channel_id, message, nonce=nonce, since=since - _CLOCKS_APART)
+        except DiscordError as error:
+            raise DiscordUnknown("whether the message was sent cannot be seen") from error
+        if found is None:
+            raise DiscordUnknown("the message was not found where it may have been sent")
+        return found
+
+    def _send_notice(self, claim: Claim, text: str, *, look_only: bool) -> NoticeResult:
+        try:
+            since = claim.notice_at or claim.now
             channel_id = self.discord.open_dm(claim.request.target_id)
             nonce = message_nonce(claim.request_id, "d")
-            message_id = self.discord.send(channel_id, Message(content=text), nonce=nonce)
+            message_id = self._send(channel_id, Message(content=text), nonce, since=since, look_only=look_only)
         except DiscordRefused as error:
-            return NoticeResult(status=NoticeStatus.REFUSED, text=text, code=error.code)
+            status = NoticeStatus.UNKNOWN if look_only else NoticeStatus.REFUSED
+            return NoticeResult(status=status, text=text, code=error.code)
         except (DiscordLimited, DiscordUnreached):
-            return NoticeResult(status=NoticeStatus.SKIPPED, text=text)
+            return NoticeResult(status=NoticeStatus.UNKNOWN if look_only else NoticeStatus.SKIPPED, text=text)
         except DiscordUnknown:
             return NoticeResult(status=NoticeStatus.UNKNOWN, text=text)
         return NoticeResult(status=NoticeStatus.SENT, text=text, channel_id=channel_id, message_id=message_id)
@@ -158,6 +197,11 @@ class Notices:
     def _no_notice(self, claim: Claim, status: NoticeStatus) -> NoticeStatus:
         self.ledger.record_notice(claim, NoticeResult(status=status))
         return status
+
+
+def _forgotten(first_try: datetime | None, claim: Claim) -> bool:
+    """Whether Discord may have forgotten the nonce of a message that was begun."""
+    return first_try is not None and claim.now - first_try > NONCE_TRUSTED
 
 
 def _plain(text: str) -> str:

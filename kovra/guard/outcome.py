@@ -70,8 +70,14 @@ def failure(action: Action, target_name: str, error: DiscordRefused) -> Failure:
     return Failure(kind=kind, sentence=sentences[kind], code=error.code)
 
 
+def gone(action: Action, target_name: str) -> Failure:
+    """The target left by themselves before an act that never reached them."""
+    sentence = f"{target_name} left the server before Guard could {action} them. Nothing was done."
+    return Failure(kind=FailureKind.TARGET_GONE, sentence=sentence)
+
+
 def unconfirmed(action: Action, target_name: str) -> Failure:
-    """The call left and no usable answer came, or a worker died around it: never repeated blindly."""
+    """The call left, no usable answer came, and looking at Discord did not settle it either."""
     return Failure(
         kind=FailureKind.UNCONFIRMED,
         sentence=(

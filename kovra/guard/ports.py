@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from kovra.actions.envelope import Verified
-from kovra.actions.request import ActionRequest, Refusal
+from kovra.actions.request import Action, ActionRequest, Refusal
 from kovra.actions.rights import Standing
 from kovra.guard.case import Case, NoticeResult, PostResult
 from kovra.guard.claim import Claim, NotClaimed
@@ -22,6 +22,23 @@ class Message:
 
     content: str = ""
     embed: Mapping[str, Any] | None = None
+
+
+class MemberSeen(Protocol):
+    """A member as Discord shows them now."""
+
+    @property
+    def joined_at(self) -> datetime | None: ...
+
+    @property
+    def timed_out_until(self) -> datetime | None: ...
+
+
+class BanSeen(Protocol):
+    """A ban as Discord shows it now."""
+
+    @property
+    def reason(self) -> str | None: ...
 
 
 class Discord(Protocol):
@@ -47,6 +64,18 @@ class Discord(Protocol):
     def send(self, channel_id: ChannelId, message: Message, *, nonce: str) -> MessageId:
         """Sent with ``enforce_nonce``: the same nonce within a few minutes gives the first message back."""
 
+    # Looking changes nothing, and is how an unknown outcome becomes a known one.
+
+    def fetch_member(self, guild_id: GuildId, user_id: UserId) -> MemberSeen | None: ...
+
+    def fetch_ban(self, guild_id: GuildId, user_id: UserId) -> BanSeen | None: ...
+
+    def noted(self, guild_id: GuildId, action: Action, mark: str) -> bool:
+        """Whether a late entry of the audit log for this action has a reason that ends in the mark."""
+
+    def find_message(self, channel_id: ChannelId, message: Message, *, nonce: str, since: datetime) -> MessageId | None:
+        """The message with this nonce, or a bot's with the same content, among the first hundred since a moment."""
+
 
 class Roster(Protocol):
     """Who is who in a guild at the moment of execution."""
@@ -56,6 +85,9 @@ class Roster(Protocol):
 
         Raises Unavailable when neither answers: the request is then deferred.
         """
+
+    def joined_at(self, guild_id: GuildId, user_id: UserId) -> datetime | None:
+        """When a member joined, as the mirror knows it; None when it knows of none."""
 
     def guild_name(self, guild_id: GuildId) -> str: ...
 
@@ -100,8 +132,11 @@ class Ledger(Protocol):
     def expire(self, claim: Claim) -> None:
         """State ``expired``, event ``action.expired``, audit entry."""
 
-    def give_back(self, claim: Claim, *, delay_s: float) -> None:
-        """State ``accepted`` with a due time, event ``action.queued``; the relay brings it back."""
+    def give_back(self, claim: Claim, *, delay_s: float, intent_stays: bool = False) -> None:
+        """State ``accepted`` with a due time, event ``action.queued``; the relay brings it back.
+
+        ``intent_stays``: what became of the deed is still unknown, so whoever takes it next must look first.
+        """
 
 
 class Quarantine(Protocol):

@@ -164,6 +164,8 @@ class Ledger(LedgerPort):
                 (State.EXECUTING,),
                 effect_at=now,
                 effect_before=dict(before),
+                # The call that follows must end while the claim is surely ours.
+                claim_until=now + self._claim_for,
                 checked_at=func.coalesce(row.checked_at, now),
             )
 
@@ -244,9 +246,10 @@ class Ledger(LedgerPort):
             self._tell(session, EventKind.ACTION_EXPIRED, claim.request, State.EXPIRED)
             self._audit.append_in(session, audit_entry(AuditKind.ACTION_EXPIRED, claim.request))
 
-    def give_back(self, claim: Claim, *, delay_s: float) -> None:
-        """Let the request wait. It is certain that nothing was done, and an orderly return costs no attempt."""
+    def give_back(self, claim: Claim, *, delay_s: float, intent_stays: bool = False) -> None:
+        """Let the request wait; an orderly return costs no attempt. Unless the intent stays, nothing was done."""
         row = ActionRequests
+        undone = {} if intent_stays else {"effect_at": None, "effect_before": None, "checked_at": None}
         with self._database.transaction(claim.guild_id) as session:
             self._write(
                 session,
@@ -255,9 +258,7 @@ class Ledger(LedgerPort):
                 state=State.ACCEPTED.value,
                 attempts=row.attempts - 1,
                 due_at=self._database.now() + timedelta(seconds=delay_s),
-                effect_at=None,
-                effect_before=None,
-                checked_at=None,
+                **undone,
                 **_NOBODY,
             )
             self._tell(session, EventKind.ACTION_QUEUED, claim.request, State.ACCEPTED)
@@ -401,8 +402,9 @@ def _claim(session: Session, request: ActionRequest, row: Row[Any]) -> Claim:
         state=State(row.state),
         accepted_at=row.accepted_at or row.created_at,
         expires_at=row.expires_at,
-        now=row.now,
-        effect_intended=row.effect_at is not None,
+now=row.now,
+        effect_at=row.effect_at,
+        effect_before=row.effect_before or {},
         notice=NoticeStatus(row.notice_status) if row.notice_status else None,
         notice_at=row.notice_at,
         post=PostStatus(row.post_status) if row.post_status else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import BigInteger, bindparam, func, literal, select
 from sqlalchemy.orm import Session
@@ -14,7 +14,7 @@ from kovra.guard.ports import Roster as ExecutingRoster
 from kovra.ids import ChannelId, GuildId, UserId
 from kovra.store.database import Database
 from kovra.store.people import grants_of, people
-from kovra.store.tables import Channels, GatewayShards, Guilds, GuildSettings
+from kovra.store.tables import Channels, GatewayShards, Guilds, GuildSettings, Members
 
 #: A gateway that says nothing for this long is taken for dead; its heartbeat comes every 41 s or so.
 SILENT_AFTER = timedelta(seconds=60)
@@ -55,6 +55,12 @@ class Roster(AskingRoster, ExecutingRoster):
                 target=known[target_id],
                 grants=grants_of(session, guild_id, moderator_id, guild.now),
             )
+
+    def joined_at(self, guild_id: GuildId, user_id: UserId) -> datetime | None:
+        """When a member joined; None when the mirror has no such member now."""
+        with self._database.transaction(guild_id) as session:
+            member = session.get(Members, (guild_id, user_id))
+            return member.joined_at if member and member.gone_at is None else None
 
     def guild_name(self, guild_id: GuildId) -> str:
         """The guild's name; its id while the mirror does not know it."""

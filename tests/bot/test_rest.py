@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from kovra.actions.request import Action
 from kovra.bot.pointing import point_pycord_at
 from kovra.bot.rest import GuardRest
 from kovra.errors import DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
@@ -37,6 +38,54 @@ def plain(sandbox: Hosted) -> list[int]:
 def guild(sandbox: Hosted, guild_id: int) -> Callable[[], object]:
     """The guild as Discord has it."""
     return lambda: sandbox.call(lambda s: s.world.guilds[guild_id])
+
+
+# Looking
+
+
+def test_a_ban_is_seen_with_its_reason_and_no_ban_as_none(rest, guild_id, plain):
+    assert rest.fetch_ban(guild_id, plain[0]) is None
+
+    rest.ban(guild_id, plain[0], delete_window_s=0, reason="spam [kv:abcdefghijklmnop]")
+
+    assert rest.fetch_ban(guild_id, plain[0]).reason == "spam [kv:abcdefghijklmnop]"
+
+
+def test_a_member_is_seen_with_the_moments_that_fence_a_deed(rest, guild, guild_id, plain):
+    until = datetime.now(UTC).replace(microsecond=123_000) + timedelta(hours=1)
+    rest.mute(guild_id, plain[0], until=until, reason="x")
+
+    seen = rest.fetch_member(guild_id, plain[0])
+
+    assert seen.timed_out_until == until
+    assert seen.joined_at == guild().members[plain[0]].joined_at
+
+
+def test_the_audit_log_knows_a_deed_by_its_mark_and_kind(rest, guild_id, plain):
+    for number in range(105):
+        rest.mute(
+            guild_id, plain[0], until=datetime.now(UTC) + timedelta(hours=1), reason=f"{number} [kv:{number:016}]"
+        )
+    rest.kick(guild_id, plain[1], reason="bye [kv:abcdefghijklmnop]")
+
+    assert rest.noted(guild_id, Action.KICK, "[kv:abcdefghijklmnop]")
+    assert not rest.noted(guild_id, Action.BAN, "[kv:abcdefghijklmnop]")
+    assert not rest.noted(guild_id, Action.KICK, "[kv:ponmlkjihgfedcba]")
+    # On the second page.
+    assert rest.noted(guild_id, Action.MUTE, f"[kv:{2:016}]")
+
+
+def test_a_message_is_found_again_by_its_words_or_its_footer_and_not_an_older_one(rest, plain):
+    channel_id, since = rest.open_dm(plain[0]), datetime.now(UTC) - timedelta(seconds=60)
+    post = Message(embed={"title": "Case #1", "footer": {"text": "[kv:abcdefghijklmnop]"}})
+    dm_id = rest.send(channel_id, Message(content="You have been warned"), nonce="one")
+    post_id = rest.send(channel_id, post, nonce="two")
+
+    assert rest.find_message(channel_id, Message(content="You have been warned"), nonce="x", since=since) == dm_id
+    assert rest.find_message(channel_id, post, nonce="x", since=since) == post_id
+    assert rest.find_message(channel_id, Message(content="Another"), nonce="x", since=since) is None
+    later = datetime.now(UTC) + timedelta(seconds=5)
+    assert rest.find_message(channel_id, post, nonce="two", since=later) is None
 
 
 # What each act does

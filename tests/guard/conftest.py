@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +16,8 @@ from kovra.actions import envelope
 from kovra.actions.envelope import Key, Sealed
 from kovra.actions.request import Action, ActionRequest, Source, State
 from kovra.actions.rights import Permission, Person, Standing
-from kovra.errors import ClaimLost, EnvelopeRefused, Unavailable
-from kovra.guard.case import Case
+from kovra.errors import ClaimLost, DiscordRefused, DiscordUnknown, EnvelopeRefused, Unavailable
+from kovra.guard.case import Case, NoticeStatus
 from kovra.guard.claim import Claim, NotClaimed
 from kovra.guard.execute import Execute
 from kovra.guard.notices import Notices
@@ -24,6 +27,7 @@ GUILD = GuildId(110_000_000_000_000_001)
 MODERATOR = UserId(120_000_000_000_000_002)
 TARGET = UserId(130_000_000_000_000_003)
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+JOINED = datetime(2025, 3, 4, 5, 6, 7, 891_000, tzinfo=UTC)
 KEY = Key(kid="w1", ring="web", secret=b"w" * 32)
 EVERY = sum(permission.value for permission in Permission) & ~Permission.ADMINISTRATOR.value
 
@@ -38,7 +42,8 @@ class Row:
     state: State = State.ACCEPTED
     epoch: int = 0
     attempt: int = 0
-    effect_intended: bool = False
+    effect_at: datetime | None = None
+    effect_before: dict = field(default_factory=dict)
     notice: Any = None
     notice_at: datetime | None = None
     post: Any = None
@@ -50,13 +55,26 @@ class Row:
 
 @dataclass
 class World:
-    """Every port of the room. ``story`` keeps what happened, ``fail[what]`` is raised instead of ``what``."""
+    """Every port of the room. ``story`` keeps what happened, ``fail[what]`` is raised instead of ``what``.
+
+    ``lost[what]`` counts how often Discord does ``what`` and its answer is lost on the way; ``silent[what]`` how often
+    it does nothing and says nothing.
+    """
 
     now: datetime = NOON
     rows: dict = field(default_factory=dict)
     story: list[str] = field(default_factory=list)
     fail: dict[str, BaseException] = field(default_factory=dict)
+    lost: Counter = field(default_factory=Counter)
+    silent: Counter = field(default_factory=Counter)
     messages: dict[str, Any] = field(default_factory=dict)
+    forgotten: bool = False
+    bans: dict[UserId, str] = field(default_factory=dict)
+    joined: dict[UserId, datetime] = field(default_factory=lambda: {TARGET: JOINED})
+    muted: dict[UserId, datetime] = field(default_factory=dict)
+    audit: list[tuple[Action, str]] = field(default_factory=list)
+    unwritten: list[tuple[Action, str]] = field(default_factory=list)
+    audit_lags: bool = False
     deeds: list[tuple] = field(default_factory=list)
     quarantined: list = field(default_factory=list)
     replays: int = 0
@@ -73,32 +91,79 @@ class World:
 
     # -- discord
 
-    def _deed(self, verb: str, *rest: Any, **more: Any) -> None:
+    @contextmanager
+    def _deed(self, verb: str, *rest: Any, **more: Any) -> Iterator[None]:
         self._tell(verb)
+        if self.silent[verb]:
+            self.silent[verb] -= 1
+            raise DiscordUnknown("time is up")
+        yield
         self.deeds.append((verb, *rest, more))
+        (self.unwritten if self.audit_lags else self.audit).append((Action(verb), more["reason"]))
+        if self.lost[verb]:
+            self.lost[verb] -= 1
+            raise DiscordUnknown("reset")
 
-    def ban(self, *given: Any, **more: Any) -> None:
-        self._deed("ban", *given, **more)
+    def ban(self, guild_id: GuildId, user_id: UserId, **more: Any) -> None:
+        with self._deed("ban", guild_id, user_id, **more):
+            self.bans.setdefault(user_id, more["reason"])
+            self.joined.pop(user_id, None)
 
-    def unban(self, *given: Any, **more: Any) -> None:
-        self._deed("unban", *given, **more)
+    def unban(self, guild_id: GuildId, user_id: UserId, **more: Any) -> None:
+        with self._deed("unban", guild_id, user_id, **more):
+            self.bans.pop(user_id, None)
 
-    def kick(self, *given: Any, **more: Any) -> None:
-        self._deed("kick", *given, **more)
+    def kick(self, guild_id: GuildId, user_id: UserId, **more: Any) -> None:
+        with self._deed("kick", guild_id, user_id, **more):
+            if self.joined.pop(user_id, None) is None:
+                raise DiscordRefused(404, 10007, "Unknown Member")
 
-    def mute(self, *given: Any, **more: Any) -> None:
-        self._deed("mute", *given, **more)
+    def mute(self, guild_id: GuildId, user_id: UserId, **more: Any) -> None:
+        with self._deed("mute", guild_id, user_id, **more):
+            self.muted[user_id] = more["until"]
 
-    def unmute(self, *given: Any, **more: Any) -> None:
-        self._deed("unmute", *given, **more)
+    def unmute(self, guild_id: GuildId, user_id: UserId, **more: Any) -> None:
+        with self._deed("unmute", guild_id, user_id, **more):
+            self.muted.pop(user_id, None)
+
+    # Looking is no part of the story: it changes nothing.
+
+    def _looked(self) -> None:
+        if (error := self.fail.get("look")) is not None:
+            raise error
+
+    def fetch_member(self, guild_id: GuildId, user_id: UserId) -> Any:
+        self._looked()
+        if user_id not in self.joined:
+            return None
+        return SimpleNamespace(joined_at=self.joined[user_id], timed_out_until=self.muted.get(user_id))
+
+    def fetch_ban(self, guild_id: GuildId, user_id: UserId) -> Any:
+        self._looked()
+        return SimpleNamespace(reason=self.bans[user_id]) if user_id in self.bans else None
+
+    def noted(self, guild_id: GuildId, action: Action, mark: str) -> bool:
+        self._looked()
+        if (error := self.fail.get("audit")) is not None:
+            raise error
+        return any(done is action and reason.endswith(mark) for done, reason in self.audit)
+
+    def find_message(self, channel_id: ChannelId, message: Any, *, nonce: str, since: datetime) -> MessageId | None:
+        self._looked()
+        return MessageId(7) if nonce in self.messages else None
 
     def open_dm(self, user_id: UserId) -> ChannelId:
         self._tell("open_dm")
         return ChannelId(6)
 
     def send(self, channel_id: ChannelId, message: Any, *, nonce: str) -> MessageId:
-        self._tell("dm" if nonce.endswith("-d") else "log")
+        what = "dm" if nonce.endswith("-d") else "log"
+        self._tell(what)
+        assert not (self.forgotten and nonce in self.messages), "a second message: its nonce was forgotten"
         self.messages.setdefault(nonce, message)
+        if self.lost[what]:
+            self.lost[what] -= 1
+            raise DiscordUnknown("reset")
         return MessageId(len(self.messages))
 
     # -- roster
@@ -110,6 +175,9 @@ class World:
         return Standing(
             guild_id=guild_id, owner_id=UserId(1), guard=guard, moderator=self.moderator, target=self.target
         )
+
+    def joined_at(self, guild_id: GuildId, user_id: UserId) -> datetime | None:
+        return self.joined.get(user_id)
 
     def guild_name(self, guild_id: GuildId) -> str:
         return "Foxes"
@@ -139,7 +207,8 @@ class World:
             accepted_at=NOON,
             expires_at=row.sealed.expires_at,
             now=self.now,
-            effect_intended=row.effect_intended,
+            effect_at=row.effect_at,
+            effect_before=row.effect_before,
             notice=row.notice,
             notice_at=row.notice_at,
             post=row.post,
@@ -157,13 +226,13 @@ class World:
         return row
 
     def intend_notice(self, claim: Claim) -> None:
-        self._write("intend_notice", claim, notice="sending", notice_at=claim.notice_at or self.now)
+        self._write("intend_notice", claim, notice=NoticeStatus.SENDING, notice_at=claim.notice_at or self.now)
 
     def record_notice(self, claim: Claim, result: Any) -> None:
         self._write("record_notice", claim, notice=result.status)
 
     def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> None:
-        self._write("intend_effect", claim, effect_intended=True)
+        self._write("intend_effect", claim, effect_at=self.now, effect_before=dict(before))
 
     def finalise(self, claim: Claim, *, standing: Standing, ends_at: datetime | None) -> Case:
         request = claim.request
@@ -198,8 +267,9 @@ class World:
     def expire(self, claim: Claim) -> None:
         self._write("expire", claim, state=State.EXPIRED)
 
-    def give_back(self, claim: Claim, *, delay_s: float) -> None:
-        self._write("give_back", claim, state=State.ACCEPTED, effect_intended=False, due_in_s=delay_s)
+    def give_back(self, claim: Claim, *, delay_s: float, intent_stays: bool = False) -> None:
+        undone = {} if intent_stays else {"effect_at": None, "effect_before": {}}
+        self._write("give_back", claim, state=State.ACCEPTED, due_in_s=delay_s, **undone)
 
     # -- quarantine and bulletin
 
@@ -251,7 +321,8 @@ class Stage:
     def run(self, sealed: Sealed, at: Callable[[str], None] = lambda _: None, **changed: Any) -> Row:
         """Execute an entry; its row afterwards."""
         ledger = Ledger(self.world)
-        notices = Notices(ledger=ledger, roster=self.world, discord=self.world, base_url="https://kovra.example")
+        address = "https://kovra.example"
+        notices = Notices(ledger=ledger, roster=self.world, discord=self.world, base_url=address, at=at)
         execute = Execute(
             ledger=ledger,
             roster=self.world,

@@ -22,12 +22,14 @@ from kovra.guard.outcome import FailureKind
 from kovra.ids import GuildId, UserId
 
 REFUSED, LIMITED = DiscordRefused(403, 50013, "Missing Permissions"), DiscordLimited(3.5)
+TARGET = UserId(130_000_000_000_000_003)
 UNREACHED, UNKNOWN = DiscordUnreached("refused"), DiscordUnknown("reset")
 DEED = {action: action.value for action in Action if action not in (Action.WARN, Action.NOTE)}
 TELL = ["intend_notice", "open_dm", "dm", "record_notice"]
 POST = ["intend_post", "log", "finish"]
-POINTS = ["after_read", "after_verify", "after_claim", "after_authz", "after_effect_intent", "after_effect_call"]
-POINTS += ["after_finalise", "after_log_post"]
+POINTS = ["after_read", "after_verify", "after_claim", "after_authz", "after_notice_intent", "after_notice_post"]
+POINTS += ["after_effect_intent", "after_effect_call", "before_finalise", "after_finalise", "after_log_intent"]
+POINTS += ["after_log_post", "after_done", "before_ack"]
 WRITES = [
     "claim",
     "intend_notice",
@@ -171,7 +173,6 @@ def test_without_a_roster_it_waits(stage, world, away):
     ("error", "state", "kind"),
     [
         (REFUSED, State.FAILED, FailureKind.FORBIDDEN),
-        (UNKNOWN, State.FAILED, FailureKind.UNCONFIRMED),
         (LIMITED, State.ACCEPTED, None),
         (UNREACHED, State.ACCEPTED, None),
     ],
@@ -268,35 +269,38 @@ def test_a_bot_is_not_written_to(stage, world):
 @pytest.mark.parametrize("action", list(Action))
 @pytest.mark.parametrize("point", POINTS)
 def test_whoever_dies_anywhere_nothing_is_done_or_said_twice(stage, world, action, point):
+    if action is Action.UNBAN:
+        world.bans[TARGET] = "an old ban"
+    if action is Action.UNMUTE:
+        world.muted[TARGET] = world.now + timedelta(hours=1)
     sealed = stage.ask(action)
     reached = stage.die_at(sealed, point)
     row = stage.run(sealed)
 
-    between = ("after_effect_intent", "after_effect_call")
-    lost = reached and point in between
-    assert row.state is (State.FAILED if lost else State.DONE)
-    assert len(world.deeds) == (action in DEED) * (point != "after_effect_intent" or not reached)
-    assert (row.case is None) == lost
-    # Only the last point lies between a message and its record: it is sent again under its nonce, and is one message.
-    assert world.story.count("dm") <= 1
-    assert world.story.count("log") == (not lost) + (reached and point == "after_log_post")
-    assert len(world.messages) == world.story.count("dm") + (not lost)
-    assert row.end is None if not lost else row.end.kind is FailureKind.UNCONFIRMED
+    assert row.state is State.DONE
+    assert row.case.case_no == 1
+    assert [deed[0] for deed in world.deeds] == ([action.value] if action in DEED else [])
+    # Between a message and its record lies one point each: it is sent again under its nonce, and is one message.
+    told = action in (Action.BAN, Action.KICK, Action.MUTE, Action.WARN)
+    assert world.story.count("dm") == told + (told and reached and point == "after_notice_post")
+    assert world.story.count("log") == 1 + (reached and point == "after_log_post")
+    assert len(world.messages) == told + 1
+    assert reached or point in ("after_effect_intent", "after_effect_call", "after_notice_intent", "after_notice_post")
 
 
 @pytest.mark.parametrize("action", list(Action))
 @pytest.mark.parametrize("write", WRITES)
 def test_a_database_that_goes_anywhere_leaves_the_request_where_it_stands(stage, world, action, write, away):
+    if action is Action.UNBAN:
+        world.bans[TARGET] = "an old ban"
     sealed = stage.ask(action)
     world.fail[write] = away
     stage.run(sealed)
     del world.fail[write]
-    reached = "finish" not in world.story
 
     row = stage.run(sealed)
 
-    lost = reached and write == "finalise" and action in DEED
-    assert row.state is (State.FAILED if lost else State.DONE)
+    assert row.state is State.DONE
     assert len(world.deeds) == (action in DEED)
     assert len(world.messages) <= 2
 
@@ -327,27 +331,60 @@ def test_a_claim_taken_over_in_the_middle_does_not_act(stage, world):
     assert world.messages == {}
 
 
-def test_a_nonce_is_trusted_for_a_minute_and_then_the_notice_is_unknown(stage, world, died):
-    for minutes, status in ((0.9, NoticeStatus.SENT), (1.1, NoticeStatus.UNKNOWN)):
-        sealed = stage.ask()
-        world.fail["record_notice"] = died()
-        with pytest.raises(died):
-            stage.run(sealed)
-        del world.fail["record_notice"]
-        world.now += timedelta(minutes=minutes)
-
-        assert stage.run(sealed).notice == status
-
-
-def test_a_post_whose_nonce_is_too_old_is_unknown_and_not_repeated(stage, world, died):
+@pytest.mark.parametrize("minutes", [0.9, 1.1])
+def test_a_notice_that_may_have_been_sent_is_sent_under_its_nonce_or_looked_for_later(stage, world, died, minutes):
     sealed = stage.ask()
-    world.fail["finish"] = died()
+    world.fail["record_notice"] = died()
     with pytest.raises(died):
         stage.run(sealed)
-    del world.fail["finish"]
-    world.now += timedelta(minutes=2)
+    del world.fail["record_notice"]
+    world.now += timedelta(minutes=minutes)
+    world.forgotten = minutes > 1
 
     row = stage.run(sealed)
 
-    assert (row.state, row.post) == (State.DONE, PostStatus.UNKNOWN)
-    assert world.story.count("log") == 1
+    assert (row.state, row.notice) == (State.DONE, NoticeStatus.SENT)
+    assert world.story.count("dm") == (1 if world.forgotten else 2)
+
+
+@pytest.mark.parametrize(("point", "status"), [("after_log_intent", "unknown"), ("after_log_post", "sent")])
+def test_a_post_whose_nonce_is_too_old_is_found_or_unknown_and_never_repeated(stage, world, point, status):
+    sealed = stage.ask()
+    assert stage.die_at(sealed, point)
+    world.now += timedelta(minutes=2)
+    world.forgotten = True
+
+    row = stage.run(sealed)
+
+    assert (row.state, row.post) == (State.DONE, PostStatus(status))
+    assert world.story.count("log") == (status == "sent")
+
+
+def test_a_notice_of_a_dead_worker_to_someone_who_left_is_only_looked_for(stage, world):
+    sealed = stage.ask()
+    assert stage.die_at(sealed, "after_notice_post")
+    world.target = replace(world.target, member=False)
+
+    row = stage.run(sealed)
+
+    assert (row.state, row.notice) == (State.DONE, NoticeStatus.SENT)
+    assert world.story.count("dm") == 1
+
+
+@pytest.mark.parametrize("what", ["dm", "log"])
+def test_a_message_whose_answer_got_lost_is_sent_again_under_its_nonce(stage, world, what):
+    world.lost[what] = 1
+
+    row = stage.run(stage.ask())
+
+    assert (row.notice, row.post) == (NoticeStatus.SENT, PostStatus.SENT)
+    assert world.story.count(what) == 2
+
+
+@pytest.mark.parametrize("what", ["dm", "log"])
+def test_a_message_whose_answers_all_get_lost_is_found_in_the_history(stage, world, what):
+    world.lost[what] = 2
+
+    row = stage.run(stage.ask())
+
+    assert (row.notice, row.post) == (NoticeStatus.SENT, PostStatus.SENT)
