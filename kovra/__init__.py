@@ -18,5 +18,6 @@ The path of one action::
 Rooms: ``actions`` (ask, pure), ``queue`` (carry, Redis and Dramatiq), ``guard`` (do, pure), ``store`` (keep, Postgres),
 ``live`` (show), ``shared_state`` (what processes share and may lose), ``bot`` (the only home of Pycord), ``dashboard``
 (the only home of Flask), ``sandbox`` (the stand-in Discord), ``launcher`` (the commands of ``python3 -m kovra``).
-``wiring`` builds every process; ``config`` reads the environment; ``errors`` and ``ids`` are everybody's.
+``wiring`` builds every process; ``config`` reads the environment; ``crash`` lets a process die for a test;
+``errors`` and ``ids`` are everybody's.
 """

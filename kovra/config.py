@@ -61,6 +61,8 @@ class Config:
     session_key: bytes = field(repr=False)
     pacing: bool
     proxies: int
+    #: Where to die, for tests; see ``kovra.crash``.
+    crash: str = ""
 
     @property
     def verifying_keys(self) -> dict[str, Key]:
@@ -91,6 +93,7 @@ def from_environment(process: Process, environ: Mapping[str, str] = os.environ) 
         session_key=read.secret("KOVRA_SESSION_KEY"),
         pacing=environ.get("KOVRA_PACING", "on") != "off",
         proxies=read.number("KOVRA_PROXIES", 0),
+        crash=environ.get("KOVRA_CRASH", "") if environ.get("KOVRA_ENV") == "test" else "",
     )
     if read.wrong:
         raise ConfigError(f"Kovra's {process} cannot start: {'; '.join(read.wrong)}. README.md lists every setting.")

@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dramatiq import Worker
-from dramatiq.middleware import CurrentMessage, Retries
+from dramatiq.middleware import CurrentMessage, Middleware, Retries
 
+from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Key
 from kovra.actions.submit import Submit
 from kovra.config import Config
+from kovra.crash import checkpoint
 from kovra.errors import Unavailable
 from kovra.guard.execute import Execute
 from kovra.guard.notices import Notices
@@ -63,9 +65,10 @@ WORKER_THREADS = 12
 STOP_MS = 20_000
 
 
-def build_broker(config: Config, **options: Any) -> LanesBroker:
+def build_broker(config: Config, *more: Middleware, **options: Any) -> LanesBroker:
     """The lanes, as every process sees them. Retries only marks what failed: an action's row says what comes next."""
-    broker = LanesBroker(connect(config.redis_url), middleware=[CurrentMessage(), Retries(max_retries=0)], **options)
+    middleware = [CurrentMessage(), Retries(max_retries=0), *more]
+    broker = LanesBroker(connect(config.redis_url), middleware=middleware, **options)
     broker.declare_queue(QUEUE)
     return broker
 
@@ -80,6 +83,7 @@ def build_submit(config: Config, database: Database, signing_key: Key) -> Submit
         audit=AuditLog(database, config.audit_key),
         clock=PostgresClock(database),
         signing_key=signing_key,
+        at=_checkpoint(config),
     )
 
 
@@ -132,27 +136,27 @@ def build_worker(config: Config) -> WorkerProcess:
     database = Database(config.database_url, role="kovra_worker", pool_size=WORKER_THREADS, max_overflow=4)
     rest = GuardRest(config.discord_token, config.discord_base_url, pacer=_pacer(config))
     roster = LiveRoster(mirror=Roster(database), discord=rest)
-    claim_key = new_claim_key()
-    ledger = Ledger(
-        database, config.audit_key, owner=f"{socket.gethostname()}:{os.getpid()}"[:100], claim_key=claim_key
-    )
+    claim_key, at = new_claim_key(), _checkpoint(config)
+    owner = f"{socket.gethostname()}:{os.getpid()}"[:100]
+    ledger = Ledger(database, config.audit_key, owner=owner, claim_key=claim_key, at=at)
     quarantine = Quarantine(database, config.audit_key)
-    broker = build_broker(config, on_quarantine=_reporting(quarantine))
+    broker = build_broker(config, *_watched_acks(config, at), on_quarantine=_reporting(quarantine))
     execute = Execute(
         ledger=ledger,
         roster=roster,
         discord=rest,
-        notices=Notices(ledger=ledger, roster=roster, discord=rest, base_url=config.base_url),
+        notices=Notices(ledger=ledger, roster=roster, discord=rest, base_url=config.base_url, at=at),
         quarantine=quarantine,
         bulletin=Bulletin(bulletin.connect(config.redis_url)),
         keys=config.verifying_keys,
+        at=at,
     )
     declare_actions(broker, execute)
     return WorkerProcess(
         database=database,
         rest=rest,
         liveness=Liveness(database, claim_key),
-        relay=Relay(backlog=Backlog(database), outbox=Outbox(broker=broker)),
+        relay=Relay(backlog=Backlog(database), outbox=Outbox(broker=broker), at=at),
         janitor=Janitor(broker),
         workers=Worker(broker, worker_threads=WORKER_THREADS, worker_timeout=1000),
     )
@@ -216,6 +220,29 @@ def _pacer(config: Config) -> Pacer | None:
     from kovra.shared_state.pacing import RedisPacer
 
     return RedisPacer(connect(config.redis_url))
+
+
+def _checkpoint(config: Config) -> Callable[[str], None]:
+    """Where this process dies, when a test wants it to."""
+    return checkpoint(config.crash, _request_in_hand) if config.crash else nowhere
+
+
+def _request_in_hand() -> str | None:
+    """The request whose entry this thread is working on: the message's id is its."""
+    message = CurrentMessage.get_current_message()
+    return message.message_id if message is not None else None
+
+
+def _watched_acks(config: Config, at: Callable[[str], None]) -> list[Middleware]:
+    """In tests, a checkpoint after an entry has been taken off its lane."""
+    if not config.crash:
+        return []
+
+    class AfterAck(Middleware):
+        def after_ack(self, broker: Any, message: Any) -> None:
+            at("after_ack")
+
+    return [AfterAck()]
 
 
 def _reporting(quarantine: Quarantine) -> Callable[[str, bytes, str], None]:

@@ -36,6 +36,7 @@ ROOMS: dict[str, set[str] | str] = {
     # what starts it all
     "config": {"actions", "errors"},
     "logs": set(),
+    "crash": set(),
     # only these, and only with the standard library below them: it runs before anything is installed
     "launcher": {"config", "release"},
     "wiring": ALL,

@@ -6,5 +6,6 @@
 ``envelope``  the signed bytes that travel
 ``submit``    the one way in: every door is given it
 ``audit``     the entries of the audit log and their keyed chain
+``checkpoint`` where tests let a process die
 ``ports``     what this room asks of the world
 """

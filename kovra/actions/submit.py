@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 
 from kovra.actions import envelope, rights
 from kovra.actions.audit import AuditEntry, AuditKind
+from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Key
 from kovra.actions.ports import Attempt, AuditLog, Bulletin, Clock, Outbox, Requests, Roster
 from kovra.actions.request import Action, ActionRequest, Receipt, Source
@@ -24,7 +25,7 @@ _MAX_ATTEMPT_TEXT = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Submit:
-    """Ask for actions. Built once per process with the keys of its ring."""
+    """Ask for actions. Built once per process with the keys of its ring; ``at`` is for tests."""
 
     roster: Roster
     requests: Requests
@@ -33,6 +34,7 @@ class Submit:
     audit: AuditLog
     clock: Clock
     signing_key: Key
+    at: Callable[[str], None] = nowhere
 
     def __call__(self, request: ActionRequest) -> Receipt:
         """Ask for one action: check rights, seal, accept, enqueue.
@@ -49,10 +51,14 @@ class Submit:
         refusal = rights.check(request, standing)
         expires_at = self.clock.now() + LIFETIME_OF.get(request.action, LIFETIME)
         sealed = envelope.seal(request, self.signing_key, expires_at)
+        self.at("before_accept")
         receipt = self.requests.accept(sealed, refusal)
+        self.at("after_accept")
         if receipt.accepted and not receipt.replay and self.outbox.put(sealed):
+            self.at("after_enqueue")
             self.requests.mark_enqueued(receipt)
         self.bulletin.ring(request.guild_id)
+        self.at("before_answer")
         return receipt
 
     def malformed(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from kovra.actions.checkpoint import nowhere
 from kovra.errors import Unavailable
 from kovra.ids import GuildId, UserId
 from kovra.queue.outbox import Outbox, lane_message
@@ -44,11 +45,13 @@ class Relay:
 
     backlog: Backlog
     outbox: Outbox
+    at: Callable[[str], None] = nowhere
 
     def tick(self) -> int:
         """Put every overdue row on its lane; how many Redis took."""
         taken = 0
         for row in self.backlog.overdue(BATCH):
+            self.at("relay_selected")
             message = lane_message(
                 guild_id=row.guild_id,
                 target_id=row.target_id,
@@ -58,6 +61,7 @@ class Relay:
                 sig=row.sig,
             )
             taken += self.outbox.offer(message, again=True)
+            self.at("relay_pushed")
         return taken
 
     def run(self, stop: threading.Event) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from kovra.actions.audit import AuditKind
+from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Verified
 from kovra.actions.request import ActionRequest, Refusal, State
 from kovra.actions.rights import Standing
@@ -75,6 +76,7 @@ class Ledger(LedgerPort):
         claim_key: the lock by which others see that this process lives; :class:`Liveness` must hold it.
         claim_s: how long a claim lasts when nobody can prove its owner dead.
         max_attempts: a request that was claimed this often and never ended has killed its workers: it is dead.
+        at: the executor's checkpoint, for tests.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Ledger(LedgerPort):
         claim_key: int,
         claim_s: float = 30,
         max_attempts: int = 10,
+        at: Callable[[str], None] = nowhere,
     ) -> None:
         self._database = database
         self._audit_key = audit_key
@@ -94,6 +97,7 @@ class Ledger(LedgerPort):
         self._claim_for = timedelta(seconds=claim_s)
         self._max_attempts = max_attempts
         self._take = self._taking()
+        self._at = at
 
     def claim(self, verified: Verified) -> Claim | NotClaimed:
         """Take a request, when it is due and nobody alive has it."""
@@ -187,6 +191,7 @@ class Ledger(LedgerPort):
             told = event_values(claim.guild_id, new.seq, EventKind.CASE_CREATED, claim.request_id, facts)
             applied = {"with_epoch": claim.epoch, "since": began}
             session.connection().execute(_APPLY, {**_names(claim.request), **applied, **new.values, **told})
+            self._at("before_finalise_commit")
             return new.case
 
     def intend_post(self, claim: Claim, channel_id: ChannelId) -> None:
@@ -402,7 +407,7 @@ def _claim(session: Session, request: ActionRequest, row: Row[Any]) -> Claim:
         state=State(row.state),
         accepted_at=row.accepted_at or row.created_at,
         expires_at=row.expires_at,
-now=row.now,
+        now=row.now,
         effect_at=row.effect_at,
         effect_before=row.effect_before or {},
         notice=NoticeStatus(row.notice_status) if row.notice_status else None,

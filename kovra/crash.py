@@ -1,0 +1,89 @@
+"""Lets a process die at a named point, as a power cut would. For tests only: ``config`` reads it in ``KOVRA_ENV=test``.
+
+``KOVRA_CRASH=after_claim:2``    dies the second time it comes to that point
+``KOVRA_CRASH=@/some/folder``    dies where the folder holds a file of the point's name, and takes the file with it: of
+                                 several processes one dies, and none again. ``POINT@REQUEST_ID`` waits for this request
+
+The points, in the order of an action's story, are ``POINTS``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+#: What a door does, the relay, the executor, and the lane at its end.
+DOOR = ("before_accept", "after_accept", "after_enqueue", "before_answer")
+RELAY = ("relay_selected", "relay_pushed")
+EXECUTOR = (
+    "after_read",
+    "after_verify",
+    "after_claim",
+    "after_authz",
+    "after_notice_intent",
+    "after_notice_post",
+    "after_effect_intent",
+    "after_effect_call",
+    "after_probe",
+    "before_finalise",
+    "before_finalise_commit",
+    "after_finalise",
+    "after_log_intent",
+    "after_log_post",
+    "after_done",
+    "before_ack",
+    "after_ack",
+)
+POINTS = (*DOOR, *RELAY, *EXECUTOR)
+
+
+def checkpoint(wish: str, subject: Callable[[], str | None] = lambda: None) -> Callable[[str], None]:
+    """The checkpoint of a process whose ``KOVRA_CRASH`` is ``wish``; ``subject`` names what its thread works on.
+
+    Raises:
+        ValueError: the wish names no point, or no count.
+    """
+    if wish.startswith("@"):
+        return _from_folder(Path(wish[1:]), subject)
+    point, _, nth = wish.partition(":")
+    if point not in POINTS or not nth.isdecimal() or int(nth) < 1:
+        raise ValueError(f"KOVRA_CRASH={wish!r}: write POINT:NTH, POINT one of {', '.join(POINTS)}")
+    return _at_count(point, int(nth))
+
+
+def _at_count(point: str, nth: int) -> Callable[[str], None]:
+    left, turn = [nth], threading.Lock()
+
+    def at(name: str) -> None:
+        if name != point:
+            return
+        with turn:
+            left[0] -= 1
+            if left[0] == 0:
+                _die(name)
+
+    return at
+
+
+def _from_folder(folder: Path, subject: Callable[[], str | None]) -> Callable[[str], None]:
+    def at(name: str) -> None:
+        for wish in (name, f"{name}@{subject()}"):
+            try:
+                os.unlink(folder / wish)  # only one succeeds
+            except OSError:
+                continue
+            _die(wish)
+
+    return at
+
+
+def _die(point: str) -> None:
+    """SIGKILL to ourselves: nothing is flushed, closed or said after this line."""
+    sys.stderr.write(f"kovra: dies at {point}\n")
+    sys.stderr.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+    signal.pause()  # the kernel is on its way; not one step further
