@@ -61,6 +61,10 @@ log = logging.getLogger(__name__)
 #: never fills a worker.
 WORKER_THREADS = 12
 
+#: What a silent worker had is given to others after this, in milliseconds. Giving too early does no harm: the claim in
+#: Postgres decides who executes.
+SILENT_MS = 2_500
+
 #: How long a stopping worker lets the actions in its hands finish, in milliseconds.
 STOP_MS = 20_000
 
@@ -140,7 +144,9 @@ def build_worker(config: Config) -> WorkerProcess:
     owner = f"{socket.gethostname()}:{os.getpid()}"[:100]
     ledger = Ledger(database, config.audit_key, owner=owner, claim_key=claim_key, at=at)
     quarantine = Quarantine(database, config.audit_key)
-    broker = build_broker(config, *_watched_acks(config, at), on_quarantine=_reporting(quarantine))
+    broker = build_broker(
+        config, *_watched_acks(config, at), on_quarantine=_reporting(quarantine), heartbeat_timeout_ms=SILENT_MS
+    )
     execute = Execute(
         ledger=ledger,
         roster=roster,
@@ -240,7 +246,9 @@ def _watched_acks(config: Config, at: Callable[[str], None]) -> list[Middleware]
 
     class AfterAck(Middleware):
         def after_ack(self, broker: Any, message: Any) -> None:
+            # By now no message is in hand any more.
             at("after_ack")
+            at(f"after_ack@{message.message_id}")
 
     return [AfterAck()]
 

@@ -57,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     bench_word.add_argument("--json", action="store_true", help="one JSON object as the last line")
     bench_word.set_defaults(run=bench)
 
+    chaos_word = words.add_parser("chaos", help="break everything on purpose; without a name: say what can be broken")
+    chaos_word.add_argument("name", nargs="?")
+    chaos_word.add_argument("--quick", action="store_true", help="a sample of it, at most 35 s")
+    chaos_word.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    chaos_word.set_defaults(run=chaos)
+
     sandbox_word = words.add_parser("sandbox", help="only the stand-in Discord")
     sandbox_word.add_argument("--port", type=_port, default=SANDBOX_PORT)
     sandbox_word.add_argument("--state", type=Path, default=None, help="the file that keeps its world")
@@ -111,7 +117,16 @@ def test(words: list[str], say: Say) -> int:
 
 
 def bench(chosen: argparse.Namespace, say: Say) -> int:
-    modules = (bootstrap.CHECKOUT / "benchmarks").glob("*.py")
+    return _measure("benchmarks", chosen, say)
+
+
+def chaos(chosen: argparse.Namespace, say: Say) -> int:
+    return _measure("benchmarks.chaos", chosen, say)
+
+
+def _measure(package: str, chosen: argparse.Namespace, say: Say) -> int:
+    """Run ``main`` of one module of a package."""
+    modules = bootstrap.CHECKOUT.joinpath(*package.split(".")).glob("*.py")
     known = sorted(module.stem for module in modules if "\ndef main(" in module.read_text())
     if chosen.name not in known:
         asked = f"There is no measurement called {chosen.name}." if chosen.name else "Which measurement?"
@@ -119,7 +134,7 @@ def bench(chosen: argparse.Namespace, say: Say) -> int:
     bootstrap.ensure(bootstrap.TEST, say)
     from importlib import import_module
 
-    return int(import_module(f"benchmarks.{chosen.name}").main(quick=chosen.quick, json=chosen.json))
+    return int(import_module(f"{package}.{chosen.name}").main(quick=chosen.quick, json=chosen.json))
 
 
 def sandbox(chosen: argparse.Namespace, say: Say) -> int:
