@@ -308,6 +308,7 @@ class Ledger(LedgerPort):
                 row.created_at,
                 row.expires_at,
                 row.effect_at,
+                row.effect_before,
                 row.notice_status,
                 row.notice_at,
                 row.post_status,
