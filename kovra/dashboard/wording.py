@@ -230,7 +230,7 @@ _STANDINGS = (
 
 def standing_label(holder: Any) -> str:
     """What somebody is in a server, from their scope or card."""
-    if getattr(holder, "owner", False):
+    if holder.owner:
         return "Owner"
     held = holder.capabilities
     return next((label for capability, label in _STANDINGS if capability in held), "Staff")

@@ -112,7 +112,12 @@ class Execute:
             return
         if told in (None, NoticeStatus.SENDING):
             told = self.notices.tell_after(claim, standing or self._standing(claim), case)
-        post = self.notices.post(claim, case, told)
+        try:
+            post = self.notices.post(claim, case, told)
+        except (DiscordLimited, DiscordUnreached) as error:
+            # A log channel takes about one message a second; a burst of cases is posted as it allows.
+            self.ledger.put_off(claim, delay_s=getattr(error, "retry_after_s", RETRY_S))
+            return
         self.at("after_log_post")
         self.ledger.finish(claim, post)
         self.at("after_done")

@@ -134,7 +134,11 @@ class Notices:
         return result.status
 
     def post(self, claim: Claim, case: Case, notice: NoticeStatus | None) -> PostResult:
-        """Post the case in the guild's log channel."""
+        """Post the case in the guild's log channel.
+
+        Raises:
+            DiscordLimited, DiscordUnreached: this attempt certainly sent nothing; it is worth another later.
+        """
         channel_id = self.roster.log_channel(claim.guild_id)
         if channel_id is None:
             return PostResult(status=PostStatus.NOT_NEEDED)
@@ -149,8 +153,6 @@ class Notices:
             message_id = self._send(channel_id, message, nonce, since=since, look_only=look_only)
         except DiscordRefused as error:
             return PostResult(status=PostStatus.REFUSED, code=error.code, channel_id=channel_id)
-        except (DiscordLimited, DiscordUnreached):
-            return PostResult(status=PostStatus.REFUSED, channel_id=channel_id)
         except DiscordUnknown:
             return PostResult(status=PostStatus.UNKNOWN, channel_id=channel_id)
         return PostResult(status=PostStatus.SENT, channel_id=channel_id, message_id=message_id)

@@ -138,6 +138,9 @@ class Ledger(Protocol):
         ``intent_stays``: what became of the deed is still unknown, so whoever takes it next must look first.
         """
 
+    def put_off(self, claim: Claim, *, delay_s: float) -> None:
+        """Let the log post of a case wait: this attempt certainly sent nothing. State ``applied`` with a due time."""
+
 
 class Quarantine(Protocol):
     """Where entries go that must not be executed."""

@@ -57,6 +57,7 @@ class Backlog:
         abandoned = and_(
             row.state.in_([State.EXECUTING.value, State.APPLIED.value]),
             or_(row.claim_until.is_(None), row.claim_until < now),
+            or_(row.due_at.is_(None), row.due_at <= now),
         )
         late = (
             select(row)

@@ -40,6 +40,11 @@ class GuildScope:
     capabilities: Mapping[Capability, Limit]
     made: InitVar[object] = None
 
+    @property
+    def owner(self) -> bool:
+        """Whether the viewer owns the guild."""
+        return self.viewer.user_id == self.owner_id
+
     def __post_init__(self, made: object) -> None:
         if made is not _BUILT_HERE:
             raise TypeError("a GuildScope comes from scope_for, which checks the viewer's rights")
@@ -57,6 +62,7 @@ class GuildCard:
     name: str
     member_count: int
     icon: str | None
+    owner: bool
     capabilities: Mapping[Capability, Limit]
 
 
@@ -135,5 +141,6 @@ def _card(session: Session, guild_id: GuildId, user_id: UserId, now: datetime) -
         name=guild.name,
         member_count=guild.member_count,
         icon=guild.icon,
+        owner=scope.owner,
         capabilities=scope.capabilities,
     )

@@ -268,6 +268,20 @@ class Ledger(LedgerPort):
             )
             self._tell(session, EventKind.ACTION_QUEUED, claim.request, State.ACCEPTED)
 
+    def put_off(self, claim: Claim, *, delay_s: float) -> None:
+        """Let the log post wait; an orderly return costs no attempt. An earlier attempt's intent stays as it was."""
+        with self._database.transaction(claim.guild_id) as session:
+            self._write(
+                session,
+                claim,
+                (State.APPLIED,),
+                attempts=ActionRequests.attempts - 1,
+                due_at=self._database.now() + timedelta(seconds=delay_s),
+                post_status=claim.post.value if claim.post else None,
+                post_at=claim.post_at,
+                **_NOBODY,
+            )
+
     # What the methods above share.
 
     def _taking(self) -> ReturningUpdate[Any]:

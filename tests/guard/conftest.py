@@ -271,6 +271,9 @@ class World:
         undone = {} if intent_stays else {"effect_at": None, "effect_before": {}}
         self._write("give_back", claim, state=State.ACCEPTED, due_in_s=delay_s, **undone)
 
+    def put_off(self, claim: Claim, *, delay_s: float) -> None:
+        self._write("put_off", claim, post=claim.post, post_at=claim.post_at, due_in_s=delay_s)
+
     # -- quarantine and bulletin
 
     def refuse(self, *, lane: GuildId, body: bytes, cause: str, request: ActionRequest | None = None) -> None:

@@ -202,6 +202,23 @@ def test_what_certainly_was_not_done_is_done_later_and_told_once(stage, world, e
     assert len(world.deeds) == 1
 
 
+@pytest.mark.parametrize(("error", "delay_s"), [(LIMITED, 3.5), (UNREACHED, 5.0)])
+@pytest.mark.parametrize("action", [Action.BAN, Action.WARN, Action.NOTE])
+def test_a_post_that_was_certainly_not_sent_is_sent_later(stage, world, action, error, delay_s):
+    sealed = stage.ask(action)
+    world.fail["log"] = error
+    waiting = stage.run(sealed)
+    assert (waiting.state, waiting.due_in_s, waiting.post, waiting.post_at) == (State.APPLIED, delay_s, None, None)
+    del world.fail["log"]
+    world.now += timedelta(minutes=10)
+
+    row = stage.run(sealed)
+
+    assert (row.state, row.post) == (State.DONE, PostStatus.SENT)
+    assert len(world.deeds) == (action in DEED)
+    assert world.story.count("dm") == (action is not Action.NOTE)
+
+
 @pytest.mark.parametrize("where", ["open_dm", "dm"])
 @pytest.mark.parametrize("action", [Action.BAN, Action.KICK, Action.MUTE, Action.WARN])
 @pytest.mark.parametrize(
@@ -225,8 +242,6 @@ def test_a_failed_notice_never_stops_an_action(stage, world, where, action, erro
     ("error", "status"),
     [
         (REFUSED, PostStatus.REFUSED),
-        (LIMITED, PostStatus.REFUSED),
-        (UNREACHED, PostStatus.REFUSED),
         (UNKNOWN, PostStatus.UNKNOWN),
     ],
 )

@@ -159,12 +159,13 @@ def writes(worker, claim, say):
         "reject": lambda: ledger.reject(claim, say.refusal),
         "expire": lambda: ledger.expire(claim),
         "give_back": lambda: ledger.give_back(claim, delay_s=1),
+        "put_off": lambda: ledger.put_off(claim, delay_s=1),
     }
 
 
 WRITES = [
     *("intend_notice", "record_notice", "intend_effect", "finalise", "intend_post", "finish"),
-    *("fail", "reject", "expire", "give_back"),
+    *("fail", "reject", "expire", "give_back", "put_off"),
 ]
 
 
