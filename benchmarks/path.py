@@ -191,11 +191,6 @@ class Bench:
 
     def _time_commits(self, into: list[float], count: int) -> None:
         with self.engine.connect() as line:
-            line.execute(text("CREATE TEMP TABLE floor (n int)"))
-            line.commit()
-            line.execute(text("SELECT 1"))
-            line.commit()
-        with self.engine.connect() as line:
             line.execute(text("CREATE TABLE IF NOT EXISTS bench_floor (n int)"))
             line.commit()
             for number in range(count):

@@ -69,11 +69,6 @@ class Requests(RequestsPort):
         self._audit = AuditLog(database, audit_key)
         self._limits = limits
 
-    def receipt(self, request: ActionRequest) -> Receipt | None:
-        """What became of an earlier request with this id."""
-        with self._database.transaction(request.guild_id) as session:
-            return _earlier(session, request)
-
     def accept(self, sealed: Sealed, refusal: Refusal | None) -> Receipt:
         """Keep a request: budget, row, event and audit entry in one transaction.
 

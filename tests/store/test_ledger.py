@@ -92,7 +92,7 @@ def test_a_refusal_at_its_turn_is_kept_told_and_audited(accept, guard, requests,
 
     guard.ledger.reject(guard.take(kept), refusal)
 
-    again = requests.receipt(kept.request)
+    again = requests.accept(kept, None)
     assert (again.state, again.refusal) == (State.REJECTED, refusal)
     assert kinds(web, say)[-1] == "action.rejected"
     assert audit_log.entries(odalys)[0].facts["refusal"] == "no_longer_member"

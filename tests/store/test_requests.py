@@ -82,16 +82,11 @@ def test_a_refused_request_is_kept_with_its_refusal_its_event_and_its_audit_entr
     assert (entry.kind, entry.facts["action"], entry.facts["refusal"]) == ("action.rejected", "ban", "outranked")
 
 
-def test_an_id_nobody_used_has_no_receipt(requests, say):
-    assert requests.receipt(say.a_request()) is None
-
-
 def test_the_same_request_again_gives_the_first_receipt_and_adds_nothing(accept, requests, web, audit_log, odalys, say):
     kept, first = accept()
 
-    again, seen = requests.accept(kept, None), requests.receipt(kept.request)
+    again = requests.accept(kept, None)
 
-    assert again == seen
     assert again.replay
     assert (again.request_id, again.state) == (first.request_id, State.ACCEPTED)
     assert len(Events(web).after(say.HARBOUR, 0)) == len(audit_log.entries(odalys)) == 1
@@ -101,7 +96,7 @@ def test_a_replay_shows_where_the_request_stands_now(accept, requests, guard):
     kept, _ = accept()
     guard.carry(kept)
 
-    receipt = requests.receipt(kept.request)
+    receipt = requests.accept(kept, None)
 
     assert (receipt.state, receipt.case_no, receipt.replay) == (State.DONE, 1, True)
 
@@ -132,8 +127,6 @@ def test_one_id_for_two_wishes_is_a_conflict(accept, requests, say, change):
     other = say.a_request(request_id=kept.request.request_id, **change)
 
     with pytest.raises(Conflict):
-        requests.receipt(other)
-    with pytest.raises(Conflict):
         requests.accept(say.sealed(other), None)
 
 
@@ -141,20 +134,17 @@ def test_an_id_of_another_guild_is_a_conflict_without_a_word_about_it(accept, re
     kept, _ = accept(guild_id=say.MEADOW, moderator_id=say.PELL)
     other = say.a_request(request_id=kept.request.request_id)
 
-    with pytest.raises(Conflict) as seen:
-        requests.receipt(other)
-    with pytest.raises(Conflict) as accepted:
+    with pytest.raises(Conflict) as conflict:
         requests.accept(say.sealed(other), None)
 
-    for conflict in (seen, accepted):
-        assert str(conflict.value) == "this request id was used before for something else"
+    assert str(conflict.value) == "this request id was used before for something else"
 
 
 def test_the_moment_it_was_asked_does_not_make_another_wish(accept, requests, say):
     kept, _ = accept()
     later = say.a_request(request_id=kept.request.request_id, issued_at=say.NOON + timedelta(seconds=9))
 
-    assert requests.receipt(later).replay
+    assert requests.accept(say.sealed(later), None).replay
 
 
 def test_a_double_click_is_accepted_once(requests, web, say):
@@ -374,7 +364,7 @@ def test_accept_is_all_or_nothing(requests, owner, row_of, web, say):
         with owner.transaction(None) as session:
             session.execute(text("GRANT INSERT ON audit_log TO kovra_web"))
 
-    assert requests.receipt(kept.request) is None
+    assert requests.progress(say.HARBOUR, kept.request.request_id) is None
     assert Events(web).after(say.HARBOUR, 0) == []
 
 
