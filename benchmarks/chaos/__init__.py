@@ -1,6 +1,12 @@
 """Breaking Kovra on purpose: real processes die, and the sandbox judges from outside what really happened.
 
-``matrix``   every named point of death, with every action
-``judge``    the invariants, checked against the database, the sandbox's counters and an open stream
+``matrix``   every named point of death with every action
+
+What they share:
+
+``rig``      a warm Kovra with people and open pages, ways to break it, and the verdict
+``load``     mixed actions at a steady rate, pressed again until they are answered
+``judge``    the promises, checked against the database, the sandbox's counters and the open streams
 ``source``   an event stream that comes back, as a browser's does
+``control``  the sandbox's control API
 """

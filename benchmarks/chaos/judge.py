@@ -1,92 +1,223 @@
-"""The judge: what was promised, against what the database, the sandbox's counters and an open stream say."""
+"""The judge: what was promised, against what the database, the sandbox's counters and the open streams say.
+
+Each way to break a promise is a ``Broken``. The judge looks from outside, as the owner of the database and of the
+sandbox may, and says what it found in words.
+"""
 
 from __future__ import annotations
 
-import json
 import time
-import urllib.request
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
+from benchmarks.chaos.control import control
 from kovra.ids import audit_ref
 
+#: The states that nothing follows by itself.
 ENDS = ("done", "failed", "rejected", "expired", "dead", "cancelled")
 
+#: The case is the deed.
+DEEDLESS = ("warn", "note")
 
-def control(url: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-    """Ask the sandbox's control API."""
-    data = None if body is None else json.dumps(body).encode()
-    asked = urllib.request.Request(f"{url}/control/{path}", data=data, method=method)
-    asked.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(asked, timeout=10) as answer:
-        return json.loads(answer.read() or b"null")
+
+class Broken(StrEnum):
+    """What can be broken."""
+
+    LOST = "lost"  #: promised with a 202 and not kept, or kept and never ended
+    DEED_DOUBLED = "deed doubled"  #: Discord was changed twice for one request
+    CASE_DOUBLED = "case doubled"  #: one request made two cases
+    CASE_MISSING = "case missing"  #: a gap in the numbers, or numbers against the order of the commits
+    MESSAGE_DOUBLED = "message doubled"  #: two notices, or two log posts, of one request
+    EVENT_MISSING = "event missing"  #: a stream was not told what the log holds
+    EVENT_DOUBLED = "event doubled"  #: a stream was told twice, or out of order
+    UNACCEPTED = "unaccepted"  #: Discord was changed for something nobody accepted
+    UNPROVEN = "unproven"  #: recorded as done without having been, or done and recorded as not
+    UNINTENDED = "unintended"  #: Discord was changed more often than was committed beforehand
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One broken promise, in words."""
+
+    broken: Broken
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.broken}: {self.what}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """Looks at one guild as the owner of the database and of the sandbox may.
-
-    ``since`` is the number of the last event before the test began.
-    """
+    """Looks at some guilds. ``since`` is the number of each guild's last event before the test began."""
 
     engine: Engine
     sandbox_url: str
-    guild_id: int
-    since: int = 0
+    since: Mapping[int, int]
 
     def rows(self, statement: str, **values: Any) -> Sequence[Any]:
-        with self.engine.connect() as line:
-            return line.execute(text(statement), {"g": self.guild_id, **values}).all()
+        """Rows of these guilds; the statement names them ``:guilds``. A database that is just away is waited for."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                with self.engine.connect() as line:
+                    return line.execute(text(statement), {"guilds": list(self.since), **values}).all()
+            except DBAPIError as error:
+                if not error.connection_invalidated and time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def request(self, request_id: str) -> Any:
+        """The row of one request, or None."""
         found = self.rows("SELECT * FROM action_requests WHERE request_id = :id", id=request_id)
         return found[0] if found else None
 
-    def doubled(self, request_ids: Sequence[str]) -> list[str]:
-        """Deeds, messages and cases that are there twice: the requests' names and of what."""
-        report = control(self.sandbox_url, "GET", "effects")
-        refs = {audit_ref(request_id)[4:-1]: str(request_id) for request_id in map(_uuid, request_ids)}
-        twice = [f"{refs.get(e['ref'])} {e['verb']} x{e['changed']}" for e in report["effects"] if e["changed"] > 1]
-        twice += [f"{refs.get(m['ref'])} {m['kind']} x{m['count']}" for m in report["messages"] if m["count"] > 1]
-        twice += [f"nonce {nonce} x{count}" for nonce, count in report["nonces"].items() if count > 1]
-        cases = Counter(row[0] for row in self.rows("SELECT request_id FROM mod_cases WHERE guild_id = :g"))
-        return twice + [f"{request_id} cases x{count}" for request_id, count in cases.items() if count > 1]
+    def requests(self) -> Sequence[Any]:
+        """Every request of these guilds."""
+        return self.rows("SELECT * FROM action_requests WHERE guild_id = ANY(:guilds) ORDER BY created_at")
 
-    def unproven(self, request_ids: Sequence[str]) -> list[str]:
-        """Deeds that are recorded as done without having been, or were done without a record."""
-        report = control(self.sandbox_url, "GET", "effects")
-        done = {effect["ref"] for effect in report["effects"]}
-        wrong = []
-        for request_id in request_ids:
-            row = self.request(request_id)
-            if row is None or row.action in ("warn", "note"):
-                continue
-            if (row.case_no is not None) != (audit_ref(_uuid(request_id))[4:-1] in done):
-                wrong.append(f"{row.action} {request_id} is {row.state} with case {row.case_no}")
-        return wrong
+    def unfinished(self) -> Sequence[Any]:
+        """What has not reached an end."""
+        return [row for row in self.requests() if row.state not in ENDS]
 
-    def gaps(self) -> int:
-        """Numbers of cases that nobody has."""
-        numbers = {row[0] for row in self.rows("SELECT case_no FROM mod_cases WHERE guild_id = :g")}
-        return max(numbers, default=0) - len(numbers)
+    def findings(self, answered: Collection[str], seen: Mapping[int, Sequence[int]]) -> list[Finding]:
+        """Everything that is broken, once the load has stopped and everything had its time to end.
 
-    def stream(self, seen: list[int], patience_s: float = 10.0) -> tuple[int, int]:
-        """Events of the log that the stream missed, and those that came twice or out of order."""
-        kept = self.rows("SELECT seq FROM guild_events WHERE guild_id = :g AND seq > :since", since=self.since)
-        wanted = {row[0] for row in kept}
+        Args:
+            answered: the requests that somebody holds a 202 for.
+            seen: the numbers that a stream of each guild was told, in the order they came.
+        """
+        rows = self.requests()
+        effects = control(self.sandbox_url, "GET", "effects")
+        named = {audit_ref(row.request_id)[4:-1]: row for row in rows}
+        looks: tuple[Iterable[Finding], ...] = (
+            self._lost(rows, answered),
+            _doubled(effects, named),
+            self._cases(),
+            self._streams(seen),
+            _unaccepted(effects, named, self._known_elsewhere),
+            _unproven(rows, effects),
+        )
+        return [finding for look in looks for finding in look]
+
+    def await_streams(self, seen: Mapping[int, Sequence[int]], patience_s: float = 10.0) -> None:
+        """Give the streams the time to catch up with the log."""
+        wanted = self._log()
         deadline = time.monotonic() + patience_s
-        while not wanted <= set(seen) and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            if all(set(wanted[guild_id]) <= set(seen[guild_id]) for guild_id in seen):
+                return
             time.sleep(0.05)
-        came = list(seen)
-        disordered = sum(later <= earlier for earlier, later in zip(came, came[1:], strict=False))
-        return len(wanted - set(came)), disordered
+
+    def _lost(self, rows: Sequence[Any], answered: Collection[str]) -> Iterator[Finding]:
+        kept = {str(row.request_id) for row in rows}
+        for request_id in answered:
+            if request_id not in kept:
+                yield Finding(Broken.LOST, f"{request_id} was answered with 202 and has no row")
+        for row in rows:
+            if row.state not in ENDS:
+                yield Finding(Broken.LOST, f"{row.action} {row.request_id} is {whereabouts(row)}")
+
+    def _cases(self) -> Iterator[Finding]:
+        cases = self.rows(
+            "SELECT guild_id, case_no, request_id FROM mod_cases WHERE guild_id = ANY(:guilds) ORDER BY case_no"
+        )
+        for request_id, count in Counter(case.request_id for case in cases).items():
+            if count > 1:
+                yield Finding(Broken.CASE_DOUBLED, f"{request_id} has {count} cases")
+        numbers: dict[int, list[int]] = defaultdict(list)
+        for case in cases:
+            numbers[case.guild_id].append(case.case_no)
+        for guild_id, found in numbers.items():
+            if missing := sorted(set(range(1, max(found) + 1)) - set(found)):
+                yield Finding(Broken.CASE_MISSING, f"guild {guild_id} has no case {missing[:5]} of {max(found)}")
+        told = self.rows(
+            "SELECT guild_id, seq, (facts->>'case_no')::bigint AS case_no FROM guild_events"
+            " WHERE guild_id = ANY(:guilds) AND kind = 'case.created' ORDER BY guild_id, seq"
+        )
+        for earlier, later in zip(told, told[1:], strict=False):
+            if later.guild_id == earlier.guild_id and later.case_no <= earlier.case_no:
+                yield Finding(Broken.CASE_MISSING, f"case {later.case_no} was committed after case {earlier.case_no}")
+
+    def _log(self) -> dict[int, list[int]]:
+        kept: dict[int, list[int]] = defaultdict(list)
+        for row in self.rows("SELECT guild_id, seq FROM guild_events WHERE guild_id = ANY(:guilds) ORDER BY seq"):
+            if row.seq > self.since[row.guild_id]:
+                kept[row.guild_id].append(row.seq)
+        return kept
+
+    def _streams(self, seen: Mapping[int, Sequence[int]]) -> Iterator[Finding]:
+        wanted = self._log()
+        for guild_id, heard in seen.items():
+            came = list(heard)
+            if missing := sorted(set(wanted[guild_id]) - set(came)):
+                what = f"the stream of guild {guild_id} was not told {len(missing)}: {missing[:5]}"
+                yield Finding(Broken.EVENT_MISSING, what)
+            for earlier, later in zip(came, came[1:], strict=False):
+                if later <= earlier:
+                    yield Finding(Broken.EVENT_DOUBLED, f"the stream of guild {guild_id} told {later} after {earlier}")
+
+    def _known_elsewhere(self, ref: str) -> bool:
+        """Whether a mark belongs to a request of a guild we do not look at."""
+        others = self.rows("SELECT request_id FROM action_requests WHERE guild_id <> ALL(:guilds)")
+        return any(audit_ref(row.request_id)[4:-1] == ref for row in others)
 
 
-def _uuid(request_id: str) -> Any:
-    from uuid import UUID
+def whereabouts(row: Any) -> str:
+    """Where a request that reaches no end is stuck."""
+    moments = {
+        name: getattr(row, name) for name in ("enqueued_at", "relayed_at", "claimed_at", "claim_until", "due_at")
+    }
+    times = " ".join(f"{name}={moment:%H:%M:%S.%f}"[:-3] for name, moment in moments.items() if moment)
+    return f"still {row.state}, attempt {row.attempts}, owner {row.claim_owner}, {times}"
 
-    return UUID(str(request_id))
+
+def _doubled(effects: Mapping[str, Any], named: Mapping[str, Any]) -> Iterator[Finding]:
+    def name(ref: str) -> str:
+        return f"{named[ref].action} {named[ref].request_id}" if ref in named else f"[kv:{ref}]"
+
+    for effect in effects["effects"]:
+        if effect["changed"] > 1:
+            yield Finding(Broken.DEED_DOUBLED, f"{name(effect['ref'])}: {effect['verb']} x{effect['changed']}")
+    for message in effects["messages"]:
+        if message["count"] > 1:
+            yield Finding(Broken.MESSAGE_DOUBLED, f"{name(message['ref'])}: {message['kind']} x{message['count']}")
+    for nonce, count in effects["nonces"].items():
+        if count > 1:
+            yield Finding(Broken.MESSAGE_DOUBLED, f"nonce {nonce} x{count}")
+
+
+def _unaccepted(
+    effects: Mapping[str, Any], named: Mapping[str, Any], elsewhere: Callable[[str], bool]
+) -> Iterator[Finding]:
+    for ref in {effect["ref"] for effect in effects["effects"]} - named.keys():
+        if not elsewhere(ref):
+            yield Finding(Broken.UNACCEPTED, f"[kv:{ref}] was done and nobody asked for it")
+
+
+def _unproven(rows: Sequence[Any], effects: Mapping[str, Any]) -> Iterator[Finding]:
+    calls: Counter[str] = Counter()
+    for effect in effects["effects"]:
+        calls[effect["ref"]] += effect["count"]
+    for row in rows:
+        if row.action in DEEDLESS:
+            continue
+        done, what = calls[_mark(row.request_id)], f"{row.action} {row.request_id} is {row.state}"
+        if row.case_no is not None and not done:
+            yield Finding(Broken.UNPROVEN, f"{what} with case {row.case_no}, and was not done")
+        # An end that says that nobody could find out is no lie.
+        if row.case_no is None and done and row.state in ENDS and row.failure_kind != "unconfirmed":
+            yield Finding(Broken.UNPROVEN, f"{what} without a case ({row.failure_kind}), and was done")
+        intended = (row.effect_before or {}).get("tries", 1) if row.effect_at else 0
+        if done > intended and row.state in ENDS:
+            yield Finding(Broken.UNINTENDED, f"{what}: done {done} times, intended {intended} times")
+
+
+def _mark(request_id: UUID) -> str:
+    return audit_ref(request_id)[4:-1]

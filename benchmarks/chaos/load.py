@@ -1,0 +1,138 @@
+"""A steady load of mixed actions, asked for by people who press the button again until somebody answers."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import requests
+
+from benchmarks.person import Person
+
+#: How often each action is asked for, of 11.
+WEIGHTS = {"mute": 3, "ban": 2, "warn": 2, "note": 2, "kick": 1, "unban": 1}
+
+#: What the form asks for beside the reason.
+FIELDS = {"mute": {"duration_s": "600"}, "ban": {"delete_window_s": "0"}}
+
+#: How long a person waits before pressing again, and how often: a browser's person gives up at some point.
+AGAIN_S, PATIENCE_S = 0.3, 60.0
+
+
+@dataclass
+class Crowd:
+    """One guild with who moderates it and who can be acted on. ``banned`` were banned by hand beforehand."""
+
+    guild_id: int
+    people: Sequence[Person]
+    members: deque[int]
+    banned: deque[int] = field(default_factory=deque)
+
+    def target(self, action: str) -> int | None:
+        """Whom to act on; whoever stays a member comes round again after all others."""
+        free = self.banned if action == "unban" else self.members
+        if not free:
+            return None
+        target = free.popleft()
+        if action not in ("ban", "unban"):
+            free.append(target)
+        return target
+
+
+@dataclass
+class Wish:
+    """One action somebody wants: what was pressed, and how it was answered.
+
+    ``presses`` counts the tries; ``status`` is the last answer, None when there was none.
+    """
+
+    person: Person
+    guild_id: int
+    target_id: int
+    action: str
+    request_id: str = ""
+    presses: int = 0
+    status: int | None = None
+    pressed_at: float = 0.0
+
+    @property
+    def accepted(self) -> bool:
+        return self.status == 202
+
+
+class Load:
+    """Asks for ``rate`` actions a second, from the same dice for the same seed, until stopped.
+
+    As a browser's person would: a form is drawn, a button pressed, and pressed again when the answer is broken or says
+    that Kovra is away. Each press carries the request id that the form was drawn with.
+    """
+
+    def __init__(self, crowds: Sequence[Crowd], rate: float, seed: int = 7, hands: int = 64) -> None:
+        self.crowds, self.rate, self.dice = crowds, rate, random.Random(seed)
+        self.wishes: list[Wish] = []
+        self._hands = ThreadPoolExecutor(hands)
+        self._under_way: list[Future[None]] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="load", daemon=True)
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ask for nothing new; returns when every press was answered or given up."""
+        self._ended.set()
+        self._thread.join()
+        self._hands.shutdown(wait=True)
+        for pressing in self._under_way:
+            pressing.result()
+
+    @property
+    def answered(self) -> list[str]:
+        """The requests somebody holds a 202 for."""
+        return [wish.request_id for wish in self.wishes if wish.accepted]
+
+    @property
+    def pressed_again(self) -> int:
+        """How many buttons had to be pressed more than once."""
+        return sum(wish.presses > 1 for wish in self.wishes)
+
+    def _run(self) -> None:
+        started, number = time.monotonic(), 0
+        while not self._ended.wait(max(0.0, started + number / self.rate - time.monotonic())):
+            number += 1
+            if wish := self._wish():
+                self.wishes.append(wish)
+                self._under_way.append(self._hands.submit(self._press, wish))
+
+    def _wish(self) -> Wish | None:
+        crowd = self.dice.choice(self.crowds)
+        action = self.dice.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        target = crowd.target(action)
+        if target is None:
+            return None
+        return Wish(self.dice.choice(crowd.people), crowd.guild_id, target, action)
+
+    def _press(self, wish: Wish) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        fields = None
+        while time.monotonic() < deadline:
+            with contextlib.suppress(requests.RequestException):
+                if fields is None:
+                    drawn = wish.person.draw(wish.guild_id, wish.target_id, wish.action)
+                    fields = drawn | {"reason": "chaos"} | FIELDS.get(wish.action, {})
+                    wish.request_id, wish.pressed_at = fields["request_id"], time.monotonic()
+                wish.presses += 1
+                wish.status = wish.person.send(wish.guild_id, fields).status_code
+                if wish.status < 500:
+                    return
+            time.sleep(AGAIN_S)
