@@ -108,6 +108,10 @@ def unknown_rule() -> Refusal:
     return Refusal(404, 10066, "Unknown auto moderation rule")
 
 
+def unknown_voice_state() -> Refusal:
+    return Refusal(404, 10065, "Unknown Voice State")
+
+
 def target_not_in_voice() -> Refusal:
     return Refusal(400, 40032, "Target user is not connected to voice.")
 
@@ -140,6 +144,10 @@ def missing_permissions() -> Refusal:
 
 def bulk_delete_count() -> Refusal:
     return Refusal(400, 50016, "You can only bulk delete between 2 and 100 messages")
+
+
+def wrong_channel_type() -> Refusal:
+    return Refusal(400, 50024, "Cannot execute action on this channel type")
 
 
 def invalid_webhook_token() -> Refusal:

@@ -205,16 +205,17 @@ def guild_create(one: Guild, world: World, *, with_members: bool, large: bool) -
 
 def voice_state(one: Guild, user_id: int) -> Json:
     """Where a member is connected to voice; ``channel_id`` is null once the member has left it."""
-    channel_id = one.voice.get(user_id)
+    channel_id, who = one.voice.get(user_id), one.members.get(user_id)
     return {
         "guild_id": str(one.id),
         "channel_id": None if channel_id is None else str(channel_id),
         "user_id": str(user_id),
         "session_id": f"{user_id:x}",
-        "deaf": False,
-        "mute": False,
+        "deaf": who is not None and who.deaf,
+        "mute": who is not None and who.mute,
         "self_deaf": False,
         "self_mute": False,
+        "self_stream": False,
         "self_video": False,
         "suppress": False,
         "request_to_speak_timestamp": None,

@@ -36,9 +36,14 @@ def leave(stage: Stage, guild: Guild, user_id: int) -> bool:
 
 
 def connect(stage: Stage, guild: Guild, member: Member, channel_id: int) -> None:
-    """Put a member into a voice channel."""
+    """Put a member into a voice channel, or into another one."""
     guild.voice[member.user_id] = channel_id
     stage.changed = True
+    tell_voice(stage, guild, member)
+
+
+def tell_voice(stage: Stage, guild: Guild, member: Member) -> None:
+    """Tell where a member is in voice, and whether they can speak and hear."""
     user = stage.world.users[member.user_id]
     state = payloads.voice_state(guild, member.user_id)
     stage.tell("VOICE_STATE_UPDATE", guild, lambda: {**state, "member": payloads.member(member, user)})

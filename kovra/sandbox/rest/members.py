@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from kovra.sandbox import errors, payloads, permissions
 from kovra.sandbox.deeds import members as deeds
+from kovra.sandbox.deeds import voice
 from kovra.sandbox.gateway import search
 from kovra.sandbox.rest.call import Call, moment_or_none, snowflake
 from kovra.sandbox.rest.routing import Table
-from kovra.sandbox.stage import AuditAction
-from kovra.sandbox.world import Guild, Member
+from kovra.sandbox.world import ChannelType, Guild, Member
 
 table = Table()
 
@@ -59,6 +60,23 @@ def edit_member(call: Call) -> dict[str, Any]:
     for step in steps:
         step()
     return _payload(call, target)
+
+
+@table.on("GET", "/guilds/{guild_id}/voice-states/@me")
+def my_voice_state(call: Call) -> dict[str, Any]:
+    return _voice_state(call, call.guild(), call.bot_id)
+
+
+@table.on("GET", "/guilds/{guild_id}/voice-states/{user_id}")
+def voice_state(call: Call) -> dict[str, Any]:
+    guild = call.guild()
+    return _voice_state(call, guild, call.member(guild).user_id)
+
+
+def _voice_state(call: Call, guild: Guild, user_id: int) -> dict[str, Any]:
+    if user_id not in guild.voice:
+        raise errors.unknown_voice_state()
+    return {**payloads.voice_state(guild, user_id), "member": _payload(call, guild.members[user_id])}
 
 
 @table.on("DELETE", "/guilds/{guild_id}/members/{user_id}")
@@ -133,18 +151,23 @@ def _move(call: Call, guild: Guild, target: Member) -> Any:
     permissions.require(guild, call.bot_id, permissions.MOVE_MEMBERS, call.stage.now())
     if target.user_id not in guild.voice:
         raise errors.target_not_in_voice()
-    if call.body["channel_id"] is not None:
-        raise errors.Refusal(400, 50024, "The sandbox disconnects from voice and does not move")
+    if call.body["channel_id"] is None:
+        return lambda: voice.put_out(call.stage, guild, target, by=call.bot_id, reason=call.reason)
+    channel = call.world.channels.get(snowflake("channel_id", call.body["channel_id"]))
+    if channel is None or channel.guild_id != guild.id:
+        raise errors.unknown_channel()
+    if channel.type != ChannelType.VOICE:
+        raise errors.wrong_channel_type()
+    permissions.require_in(guild, channel, call.bot_id, permissions.CONNECT, call.stage.now())
+    return lambda: voice.move(call.stage, guild, target, channel, by=call.bot_id, reason=call.reason)
 
-    def disconnect() -> None:
-        deeds.disconnect(call.stage, guild, target.user_id)
-        options = {"count": "1"}
-        call.stage.record(
-            guild, AuditAction.MEMBER_DISCONNECT, None, by=call.bot_id, reason=call.reason, options=options
-        )
-        call.stage.count(call.bot_id, call.reason, "disconnect")
 
-    return disconnect
+def _silence(call: Call, guild: Guild, target: Member, what: str, needs: int) -> Any:
+    permissions.require(guild, call.bot_id, needs, call.stage.now())
+    if target.user_id not in guild.voice:
+        raise errors.target_not_in_voice()
+    on = bool(call.body[what])
+    return lambda: voice.silence(call.stage, guild, target, what, on, by=call.bot_id, reason=call.reason)
 
 
 _STEPS = {
@@ -152,4 +175,6 @@ _STEPS = {
     "nick": _rename,
     "roles": _set_roles,
     "channel_id": _move,
+    "mute": partial(_silence, what="mute", needs=permissions.MUTE_MEMBERS),
+    "deaf": partial(_silence, what="deaf", needs=permissions.DEAFEN_MEMBERS),
 }
