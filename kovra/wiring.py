@@ -36,6 +36,7 @@ from kovra.queue.janitor import Janitor
 from kovra.queue.outbox import QUEUE, Outbox
 from kovra.queue.relay import Relay
 from kovra.store.audit import AuditLog, Quarantine
+from kovra.store.cancelling import Cancelling
 from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock, sqlalchemy_url
 from kovra.store.events import Events
@@ -207,6 +208,7 @@ def build_web(config: Config) -> Flask:
         database_url=sqlalchemy_url(config.database_url).render_as_string(hide_password=False),
         submit=build_submit(config, database, config.web_keys[0]),
         requests=Requests(database, config.audit_key),
+        cancelling=Cancelling(database, config.audit_key),
         roster=Roster(database),
         guilds=Guilds(database),
         members=Members(database),

@@ -4,6 +4,7 @@
 ``rights``    who may do what to whom: capabilities, hierarchy, Guard's own permissions
 ``budget``    how many actions of a kind one moderator may ask for in a sliding hour
 ``envelope``  the signed bytes that travel
+``cancel``    who may take back what still waits
 ``submit``    the one way in: every door is given it
 ``audit``     the entries of the audit log and their keyed chain
 ``checkpoint`` where tests let a process die

@@ -48,6 +48,10 @@ class Source(StrEnum):
     API = "api"
 
 
+#: What a person asks for with their own hand: on their budget, within their rights, theirs to take back.
+BY_HAND = frozenset({Source.DASHBOARD, Source.DISCORD, Source.API})
+
+
 class State(StrEnum):
     """The life of a request; ``docs/states.md`` names the one writer of each transition."""
 

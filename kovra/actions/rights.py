@@ -8,7 +8,7 @@ from enum import Flag, StrEnum
 from math import inf
 from types import MappingProxyType
 
-from kovra.actions.request import Action, ActionRequest, Refusal, RefusalKind, Source
+from kovra.actions.request import BY_HAND, Action, ActionRequest, Refusal, RefusalKind
 from kovra.ids import GuildId, UserId
 
 
@@ -209,9 +209,8 @@ def check(request: ActionRequest, standing: Standing) -> Refusal | None:
         ``None`` when it may, else the first reason why not. Actions without a moderator (``native``, ``system``, …)
         are measured by Guard's rank and permissions alone.
     """
-    by_hand = request.source in (Source.DASHBOARD, Source.DISCORD, Source.API)
     checks = [_about_target(request, standing)]
-    if by_hand:
+    if request.source in BY_HAND:
         checks += [_about_moderator(request, standing)]
     checks += [_about_membership(request, standing), _about_guard(request, standing)]
     return next((refusal for refusal in checks if refusal), None)

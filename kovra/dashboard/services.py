@@ -12,6 +12,7 @@ from kovra.actions.ports import Clock
 from kovra.actions.submit import Submit
 from kovra.dashboard.streams import Pace, Streams
 from kovra.live.hub import Hub
+from kovra.store.cancelling import Cancelling
 from kovra.store.cases import Cases
 from kovra.store.events import Events
 from kovra.store.guilds import Guilds
@@ -58,6 +59,7 @@ class Services:
     session_key: bytes = field(repr=False)
     submit: Submit
     requests: Requests
+    cancelling: Cancelling
     roster: Roster
     guilds: Guilds
     members: Members

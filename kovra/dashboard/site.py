@@ -26,6 +26,7 @@ from kovra.dashboard.services import Addresses, Services, install
 from kovra.dashboard.streams import Pace, Streams
 from kovra.errors import Unavailable
 from kovra.live.hub import Hub
+from kovra.store.cancelling import Cancelling
 from kovra.store.cases import Cases
 from kovra.store.database import sqlalchemy_url
 from kovra.store.events import Events
@@ -56,6 +57,7 @@ def create_site(
     database_url: str,
     submit: Submit,
     requests: Requests,
+    cancelling: Cancelling,
     roster: Roster,
     guilds: Guilds,
     members: Members,
@@ -76,6 +78,7 @@ def create_site(
         session_key: 32 bytes that bind forms to sessions.
         database_url: of the owner of the database, for ``flask db upgrade`` alone.
         submit: the one way in for actions.
+        cancelling: takes back what still waits.
         requests, roster, guilds, members, cases, sessions, events: what pages read.
         clock: the database's clock.
         hub: hands out streams of events; its owner starts and stops it.
@@ -100,6 +103,7 @@ def create_site(
         session_key=session_key,
         submit=submit,
         requests=requests,
+        cancelling=cancelling,
         roster=roster,
         guilds=guilds,
         members=members,

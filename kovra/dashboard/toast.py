@@ -13,7 +13,9 @@ from kovra.store.requests import RequestStatus
 
 @dataclass(frozen=True, kw_only=True)
 class Toast:
-    """One request as a toast. ``kind`` is ``done``, ``held`` or ``fail``; an ``open`` one is looked at again."""
+    """One request as a toast. ``kind`` is ``done``, ``held`` or ``fail``; an ``open`` one is looked at again, and a
+    ``cancellable`` one has a button that takes it back.
+    """
 
     request_id: UUID
     title: str
@@ -22,23 +24,24 @@ class Toast:
     icon: str = "check"
     case_no: int | None = None
     open: bool = False
+    cancellable: bool = False
 
 
 def of_receipt(receipt: Receipt, target_name: str) -> Toast:
     """The toast of a request that was accepted a moment ago."""
     what = f"{wording.action_label(receipt.action)} · {wording.plain(target_name)}"
-    return Toast(request_id=receipt.request_id, title="Queued", text=what, open=True)
+    return Toast(request_id=receipt.request_id, title="Queued", text=what, open=True, cancellable=True)
 
 
-def of_status(found: RequestStatus) -> Toast:
-    """The toast of a request as it stands."""
+def of_status(found: RequestStatus, *, cancellable: bool = False) -> Toast:
+    """The toast of a request as it stands; ``cancellable`` when this viewer may take it back now."""
     label, name = wording.action_label(found.action), wording.plain(found.target_name)
     what = f"{label} · {name}"
     if found.state in (State.ACCEPTED, State.EXECUTING):
         title = "Queued" if found.state is State.ACCEPTED else "Running"
         if found.state is State.ACCEPTED and found.due_at is not None:
             title, what = "Queued, waiting", f"{what} · tried again soon"
-        return Toast(request_id=found.request_id, title=title, text=what, open=True)
+        return Toast(request_id=found.request_id, title=title, text=what, open=True, cancellable=cancellable)
     if found.state is State.APPLIED:
         title = f"Case #{found.case_no} created"
         return Toast(
@@ -50,11 +53,12 @@ def of_status(found: RequestStatus) -> Toast:
         )
     if found.state is State.DONE:
         return _done(found, what)
+    if found.state is State.CANCELLED:
+        return _cancelled(found, f"{label} cancelled · {name}")
     titles = {
         State.REJECTED: "Not done",
         State.FAILED: f"{label} failed",
         State.DEAD: f"{label} failed",
-        State.CANCELLED: f"{label} cancelled",
         State.EXPIRED: f"{label} expired",
     }
     fallback = "It waited too long and is no longer wanted. Nothing was done." if found.state is State.EXPIRED else what
@@ -66,6 +70,23 @@ def of_status(found: RequestStatus) -> Toast:
         icon="x",
         case_no=found.case_no,
     )
+
+
+def not_cancelled(request_id: UUID, sentence: str, *, still_open: bool) -> Toast:
+    """The answer to a request that could not be taken back; an open one goes on to its end."""
+    return Toast(
+        request_id=request_id, title="Not cancelled", text=sentence, kind="held", icon="clock", open=still_open
+    )
+
+
+def _cancelled(found: RequestStatus, title: str) -> Toast:
+    by = f"Cancelled by {wording.plain(found.cancelled_by)}. " if found.cancelled_by else ""
+    told = (
+        "It was not done, but the DM about it had gone out already."
+        if found.notice in (NoticeStatus.SENT, NoticeStatus.SENDING, NoticeStatus.UNKNOWN)
+        else "Nothing was done."
+    )
+    return Toast(request_id=found.request_id, title=title, text=by + told, kind="held", icon="x")
 
 
 def _done(found: RequestStatus, what: str) -> Toast:

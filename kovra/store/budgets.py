@@ -11,12 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from kovra.actions import budget
-from kovra.actions.request import Action, ActionRequest, Refusal, Source
+from kovra.actions.request import BY_HAND, Action, ActionRequest, Refusal, State
 from kovra.ids import GuildId, UserId
 from kovra.store.tables import ActionRequests, GuildSettings
-
-#: Only what people ask for by hand is on their budget; AutoMod and anti-nuke have a cap of their own.
-BY_HAND = frozenset({Source.DASHBOARD, Source.DISCORD, Source.API})
 
 #: The name space of the moderators' advisory locks (PostgreSQL's two-number locks).
 _MODERATOR_LOCK = 7_266
@@ -69,6 +66,8 @@ def budget_left(
             row.moderator_id == moderator_id,
             row.action == action.value,
             row.accepted_at > now - budget.WINDOW,
+            # What was taken back before it ran has cost nobody anything.
+            row.state != State.CANCELLED.value,
             row.source.in_([source.value for source in BY_HAND]),
         )
         .order_by(row.accepted_at)

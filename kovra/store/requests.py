@@ -39,7 +39,7 @@ _TRIES = 5
 class RequestStatus:
     """Where one request stands, for the toast and the page that has not heard of it.
 
-    ``sentence`` is the refusal's or the failure's, None while there is nothing to explain.
+    ``sentence`` is the refusal's or the failure's, None while there is nothing to explain. ``cancelled_by`` is a name.
     """
 
     request_id: UUID
@@ -59,6 +59,7 @@ class RequestStatus:
     accepted_at: datetime | None
     done_at: datetime | None
     due_at: datetime | None
+    cancelled_by: str | None = None
 
 
 class Requests(RequestsPort):
@@ -111,7 +112,8 @@ class Requests(RequestsPort):
             row = session.get(ActionRequests, request_id)
             if row is None or row.guild_id != guild_id:
                 return None
-            return _status(row, name_of(session, guild_id, UserId(row.target_id)))
+            by = name_of(session, guild_id, UserId(row.cancelled_by)) if row.cancelled_by is not None else None
+            return _status(row, name_of(session, guild_id, UserId(row.target_id)), by)
 
     def status(self, scope: GuildScope, request_id: UUID) -> RequestStatus | None:
         """Where a request of this guild stands; None when the guild has none of this id."""
@@ -265,7 +267,7 @@ def _refusal(row: ActionRequests) -> Refusal | None:
     return Refusal(kind=RefusalKind(row.refusal_kind), sentence=row.refusal_sentence or "", until=row.refusal_until)
 
 
-def _status(row: ActionRequests, target_name: str) -> RequestStatus:
+def _status(row: ActionRequests, target_name: str, cancelled_by: str | None) -> RequestStatus:
     return RequestStatus(
         request_id=row.request_id,
         action=Action(row.action),
@@ -284,4 +286,5 @@ def _status(row: ActionRequests, target_name: str) -> RequestStatus:
         accepted_at=row.accepted_at,
         done_at=row.done_at,
         due_at=row.due_at,
+        cancelled_by=cancelled_by,
     )

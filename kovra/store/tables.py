@@ -83,6 +83,8 @@ class ActionRequests(Base):
             "claim_until",
             postgresql_where=text("state IN ('accepted', 'executing', 'applied')"),
         ),
+        # The operators' question: what failed or gave up.
+        Index("ix_action_requests_broken", "guild_id", "done_at", postgresql_where=text("state IN ('failed', 'dead')")),
         # The budget's question.
         Index("ix_action_requests_budget", "guild_id", "moderator_id", "action", "accepted_at"),
         CheckConstraint(
@@ -149,6 +151,11 @@ class ActionRequests(Base):
     failure_sentence: Mapped[str | None]
     failure_code: Mapped[int | None]
     case_no: Mapped[int | None] = mapped_column(BigInteger)
+
+    #: Who ended it while it waited; who has seen to it after it was dead.
+    cancelled_by: Mapped[Snowflake | None]
+    discarded_by: Mapped[Snowflake | None]
+    discarded_at: Mapped[Moment | None]
 
 
 class ModCases(Base):

@@ -31,6 +31,7 @@ from kovra.queue.client import connect
 from kovra.queue.outbox import QUEUE, Outbox
 from kovra.sandbox import DEFAULT_BOT_ID, DEFAULT_SECRET
 from kovra.store.audit import AuditLog
+from kovra.store.cancelling import Cancelling
 from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock
 from kovra.store.events import Events
@@ -279,6 +280,7 @@ def site(
         database_url=url,
         submit=submit,
         requests=requests,
+        cancelling=Cancelling(database, AUDIT_KEY),
         roster=Roster(database),
         guilds=Guilds(database),
         members=Members(database),

@@ -223,6 +223,23 @@ def test_a_row_of_another_guild_cannot_be_written(connect, say, role):
             )
 
 
+#: Who may change a request's state from a door, and how.
+CHANGES = {
+    "kovra_cancel_waiting(uuid[], bigint, timestamptz)": {"kovra_web", "kovra_worker"},
+    "kovra_retry_dead(uuid, timestamptz)": {"kovra_web"},
+    "kovra_discard_dead(uuid, bigint, timestamptz)": {"kovra_web"},
+}
+
+
+@pytest.mark.parametrize("function", CHANGES)
+def test_only_these_roles_may_change_a_request_this_way(owner, function):
+    may = text("SELECT has_function_privilege(:role, :function, 'EXECUTE')")
+    with owner.transaction(None) as session:
+        held = {role for role in ROLES if session.scalars(may, {"role": role, "function": function}).one()}
+
+    assert held == CHANGES[function]
+
+
 def test_every_guild_table_is_fenced_also_for_its_owner(owner):
     fenced = text(
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND relrowsecurity AND relforcerowsecurity"
@@ -247,4 +264,4 @@ def test_nobody_else_may_call_the_functions_that_look_across_guilds(owner):
     all_of_them = text("SELECT count(*) FROM pg_proc WHERE proname LIKE 'kovra_%' AND prosecdef")
     with owner.transaction(None) as session:
         assert session.scalars(public).all() == []
-        assert session.scalars(all_of_them).one() == 3
+        assert session.scalars(all_of_them).one() == 6

@@ -16,6 +16,7 @@ from kovra.actions.request import (
     ActionRequest,
     Receipt,
     Source,
+    State,
 )
 from kovra.actions.rights import Capability
 from kovra.dashboard import toast
@@ -29,6 +30,7 @@ from kovra.errors import Conflict, Malformed, Unavailable
 from kovra.ids import UserId, new_request_id, parse_snowflake
 from kovra.store.guilds import GuildScope
 from kovra.store.members import MemberCard
+from kovra.store.requests import RequestStatus
 
 FOUND_AT_MOST = 12
 act = Blueprint("act", __name__)
@@ -100,10 +102,37 @@ def submit(guild_id: int) -> Response:
 def status(guild_id: int, request_id: UUID) -> str:
     """The toast of a request as it stands now."""
     viewer = scope()
+    return render_template("toast.html", scope=viewer, toast=_toast(viewer, _seen(viewer, request_id)))
+
+
+@act.post("/g/<int:guild_id>/requests/<uuid:request_id>/cancel")
+@policy(in_guild(Capability.VIEW))
+def cancel(guild_id: int, request_id: UUID) -> Response:
+    """Take back a request that still waits. Who may is decided for each request, not for the page."""
+    known, viewer = services(), scope()
+    _seen(viewer, request_id)
+    ended = known.cancelling.cancel(viewer, request_id)
+    if ended is None:
+        raise NoSuchPage
+    if ended.sentence is not None:
+        said = toast.not_cancelled(request_id, ended.sentence, still_open=not ended.state.terminal)
+        return make_response(render_template("toast.html", scope=viewer, toast=said), HTTPStatus.CONFLICT)
+    known.submit.bulletin.ring(viewer.guild_id)
+    found = _toast(viewer, _seen(viewer, request_id))
+    return make_response(render_template("toast.html", scope=viewer, toast=found))
+
+
+def _seen(viewer: GuildScope, request_id: UUID) -> RequestStatus:
+    """A request the viewer may know of."""
     found = services().requests.status(viewer, request_id)
     if found is None or (found.action is Action.NOTE and not viewer.may(Capability.VIEW_NOTES)):
         raise NoSuchPage
-    return render_template("toast.html", scope=viewer, toast=toast.of_status(found))
+    return found
+
+
+def _toast(viewer: GuildScope, found: RequestStatus) -> Toast:
+    waits = found.state is State.ACCEPTED
+    return toast.of_status(found, cancellable=waits and services().cancelling.may(viewer, found.request_id))
 
 
 def _follow(viewer: GuildScope, receipt: Receipt) -> Toast:
@@ -112,7 +141,7 @@ def _follow(viewer: GuildScope, receipt: Receipt) -> Toast:
     if receipt.replay or not receipt.accepted:
         found = known.requests.status(viewer, receipt.request_id)
         if found is not None:
-            return toast.of_status(found)
+            return _toast(viewer, found)
     card = known.members.card(viewer, receipt.target_id)
     return toast.of_receipt(receipt, card.name if card else str(receipt.target_id))
 
