@@ -88,6 +88,10 @@ def unknown_user() -> Refusal:
     return Refusal(404, 10013, "Unknown User")
 
 
+def unknown_emoji() -> Refusal:
+    return Refusal(400, 10014, "Unknown Emoji")
+
+
 def unknown_webhook() -> Refusal:
     return Refusal(404, 10015, "Unknown Webhook")
 
@@ -112,6 +116,15 @@ def unknown_voice_state() -> Refusal:
     return Refusal(404, 10065, "Unknown Voice State")
 
 
+def too_many(code: int, what: str, most: int) -> Refusal:
+    """One of Discord's maxima is reached; each has its code.
+
+    Args:
+        what: Discord's word for the things, in the plural.
+    """
+    return Refusal(400, code, f"Maximum number of {what} reached ({most})")
+
+
 def target_not_in_voice() -> Refusal:
     return Refusal(400, 40032, "Target user is not connected to voice.")
 
@@ -123,6 +136,10 @@ def already_acknowledged() -> Refusal:
 def missing_access() -> Refusal:
     """The bot is not in the guild, or cannot see the channel."""
     return Refusal(403, 50001, "Missing Access")
+
+
+def dm_channel() -> Refusal:
+    return Refusal(403, 50003, "Cannot execute action on a DM channel")
 
 
 def edits_another_author() -> Refusal:

@@ -211,6 +211,7 @@ class Sandbox:
                 reason=reason,
                 grant=grant,
                 gateway_url=self.gateway.url,
+                api_url=self.base_url + API,
             )
             answer = route.handler(call)
             status = 204 if answer is None else route.status

@@ -100,7 +100,11 @@ class Channel:
 
 @dataclass(slots=True, kw_only=True)
 class Message:
-    """One message. ``ephemeral_for`` names the only person who sees it; None is everybody."""
+    """One message. ``ephemeral_for`` names the only person who sees it; None is everybody.
+
+    A webhook's has the webhook as its author and bears the name it was ``signed`` with. ``reactions`` are user ids by
+    emoji, in the order they came.
+    """
 
     id: int
     channel_id: int
@@ -117,6 +121,8 @@ class Message:
     pinned: bool = False
     reply_to: int | None = None
     ephemeral_for: int | None = None
+    signed: str | None = None
+    reactions: dict[str, list[int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -143,6 +149,19 @@ class Invite:
     max_age_s: int
     max_uses: int
     uses: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Webhook:
+    """A way to post into one channel for whoever holds its token."""
+
+    id: int
+    guild_id: int
+    channel_id: int
+    creator_id: int
+    name: str
+    token: str
+    avatar: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -210,6 +229,7 @@ class World:
     channels: dict[int, Channel] = field(default_factory=dict)
     messages: dict[int, dict[int, Message]] = field(default_factory=dict)
     dms: dict[int, int] = field(default_factory=dict)
+    webhooks: dict[int, Webhook] = field(default_factory=dict)
     nonces: dict[str, Nonce] = field(default_factory=dict)
     commands: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     last_id: int = 0

@@ -37,11 +37,13 @@ def channel_changed(
 
 
 def delete_channel(stage: Stage, guild: Guild, channel: Channel, *, by: int, reason: str | None) -> None:
-    """Delete a channel with its messages."""
+    """Delete a channel with its messages and webhooks."""
     stage.tell("CHANNEL_DELETE", guild, lambda: payloads.channel(channel, stage.world), channel)
     guild.channel_ids.remove(channel.id)
     del stage.world.channels[channel.id]
     stage.world.messages.pop(channel.id, None)
+    for webhook in [w for w in stage.world.webhooks.values() if w.channel_id == channel.id]:
+        del stage.world.webhooks[webhook.id]
     changes = [change("name", channel.name, None), change("type", channel.type, None)]
     stage.record(guild, AuditAction.CHANNEL_DELETE, channel.id, by=by, reason=reason, changes=changes)
     stage.count(by, reason, "delete_channel")

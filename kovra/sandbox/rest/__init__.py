@@ -4,7 +4,7 @@
 
 Handlers: ``users`` (users, applications, DMs, the gateway's address), ``guilds`` (settings, incident actions),
 ``members``, ``bans``, ``roles``, ``channels``, ``messages``, ``commands``, ``interactions`` (callbacks and follow-ups),
-``audit``, ``automod``, ``invites``.
+``webhooks``, ``reactions``, ``audit``, ``automod``, ``invites``.
 """
 
 from kovra.sandbox.rest import (
@@ -18,12 +18,29 @@ from kovra.sandbox.rest import (
     invites,
     members,
     messages,
+    reactions,
     roles,
     users,
+    webhooks,
 )
 from kovra.sandbox.rest.routing import Router
 
-SUBJECTS = (users, guilds, members, bans, roles, channels, invites, messages, commands, interactions, audit, automod)
+SUBJECTS = (
+    users,
+    guilds,
+    members,
+    bans,
+    roles,
+    channels,
+    invites,
+    messages,
+    reactions,
+    commands,
+    interactions,
+    webhooks,
+    audit,
+    automod,
+)
 
 
 def router() -> Router:

@@ -33,11 +33,12 @@ def audit_log(call: Call) -> dict[str, Any]:
         entries = (e for e in entries if e.target_id == target_id)
     shown = list(islice(entries, most))
     people = {i for e in shown for i in (e.user_id, e.target_id) if i in call.world.users}
+    webhooks = [call.world.webhooks[e.target_id] for e in shown if e.target_id in call.world.webhooks]
     return {
         "audit_log_entries": [payloads.audit_entry(e) for e in shown],
         "users": [payloads.user(call.world.users[i]) for i in sorted(people)],
         "integrations": [],
-        "webhooks": [],
+        "webhooks": [payloads.webhook(each, call.world, None) for each in webhooks],
         "guild_scheduled_events": [],
         "threads": [],
         "application_commands": [],

@@ -23,6 +23,7 @@ class Call:
         reason: the audit-log reason, decoded.
         grant: whose Bearer token it came with; None for the bot and for calls without one.
         gateway_url: where the gateway listens.
+        api_url: where the API is.
     """
 
     stage: Stage
@@ -33,6 +34,7 @@ class Call:
     reason: str | None = None
     grant: Grant | None = None
     gateway_url: str = ""
+    api_url: str = ""
     files: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -91,11 +93,17 @@ class Call:
             permissions.require_in(guild, channel, self.bot_id, needs, self.stage.now())
         return channel
 
+    def require_in(self, channel: Channel, needs: int) -> None:
+        """The bot must hold these permissions in a channel; in a DM there is nothing to hold."""
+        if channel.guild_id is not None:
+            guild = self.world.guilds[channel.guild_id]
+            permissions.require_in(guild, channel, self.bot_id, needs, self.stage.now())
+
     def guild_channel(self, needs: int = 0) -> tuple[Guild, Channel]:
         """The channel of the path with its guild; a DM is no guild channel."""
         channel = self.channel(needs)
         if channel.guild_id is None:
-            raise errors.Refusal(400, 50003, "Cannot execute action on a DM channel")
+            raise errors.dm_channel()
         return self.world.guilds[channel.guild_id], channel
 
     def message(self, channel: Channel) -> Message:

@@ -1,4 +1,7 @@
-"""Answers to interactions: the callback, follow-ups, and the edit of what was said."""
+"""Answers to interactions: the callback, follow-ups, and the edit of what was said.
+
+The routes that an interaction shares with a webhook are in ``webhooks``, which calls here.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,6 @@ def callback(call: Call) -> dict[str, Any] | None:
     return answer if call.flag("with_response") else None
 
 
-@table.on("POST", _TOKEN, access=Access.PATH)
 def follow_up(call: Call) -> dict[str, Any]:
     """A further message; for an application ``wait`` is always true."""
     check_body(call.body, files=bool(call.files))
@@ -51,18 +53,15 @@ def delete_original(call: Call) -> None:
     call.desk.delete(interaction, call.desk.original(interaction))
 
 
-@table.on("GET", _TOKEN + "/messages/{message_id}", access=Access.PATH)
 def message(call: Call) -> dict[str, Any]:
     return payloads.message(call.desk.message(_interaction(call), call.id("message_id")), call.world)
 
 
-@table.on("PATCH", _TOKEN + "/messages/{message_id}", access=Access.PATH)
 def edit(call: Call) -> dict[str, Any]:
     interaction = _interaction(call)
     return _edit(call, interaction, call.desk.message(interaction, call.id("message_id")))
 
 
-@table.on("DELETE", _TOKEN + "/messages/{message_id}", access=Access.PATH)
 def delete(call: Call) -> None:
     interaction = _interaction(call)
     call.desk.delete(interaction, call.desk.message(interaction, call.id("message_id")))

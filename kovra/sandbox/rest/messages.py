@@ -99,7 +99,7 @@ def delete(call: Call) -> None:
     gone = call.message(channel)
     if gone.author_id != call.bot_id:
         if channel.guild_id is None:
-            raise errors.Refusal(403, 50003, "Cannot execute action on a DM channel")
+            raise errors.dm_channel()
         guild = call.world.guilds[channel.guild_id]
         permissions.require_in(guild, channel, call.bot_id, permissions.MANAGE_MESSAGES, call.stage.now())
     deeds.delete(call.stage, channel, gone, by=call.bot_id, reason=call.reason)
