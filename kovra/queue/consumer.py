@@ -14,11 +14,13 @@ from dramatiq import worker as dramatiq_worker
 from dramatiq.broker import Broker, Consumer, MessageProxy
 from dramatiq.errors import ConnectionClosed
 from dramatiq.logging import get_logger
-from dramatiq.message import Message
 from dramatiq.middleware import Middleware, SkipMessage
 
+from kovra.queue.acks import Acks
 from kovra.queue.client import UNREACHED, told_as_closed
-from kovra.queue.entry import MAX_BYTES, Entry, Fetched, Refused, decode, read_item
+from kovra.queue.doorbells import Doorbells
+from kovra.queue.entry import MAX_BYTES, Entry, Fetched, Refused, read_item
+from kovra.queue.intake import Intake
 from kovra.queue.keys import BULK
 
 if TYPE_CHECKING:
@@ -34,13 +36,10 @@ class QueueState:
     def __init__(self) -> None:
         self.cache: deque[Entry] = deque()
         self.freed = threading.Event()  # a slot became free
-        self.wants_room = False  # the consumer sleeps in Redis with its bulk slots used up: ring when one is free
         self.booted = False
         self.unsure: set[str] = set()  # prefixes where an answer was lost: the server may hold more for us than we know
         self.dues: dict[str, float] = {}  # prefix -> monotonic time of its next delayed message
         self.picks = 0  # entries fetched so far: every eighth favours bulk
-        self.turn = 0  # rounds of listening so far: every eighth listens to bulk first
-        self.after = [0, 0]  # by priority: the shard whose turn it is, the one after that which rang last
         self.swept = 0  # where the slow look goes on
         self.looked_at = 0.0  # monotonic time of the last slow look
         self.beat_at = 0.0  # monotonic time of the last heartbeat
@@ -49,8 +48,9 @@ class QueueState:
 class LanesConsumer(Consumer):
     """Iterates over the entries of the shards that the broker serves.
 
-    It sleeps in one BLPOP over the doorbells of all its shards and fetches only from the shard that rang. What no bell
-    announces (dead consumers, lost tokens) a slow look finds: a part of the shards each second.
+    It sleeps in one BLPOP over the doorbells of all its shards and fetches only from those that rang or had more when
+    they were last asked. What no bell announces (dead consumers, lost tokens) a slow look finds: a part of the shards
+    each second.
     """
 
     def __init__(self, broker: LanesBroker, queue_name: str, prefetch: int, timeout_ms: int) -> None:
@@ -59,9 +59,12 @@ class LanesConsumer(Consumer):
         self.timeout_s = min(timeout_ms / 1000, _LONGEST_NAP_S)
         self.state = broker.state(queue_name)
         self.prefixes = [broker.keys.prefix(queue_name, shard) for shard in broker.serve]
-        self.bells = [[f"{prefix}wake:{priority}" for prefix in self.prefixes] for priority in (0, 1)]
-        self.rung = {bell: (p, i) for p, row in enumerate(self.bells) for i, bell in enumerate(row)}
         self.own_bell = f"{self.prefixes[0]}bell:{broker.consumer_name}"
+        self.wants_room = False  # it sleeps in Redis with its bulk slots used up: ring when one is free
+        self.doorbells = Doorbells(
+            broker.client, broker.scripts, prefixes=self.prefixes, own_bell=self.own_bell, bulk_turn=broker.bulk_turn
+        )
+        self.acks, self.intake = Acks(broker, self._ended), Intake(broker, queue_name)
         self.bulk_slots = max(1, int(prefetch * broker.bulk_share))
         # Every shard is looked at once in a quarter of the heartbeat time-out.
         round_s = broker.heartbeat_timeout_ms / 4000
@@ -73,18 +76,33 @@ class LanesConsumer(Consumer):
     # -- Dramatiq's contract ------------------------------------------------------------------------------------------
 
     def __next__(self) -> MessageProxy | None:
+        if self.state.cache:
+            return self.state.cache.popleft()
         with told_as_closed():
             return self._next()
 
     def ack(self, message: MessageProxy) -> None:
-        if isinstance(message, Entry):
-            self._finish(message, "ack", message.ref, message.order_key, message.lock, self.broker.lock_ttl_ms)
+        if not isinstance(message, Entry):
+            return
+        if message.dropped:
+            self._let_go(message)
+        else:
+            self.acks.ack(message)
 
     def nack(self, message: MessageProxy) -> None:
-        if isinstance(message, Entry):
-            error = message._exception
-            detail = "" if error is None else f"{type(error).__name__}: {error}"
-            self._finish(message, "bury", *self._burial(message, "failed", detail))
+        if not isinstance(message, Entry):
+            return
+        error = message._exception
+        detail = "" if error is None else f"{type(error).__name__}: {error}"
+        try:
+            if not message.dropped:
+                self.intake.bury(message, "failed", detail)
+        except UNREACHED as lost:
+            raise ConnectionClosed(lost) from lost
+        except redis.RedisError:
+            self._ended(message, None)
+            raise
+        self._let_go(message)
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Hand entries back that were not started; another consumer gets them at once."""
@@ -107,8 +125,6 @@ class LanesConsumer(Consumer):
     # -- one round ----------------------------------------------------------------------------------------------------
 
     def _next(self) -> Entry | None:
-        if self.state.cache:
-            return self.state.cache.popleft()
         self._keep_up()
         self.state.freed.clear()
         if self._free() <= 0:
@@ -143,43 +159,14 @@ class LanesConsumer(Consumer):
             self.state.looked_at + self.nap_s - now,
             *(due - now for due in self.state.dues.values()),
         ]
-        bells = self._bells()
-        try:
-            answer = self.broker.client.blpop(bells, timeout=max(0.001, min(naps)))
-        finally:
-            self.state.wants_room = False
-        if answer is None:
-            return []
-        rung = [answer[0].decode()]
-        # Who took all free slots from one shard would let the others wait for its work.
-        others = [bell for bell in bells if bell not in rung and bell in self.rung]
-        if others and (more := self._free() - 1) > 0:
-            rung += [others[i] for i in self.broker.scripts.gather(others, more)]
-        return self._note_rung(rung)
-
-    def _note_rung(self, bells: list[str]) -> list[str]:
-        prefixes: dict[str, None] = {}
-        for bell in bells:
-            if bell in self.rung:
-                priority, shard = self.rung[bell]
-                self.state.after[priority] = shard + 1
-                prefixes[self.prefixes[shard]] = None
-        return list(prefixes)
-
-    def _bells(self) -> list[str]:
-        """Interactive bells before bulk ones (every eighth time behind), each beginning after the one that rang last.
-
-        BLPOP answers with the first that has a token, so the shards that ring take turns.
-        """
-        state = self.state
-        state.turn += 1
-        interactive, bulk = (row[cut:] + row[:cut] for row, cut in zip(self.bells, state.after, strict=True))
         # Said before the room is reckoned, so that an ack in between rings.
-        state.wants_room = True
-        if self._bulk_room() <= 0:
-            return [*interactive, self.own_bell]
-        state.wants_room = False
-        return bulk + interactive if state.turn % self.broker.bulk_turn == 0 else interactive + bulk
+        self.wants_room = True
+        try:
+            bulk = self._bulk_room() > 0
+            self.wants_room = not bulk
+            return self.doorbells.listen(free=self._free(), bulk=bulk, nap_s=max(0.001, min(naps)))
+        finally:
+            self.wants_room = False
 
     def _fetch(self, prefixes: list[str]) -> None:
         """Fetch from the shards that rang, in one round trip; they share the free slots."""
@@ -190,13 +177,15 @@ class LanesConsumer(Consumer):
         alone = int(broker.holdings.empty() and len(prefixes) == 1)
         calls = [(prefix, self._wish(free, room, alone)) for prefix, free, room in self._shares(prefixes)]
         state.unsure.update(prefixes)
-        if len(calls) == 1:
-            answers = [self._run("fetch", calls[0][0], *calls[0][1])]
-        else:
-            answers = broker.scripts.run_each("fetch", calls, client=broker.client)
+        answers = broker.scripts.run_each("fetch", calls)
         for (prefix, _), answer in zip(calls, answers, strict=True):
-            state.unsure.discard(prefix)
-            self._receive(prefix, answer, before[prefix], asked_at)
+            if not isinstance(answer, redis.RedisError):
+                state.unsure.discard(prefix)
+                self._receive(prefix, answer, before[prefix], asked_at)
+            elif isinstance(answer, UNREACHED):
+                raise answer
+            else:  # somebody spoiled a key: the other shards go on, and the slow look tries this one again
+                self.logger.error("Could not fetch from %s: %s", prefix, answer)
 
     def _shares(self, prefixes: list[str]) -> list[tuple[str, int, int]]:
         """How many slots, and how many of these for bulk, each shard may fill."""
@@ -212,7 +201,8 @@ class LanesConsumer(Consumer):
 
     def _receive(self, prefix: str, answer: list, before: list[Entry], asked_at: float) -> None:
         broker = self.broker
-        held, alive, due_ms, hold, *items = answer
+        held, alive, due_ms, hold, left, *items = answer
+        self.doorbells.note_left(prefix, left)
         self.state.picks += len(items)
         if before and not alive:
             self._lose(before)
@@ -235,7 +225,7 @@ class LanesConsumer(Consumer):
         refused: list[tuple[Fetched, Refused]] = []
         for item in items:
             try:
-                message = self._examine(item)
+                message = self.intake.examine(item)
             except Refused as refusal:
                 refused.append((item, refusal))
                 continue
@@ -244,46 +234,8 @@ class LanesConsumer(Consumer):
             self.state.cache.append(entry)
         self.state.unsure.update([prefix] if refused else [])
         for item, refusal in refused:
-            self._quarantine(item, refusal)
+            self.intake.quarantine(item, refusal)
         self.state.unsure.difference_update([prefix] if refused else [])
-
-    def _examine(self, item: Fetched) -> Message:
-        message = decode(item, self.queue_name)
-        if self.broker.keys.prefix(self.queue_name, self.broker.shard_of(item.lane)) != item.prefix:
-            raise Refused("shard", "the lane belongs to another shard")
-        if message.actor_name not in self.broker.actors:
-            raise Refused("actor", f"nobody is called {message.actor_name[:80]!r}")
-        if cause := self._checked(item.lane, message):
-            raise Refused(cause)
-        return message
-
-    def _checked(self, lane: str, message: Message) -> str | None:
-        if self.broker.check is None:
-            return None
-        try:
-            return self.broker.check(lane, message)
-        except Exception as error:  # what cannot be checked does not run; it can be redriven
-            raise Refused("check", f"{type(error).__name__}: {error}") from error
-
-    def _quarantine(self, item: Fetched, refusal: Refused) -> None:
-        """Report a refused entry, then move it to the dead letters: after a crash in between it is reported again."""
-        self.logger.error("Quarantined %s of %s: %s %s", item.ref, item.prefix, refusal.cause, refusal.detail)
-        if self.broker.on_quarantine is not None:
-            try:
-                self.broker.on_quarantine(item.lane, item.payload, refusal.cause)
-            except Exception:
-                self.logger.critical("Reporting a quarantined entry failed.", exc_info=True)
-        self._run(
-            "finish", item.prefix, "bury", self.broker.consumer_name, *self._burial(item, refusal.cause, refusal.detail)
-        )
-
-    def _burial(self, entry: Entry | Fetched, cause: str, detail: str) -> tuple[object, ...]:
-        broker = self.broker
-        said = detail.encode(errors="replace")[:500]
-        return (
-            entry.ref.encode(errors="surrogateescape"), entry.order_key, entry.lock, broker.lock_ttl_ms,
-            cause, said, entry.deliveries, broker.dead_ttl_ms, MAX_BYTES,
-        )  # fmt: skip
 
     # -- what must be kept up -----------------------------------------------------------------------------------------
 
@@ -307,9 +259,8 @@ class LanesConsumer(Consumer):
         held = {prefix: self.broker.holdings.within(prefix) for prefix in prefixes}
         words = (self.broker.consumer_name, self.broker.heartbeat_timeout_ms)
         calls = [(prefix, words) for prefix in prefixes]
-        answers = self.broker.scripts.run_each("beat", calls, client=self.broker.client)
-        for prefix, alive in zip(prefixes, answers, strict=True):
-            if alive:
+        for prefix, alive in zip(prefixes, self.broker.scripts.run_each("beat", calls), strict=True):
+            if alive == 1:
                 self.broker.leases.renew(prefix, now)
             else:
                 self._lose(held[prefix])
@@ -326,9 +277,12 @@ class LanesConsumer(Consumer):
             state.swept = (state.swept + self.slice) % len(self.prefixes)
         words = (broker.consumer_name, int(not state.booted), broker.heartbeat_timeout_ms, broker.lock_ttl_ms)
         calls = [(prefix, words) for prefix in prefixes]
-        answers = broker.scripts.run_each("sweep", calls, client=broker.client)
+        answers = broker.scripts.run_each("sweep", calls)
         self.whole, state.booted = False, True
         for prefix, due_ms in zip(prefixes, answers, strict=True):
+            if isinstance(due_ms, redis.RedisError):
+                self.logger.error("Could not look into %s: %s", prefix, due_ms)
+                continue
             self._note_due(prefix, due_ms, now)
 
     def _note_due(self, prefix: str, due_ms: int, now: float) -> None:
@@ -339,30 +293,32 @@ class LanesConsumer(Consumer):
 
     def _resync(self, prefix: str) -> None:
         known = [entry.ref for entry in self.broker.holdings.within(prefix)]
-        self._run("finish", prefix, "resync", self.broker.consumer_name, *known)
-        self.state.unsure.discard(prefix)
+        (answer,) = self.broker.scripts.run_each("finish", [(prefix, ("resync", self.broker.consumer_name, *known))])
+        if isinstance(answer, UNREACHED):
+            raise answer
+        if isinstance(answer, redis.RedisError):
+            self.logger.error("Could not compare with %s: %s", prefix, answer)
+        else:
+            self.state.unsure.discard(prefix)
 
     def _lose(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             entry.lost = True
 
-    def _finish(self, entry: Entry, op: str, *args: object) -> None:
-        if not entry.dropped:
-            try:
-                self._run("finish", entry.prefix, op, self.broker.consumer_name, *args)
-            except UNREACHED as error:
-                raise ConnectionClosed(error) from error
-            except redis.RedisError:
-                self.state.unsure.add(entry.prefix)  # the server still holds it for us: let it be delivered again
-                self._let_go(entry)
-                raise
+    def _ended(self, entry: Entry, left: int | None) -> None:
+        """An entry was acknowledged and that much is left in its shard; None: the server would not, and holds it for us
+        still, so let it be delivered again."""
+        if left is None:
+            self.state.unsure.add(entry.prefix)
+        else:
+            self.doorbells.note_left(entry.prefix, left)
         self._let_go(entry)
 
     def _let_go(self, entry: Entry) -> None:
         self.broker.holdings.drop(entry)
         self.broker.stir()
-        if self.state.wants_room and entry.priority == BULK:
-            self.state.wants_room = False
+        if self.wants_room and entry.priority == BULK:
+            self.wants_room = False
             try:
                 self.broker.client.pipeline(transaction=False).lpush(self.own_bell, 1).pexpire(
                     self.own_bell, 60_000

@@ -1,4 +1,4 @@
-"""The broker's Lua scripts: ``lua/lib.lua`` followed by one file each. What a script does stands at its top."""
+"""The broker's Lua scripts: ``lua/lib.lua``, one file each, ``lua/each.lua``. What a script does stands at its top."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import redis
 _FOLDER = Path(__file__).with_name("lua")
 _NAMES = ("enqueue", "fetch", "finish", "sweep", "beat", "redrive", "pause", "mend_lane", "mend_shard")
 
+#: A prefix, and the arguments of the step in its shard.
+Call = tuple[str, Iterable[Any]]
+
 
 @cache
 def _source(name: str) -> str:
-    return (_FOLDER / "lib.lua").read_text() + (_FOLDER / f"{name}.lua").read_text()
+    return "".join((_FOLDER / f"{part}.lua").read_text() for part in ("lib", name, "each"))
 
 
 class Scripts:
@@ -32,17 +35,37 @@ class Scripts:
         self._scripts = {name: client.register_script(_source(name)) for name in _NAMES}
         self._gather = client.register_script((_FOLDER / "gather.lua").read_text())
 
-    def run(self, name: str, prefix: str, *args: Any, pipe: redis.client.Pipeline | None = None) -> Any:
-        """Run a script on the keys below ``prefix``; with ``pipe`` the answer comes when the pipeline is executed."""
-        return self._scripts[name](keys=[prefix], args=[*self._caps, *args], client=pipe)
+    def run(self, name: str, prefix: str, *args: Any) -> Any:
+        """Run a script on the keys below ``prefix``.
 
-    def run_each(self, name: str, calls: Iterable[tuple[str, Iterable[Any]]], *, client: redis.Redis) -> list[Any]:
-        """Run a script in several shards in one round trip: prefix and arguments of each; answers in the same order."""
-        with client.pipeline(transaction=False) as pipe:
-            for prefix, args in calls:
-                self.run(name, prefix, *args, pipe=pipe)
-            return pipe.execute()
+        Raises:
+            ResponseError: the step failed.
+        """
+        (answer,) = self.run_each(name, [(prefix, args)])
+        if isinstance(answer, redis.RedisError):
+            raise answer
+        return answer
+
+    def run_each(self, name: str, calls: Iterable[Call]) -> list[Any]:
+        """Run a script in several shards in one round trip; answers in the same order.
+
+        A step that fails gives its error as its answer and stops no other.
+        """
+        prefixes, args = [], list(self._caps)
+        for prefix, given in calls:
+            words = list(given)
+            prefixes.append(prefix)
+            args += [len(words), *words]
+        replies = self._scripts[name](keys=prefixes, args=args)
+        return [answer if done else _failure(answer) for done, answer in zip(replies[::2], replies[1::2], strict=True)]
 
     def gather(self, bells: list[str], most: int) -> list[int]:
         """Take the tokens of up to ``most`` doorbells; which of them rang."""
         return self._gather(keys=bells, args=[most])
+
+
+def _failure(text: bytes) -> redis.RedisError:
+    said = text.decode(errors="replace")
+    if said.startswith("OOM "):
+        return redis.OutOfMemoryError(said)
+    return redis.ReadOnlyError(said) if said.startswith("READONLY ") else redis.ResponseError(said)

@@ -1,22 +1,25 @@
--- What every script begins with. KEYS[1] is the tagged prefix of one (shard, queue); every other key is derived from it
--- and lies in the same slot. ARGV[1] is the number of entries of a lane that may be in flight, ARGV[2] how many of these
--- are kept for interactive work. A "ref" names an entry: <priority>|<entry id>|<lane>. Lanes are text everywhere: a
--- snowflake does not fit a Lua number.
-local P = KEYS[1]
-local G = string.match(P, '{(s%d+)}')  -- the shard's consumer group
+-- What every script begins with; `each.lua` is what it ends with. In between, a script defines step(A): one atomic step
+-- in one shard, with the arguments A. KEYS are the tagged prefixes of one or several (shard, queue): the step is done
+-- in each of them. Every other key is derived from the prefix and lies in the same slot. ARGV[1] is the number of
+-- entries of a lane that may be in flight, ARGV[2] how many of these are kept for interactive work; then follow, for
+-- each prefix, the number of its arguments and these. A "ref" names an entry: <priority>|<entry id>|<lane>. Lanes are
+-- text everywhere: a snowflake does not fit a Lua number.
+local P, G, clock  -- the prefix, the shard's consumer group, its clock
 local CAP, KEPT = tonumber(ARGV[1]), tonumber(ARGV[2])
 local PARKED = '-'  -- the consumer that holds entries waiting for their order key
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local clock
+
+local function enter(prefix)
+  P, G, clock = prefix, string.match(prefix, '{(s%d+)}'), nil
+end
 
 -- A strictly increasing microsecond clock: it makes entry ids, unique over the shard for ever, and turns in a rotation.
+-- chime() keeps it.
 local function tick()
   if clock then clock = clock + 1
   else clock = math.max(t[1] * 1000000 + t[2], tonumber(redis.call('GET', P..'clock') or 0) + 1) end
-  local us = string.format('%.0f', clock)
-  redis.call('SET', P..'clock', us)
-  return us
+  return string.format('%.0f', clock)
 end
 
 local function stream(priority, lane) return P..'q:'..lane..':'..priority end
@@ -29,12 +32,23 @@ local function ring(priority)
   if redis.call('EXISTS', bell) == 0 then redis.call('LPUSH', bell, '1') end
 end
 
--- Every script that may leave work behind ends with this, so that work never lies without a token beside it.
+-- Every step that may leave work behind ends with this, so that work never lies without a token beside it.
+-- Returns what is left: 1 for interactive, 2 for bulk work, 3 for both.
 local function chime()
-  for p = 0, 1 do
-    if redis.call('ZCARD', P..'ready:'..p) > 0 or redis.call('LLEN', P..'orphans:'..p) > 0 then ring(p) end
+  if clock then redis.call('SET', P..'clock', string.format('%.0f', clock)) end
+  local left = 0
+  if redis.call('EXISTS', P..'ready:0', P..'orphans:0') > 0 then
+    ring(0)
+    left = 1
   end
-  if redis.call('LLEN', P..'suspects') > 0 and redis.call('EXISTS', P..'solo') == 0 then ring(0) end
+  if redis.call('EXISTS', P..'ready:1', P..'orphans:1', P..'suspects') > 0 then
+    if redis.call('EXISTS', P..'ready:1', P..'orphans:1') > 0 then
+      ring(1)
+      left = left + 2
+    end
+    if redis.call('EXISTS', P..'suspects') == 1 and redis.call('EXISTS', P..'solo') == 0 then ring(0) end
+  end
+  return left
 end
 
 -- Delivered entries of a stream, and how many of them are parked. Makes the group when an outsider made the stream.
@@ -63,43 +77,60 @@ local function claim(key, consumer, id, deliveries)
   return r[1] or nil
 end
 
-local function flight(lane)
-  local sum = 0
+-- Entries of a lane that run somewhere; and how many of one priority the group has been given at all.
+local function flight(lane, priority)
+  local sum, given = 0, 0
   for p = 0, 1 do
-    local total, parked = pending(stream(p, lane))
-    sum = sum + total - parked
+    local key = stream(p, lane)
+    if p == priority or redis.call('EXISTS', key) == 1 then
+      local total, parked = pending(key)
+      sum = sum + total - parked
+      if p == priority then given = total end
+    end
   end
-  return sum
+  return sum, given
 end
 
-local function has_room(priority, lane) return flight(lane) < CAP - priority * KEPT end
+local function join(p, lane) return redis.call('ZADD', P..'ready:'..p, tick(), lane) end
 
 -- Re-assert a lane's invariant: in ready:<p> if it has an entry of that priority to hand out and room for it, and is
 -- not paused.
 -- XLEN and XPENDING are the truth; nothing is counted beside them. Returns how many ready sets it had to join.
 local function settle(lane)
-  local held, running, work, joined = 0, 0, {}, 0
+  local len, held, absent = {}, 0, false
   for p = 0, 1 do
-    local key = stream(p, lane)
-    local len = redis.call('XLEN', key)
-    if len > 0 then
-      local total, parked = pending(key)
-      held, running = held + len, running + total - parked
-      work[p] = redis.call('LLEN', next_key(p, lane)) > 0 or total < len
-      if not work[p] then  -- more delivered than held: somebody deleted entries; then only the last entry tells
-        work[p] = not delivered(key, redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1][1])
-      end
+    len[p] = redis.call('XLEN', stream(p, lane))
+    held = held + len[p]
+  end
+  if held == 0 then
+    redis.call('DEL', stream(0, lane), stream(1, lane))
+    redis.call('ZREM', P..'parts', lane)
+    return 0
+  end
+  redis.call('ZADD', P..'parts', held, lane)
+  local ready = {}
+  for p = 0, 1 do
+    if len[p] == 0 then redis.call('DEL', stream(p, lane))
     else
-      redis.call('DEL', key)
+      ready[p] = redis.call('ZSCORE', P..'ready:'..p, lane)
+      absent = absent or not ready[p]
     end
   end
-  if held == 0 then redis.call('ZREM', P..'parts', lane) else redis.call('ZADD', P..'parts', held, lane) end
-  if redis.call('SISMEMBER', P..'paused', lane) == 1 then return 0 end
+  if not absent or redis.call('SISMEMBER', P..'paused', lane) == 1 then return 0 end
+  local running, work, joined = 0, {}, 0
   for p = 0, 1 do
-    if work[p] and running < CAP - p * KEPT and not redis.call('ZSCORE', P..'ready:'..p, lane) then
-      redis.call('ZADD', P..'ready:'..p, tick(), lane)
-      joined = joined + 1
+    if len[p] > 0 then
+      local key = stream(p, lane)
+      local total, parked = pending(key)
+      running = running + total - parked
+      work[p] = total < len[p] or redis.call('EXISTS', next_key(p, lane)) == 1
+      if not work[p] then  -- as many delivered as held, or more when somebody deleted some: then the last entry tells
+        work[p] = not delivered(key, redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1][1])
+      end
     end
+  end
+  for p = 0, 1 do
+    if work[p] and not ready[p] and running < CAP - p * KEPT then joined = joined + join(p, lane) end
   end
   return joined
 end
@@ -110,7 +141,8 @@ local function push(priority, lane, payload, order, lock)
   if redis.call('EXISTS', key) == 0 then redis.call('XGROUP', 'CREATE', key, G, '0', 'MKSTREAM') end
   local id = redis.pcall('XADD', key, tick()..'-0', 'd', payload, 'o', order, 'k', lock)
   if type(id) == 'table' and id.err then id = redis.call('XADD', key, '*', 'd', payload, 'o', order, 'k', lock) end
-  settle(lane)
+  if redis.call('ZSCORE', P..'ready:'..priority, lane) then redis.call('ZINCRBY', P..'parts', 1, lane)
+  else settle(lane) end
   return priority..'|'..id..'|'..lane
 end
 
@@ -140,15 +172,14 @@ local function order_of(lane, ref)  -- for an entry that is gone and cannot say 
   return ''
 end
 
--- XACK and XDEL; false when the entry was not there any more.
+-- XACK and XDEL; false when the entry was not there any more. Whoever calls this settles the lane.
 local function remove(ref, order)
   local p, id, lane = parse(ref)
   local key = stream(p, lane)
   local acked = redis.call('XACK', key, G, id) == 1
   if acked then redis.call('XDEL', key, id) end
   release(lane, order, ref)
-  settle(lane)
-  return acked
+  return acked, lane
 end
 
 -- The entry's fields as {payload, order key, lock, cause}; the cause is '' when they are as push made them.
@@ -205,6 +236,9 @@ end
 
 -- Move delayed messages whose time has come into their streams, at most 64 at once. Returns the ms until the next, or -1.
 local function promote(lock_ttl)
+  local due = redis.call('ZRANGE', P..'delayed', 0, 0, 'WITHSCORES')
+  if not due[2] then return -1 end
+  if tonumber(due[2]) > now then return tonumber(due[2]) - now end
   for _, uid in ipairs(redis.call('ZRANGEBYSCORE', P..'delayed', '-inf', now, 'LIMIT', 0, 64)) do
     local record = redis.call('HGET', P..'delayed:d', uid)
     redis.call('ZREM', P..'delayed', uid)
@@ -216,7 +250,7 @@ local function promote(lock_ttl)
       if lock ~= '' then redis.call('SET', lock_key(lock), 'q '..message..' '..ref, 'PX', lock_ttl) end
     end
   end
-  local due = redis.call('ZRANGE', P..'delayed', 0, 0, 'WITHSCORES')
+  due = redis.call('ZRANGE', P..'delayed', 0, 0, 'WITHSCORES')
   return due[2] and math.max(0, tonumber(due[2]) - now) or -1
 end
 

@@ -1,10 +1,12 @@
 -- Close a lane or open it again. What is in flight goes on.
--- ARGV: cap, kept, lane, 1 to close it
--- Reply: 1 when that changed something
-local changed = redis.call(ARGV[4] == '1' and 'SADD' or 'SREM', P..'paused', ARGV[3])
-if ARGV[4] == '1' then
-  for p = 0, 1 do redis.call('ZREM', P..'ready:'..p, ARGV[3]) end
+-- A: lane, 1 to close it
+-- Answer: 1 when that changed something
+local function step(A)
+  local changed = redis.call(A[2] == '1' and 'SADD' or 'SREM', P..'paused', A[1])
+  if A[2] == '1' then
+    for p = 0, 1 do redis.call('ZREM', P..'ready:'..p, A[1]) end
+  end
+  settle(A[1])
+  chime()
+  return changed
 end
-settle(ARGV[3])
-chime()
-return changed

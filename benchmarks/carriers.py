@@ -1,0 +1,130 @@
+"""The two Dramatiq brokers that are measured side by side, each with a worker process of its own.
+
+Both get what their authors made the default: 8 threads, Dramatiq's own middleware left out on either side. A message
+carries when it was sent (the monotonic clock is one for all processes of a machine) and how long its work takes.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dramatiq
+import psutil
+from dramatiq.brokers.redis import RedisBroker
+
+from kovra.launcher import children
+from kovra.queue.broker import LanesBroker
+from kovra.queue.client import connect
+
+ROOT = Path(__file__).parents[1]
+QUEUE = "bench"
+THREADS = 8
+
+#: The names of the brokers: Dramatiq's own over Redis as its users get it, and Kovra's.
+STOCK, STREAMS = "stock", "streams"
+
+#: How long a worker may take to come up or to end its work, in seconds.
+PATIENCE_S = 120.0
+
+#: An actor's work: a tag, when it was sent, and how many milliseconds it takes.
+Work = Callable[[str, float, float], None]
+
+
+def build(kind: str, url: str, work: Work) -> dramatiq.Actor:
+    """The actor on one of the two brokers; sends and runs ``work``."""
+    broker = RedisBroker(url=url, middleware=[]) if kind == STOCK else LanesBroker(connect(url), middleware=[])
+    return dramatiq.actor(work, actor_name="work", queue_name=QUEUE, broker=broker)
+
+
+class Sender:
+    """Sends to one broker. Where the broker has no lanes, whose message it is makes no difference."""
+
+    def __init__(self, kind: str, url: str) -> None:
+        self.kind = kind
+        self._actor = build(kind, url, lambda tag, sent_at, ms: None)
+
+    def send(self, tag: str = "", *, lane: int = 0, ms: float = 0, priority: int = 0, order_key: str = "") -> None:
+        """Send one message, with a lock of its own when it has an order key, as Guard's have."""
+        options: dict[str, Any] = {}
+        if self.kind == STREAMS:
+            options = {"lane": str((1_000_000 + lane) << 22), "priority": priority}
+            if order_key:
+                options |= {"order_key": order_key, "lock": f"{order_key}:{time.monotonic_ns()}"}
+        message = self._actor.message_with_options(args=(tag, time.monotonic(), ms), **options)
+        self._actor.broker.enqueue(message)
+
+
+@contextmanager
+def worker(kind: str, url: str, count: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process that ends after ``count`` messages; ``results`` reads what it saw."""
+    argv = [sys.executable, "-m", "benchmarks.carriers", kind, url, str(count)]
+    process = children.spawn(argv, cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        if process.stdout.readline().strip() != b"ready":
+            raise RuntimeError(f"the {kind} worker did not come up")
+        yield process
+    finally:
+        children.kill_tree(process)
+
+
+def results(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """Wait for the worker's end: ``first_at``, ``last_at``, ``waits`` by tag, ``threads``, ``rss_mb``, ``cpu_s``."""
+    said, _ = process.communicate(timeout=PATIENCE_S)
+    if process.returncode != 0:
+        raise RuntimeError("a worker failed; see above")
+    return json.loads(said)
+
+
+class Watch:
+    """What a worker process sees of its messages."""
+
+    def __init__(self, count: int) -> None:
+        self.left, self.whole = count, threading.Event()
+        self.first_at = self.last_at = 0.0
+        self.waits: dict[str, list[float]] = {}
+        self._mutex = threading.Lock()
+
+    def work(self, tag: str, sent_at: float, ms: float) -> None:
+        now = time.monotonic()
+        with self._mutex:
+            self.first_at, self.last_at = self.first_at or now, now
+            self.left -= 1
+            if tag:
+                self.waits.setdefault(tag, []).append((now - sent_at) * 1000)
+        if ms:
+            time.sleep(ms / 1000)
+        if self.left == 0:
+            self.whole.set()
+
+
+def main(kind: str, url: str, count: int) -> int:
+    """Run as the worker process."""
+    watch, this = Watch(count), psutil.Process()
+    actor = build(kind, url, watch.work)
+    hands = dramatiq.Worker(actor.broker, worker_threads=THREADS)
+    print("ready", flush=True)
+    hands.start()
+    whole = watch.whole.wait(PATIENCE_S)
+    seen = {
+        "first_at": watch.first_at,
+        "last_at": watch.last_at,
+        "waits": watch.waits,
+        "threads": this.num_threads(),
+        "rss_mb": this.memory_info().rss / 1_000_000,
+        "cpu_s": sum(this.cpu_times()[:2]),
+    }
+    hands.stop(timeout=5_000)
+    print(json.dumps(seen), flush=True)
+    return 0 if whole else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
