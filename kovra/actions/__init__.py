@@ -5,7 +5,9 @@
 ``budget``    how many actions of a kind one moderator may ask for in a sliding hour
 ``envelope``  the signed bytes that travel
 ``cancel``    who may take back what still waits
+``job``       a mass action: its requests, its order, the chunks they travel in
 ``submit``    the one way in: every door is given it
+``submit_job`` the one way in for mass actions and releases
 ``audit``     the entries of the audit log and their keyed chain
 ``checkpoint`` where tests let a process die
 ``ports``     what this room asks of the world

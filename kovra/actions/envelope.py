@@ -31,6 +31,8 @@ _FIELDS = frozenset(
     {"action", "expires_at", "guild_id", "issued_at", "moderator_id", "params"}
     | {"reason", "request_id", "source", "target_id", "v"}
 )
+#: Only a request of a job has these.
+_FIELDS_OF_JOB = frozenset({"batch_id", "releases"})
 
 #: Which ring may sign which source: a key of the web processes cannot speak as Guard, nor Guard's as the dashboard.
 SOURCES_OF_RING: Mapping[str, frozenset[Source]] = MappingProxyType(
@@ -113,7 +115,7 @@ def open_envelope(body: bytes, kid: str, sig: str, *, keys: Mapping[str, Key], l
 def _parse(body: bytes) -> Verified:
     try:
         raw = json.loads(body.decode("utf-8"), parse_float=_refuse, parse_constant=_refuse)
-        if type(raw) is not dict or raw.keys() != _FIELDS or raw["v"] != 1:
+        if type(raw) is not dict or raw.keys() - _FIELDS_OF_JOB != _FIELDS or raw["v"] != 1:
             raise EnvelopeRefused("form")
         request = ActionRequest(
             request_id=UUID(raw["request_id"]),
@@ -125,6 +127,8 @@ def _parse(body: bytes) -> Verified:
             reason=raw["reason"],
             params=raw["params"],
             issued_at=_moment(raw["issued_at"]),
+            batch_id=UUID(raw["batch_id"]) if "batch_id" in raw else None,
+            releases=UUID(raw["releases"]) if "releases" in raw else None,
         )
         expires_at = _moment(raw["expires_at"])
         # One request has one spelling: an id in another form, a twin field or a blank more is another body.
@@ -138,8 +142,10 @@ def _parse(body: bytes) -> Verified:
 
 
 def _body(request: ActionRequest, expires_at: datetime) -> bytes:
-    return _canonical(
-        {
+    of_job = {"batch_id": request.batch_id, "releases": request.releases}
+    return canonical(
+        {name: str(value) for name, value in of_job.items() if value is not None}
+        | {
             "action": request.action.value,
             "expires_at": _ms(expires_at),
             "guild_id": str(request.guild_id),
@@ -159,7 +165,8 @@ def _mac(key: Key, body: bytes) -> str:
     return hmac.new(key.secret, _DOMAIN + key.kid.encode() + b"\0" + body, hashlib.sha256).hexdigest()
 
 
-def _canonical(value: dict[str, Any]) -> bytes:
+def canonical(value: dict[str, Any]) -> bytes:
+    """The one spelling of a body."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
 
 

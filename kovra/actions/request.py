@@ -74,11 +74,14 @@ class State(StrEnum):
 #: These act by what they say, so they say it.
 REASON_REQUIRED = frozenset({Action.WARN, Action.NOTE})
 
-#: The parameters each action takes, each a whole number of seconds, and its bounds.
+#: The parameters each action takes, each a whole number, and its bounds. ``…_s`` are seconds; ``notice`` says whether
+#: the target is told (1) or not (0).
 PARAMS: Mapping[Action, Mapping[str, tuple[int, int]]] = MappingProxyType(
     {
-        Action.BAN: {"delete_window_s": (0, MAX_DELETE_WINDOW_S)},
-        Action.MUTE: {"duration_s": (1, int(MAX_MUTE.total_seconds()))},
+        Action.BAN: {"delete_window_s": (0, MAX_DELETE_WINDOW_S), "notice": (0, 1)},
+        Action.KICK: {"notice": (0, 1)},
+        Action.MUTE: {"duration_s": (1, int(MAX_MUTE.total_seconds())), "notice": (0, 1)},
+        Action.WARN: {"notice": (0, 1)},
     }
 )
 
@@ -86,6 +89,8 @@ PARAMS: Mapping[Action, Mapping[str, tuple[int, int]]] = MappingProxyType(
 @dataclass(frozen=True, kw_only=True)
 class ActionRequest:
     """One wish to moderate. Snowflakes are ``int``; ``issued_at`` is aware UTC; ``params`` holds whole numbers.
+
+    ``batch_id`` is the job it belongs to; ``releases`` the over-budget request of somebody else that it stands in for.
 
     Raises:
         Malformed: a field breaks a rule that holds whoever asks (reason missing or too long, unknown parameter, …).
@@ -100,6 +105,8 @@ class ActionRequest:
     reason: str
     issued_at: datetime
     params: Mapping[str, int] = field(default_factory=dict)
+    batch_id: UUID | None = None
+    releases: UUID | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", self.reason.strip())
@@ -123,11 +130,17 @@ class ActionRequest:
         if self.action is Action.MUTE and "duration_s" not in self.params:
             raise Malformed("A mute needs a duration.")
 
+    @property
+    def tells(self) -> bool:
+        """Whether the target is to be told: unless it says, one by one yes, in a job no."""
+        return bool(self.params.get("notice", self.batch_id is None))
+
     def fingerprint(self) -> str:
         """What makes two requests with one id the same wish: everything but the moment it was asked."""
         params = ",".join(f"{name}={self.params[name]}" for name in sorted(self.params))
         parts = (self.guild_id, self.action, self.target_id, self.moderator_id, self.source, params, self.reason)
-        return "|".join(map(str, parts))
+        batch = () if self.batch_id is None else (self.batch_id, self.releases)
+        return "|".join(map(str, (*parts, *batch)))
 
 
 class RefusalKind(StrEnum):
@@ -149,6 +162,10 @@ class RefusalKind(StrEnum):
     RUNNING = "running"
     KEY_REVOKED = "key_revoked"
     BOT_TARGET = "bot_target"
+    DUPLICATE = "duplicate"
+    OWN_REQUEST = "own_request"
+    RELEASED = "released"
+    NOT_OVER_BUDGET = "not_over_budget"
 
 
 @dataclass(frozen=True, kw_only=True)

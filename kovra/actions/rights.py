@@ -216,6 +216,18 @@ def check(request: ActionRequest, standing: Standing) -> Refusal | None:
     return next((refusal for refusal in checks if refusal), None)
 
 
+def job_needs(request: ActionRequest) -> tuple[Capability, ...]:
+    """What a request of a job takes beside its action's own capability: to release somebody's rest is to approve it."""
+    if request.batch_id is None:
+        return ()
+    return (Capability.MASS,) if request.releases is None else (Capability.APPROVE,)
+
+
+def permission_names(needed: Permission) -> str:
+    """What a person reads for one permission or several together."""
+    return " and ".join(name for permission, name in PERMISSION_NAMES.items() if permission & needed)
+
+
 def _about_target(request: ActionRequest, standing: Standing) -> Refusal | None:
     verb, target = request.action, standing.target
     if target.user_id == request.moderator_id:
@@ -234,13 +246,13 @@ def _about_moderator(request: ActionRequest, standing: Standing) -> Refusal | No
     if not moderator.member:
         return _no(RefusalKind.NO_LONGER_MEMBER, "You are no longer a member of this server.")
     held, needed = capabilities(moderator, standing.owner_id, standing.grants), NEEDS[request.action]
-    if needed not in held:
-        given_by = PERMISSION_NAMES[GIVEN_BY[needed]]
-        return _no(
-            RefusalKind.NO_CAPABILITY,
-            f"You may not {verb} here: it takes the capability “{needed}”, which comes with {given_by} in Discord. "
-            "Ask an admin of this server.",
-        )
+    for wanted in (needed, *job_needs(request)):
+        if wanted not in held:
+            return _no(
+                RefusalKind.NO_CAPABILITY,
+                f"You may not {verb} here: it takes the capability “{wanted}”, which comes with "
+                f"{permission_names(GIVEN_BY[wanted])} in Discord. Ask an admin of this server.",
+            )
     longest_s = held[needed].longest_s
     # What is asked for without an end lasts longer than any limit.
     if longest_s is not None and request.action in LASTING and request.params.get("duration_s", inf) > longest_s:

@@ -25,6 +25,8 @@ class NoticeStatus(StrEnum):
 class PostStatus(StrEnum):
     """What became of the post in the log channel."""
 
+    WAITING = "waiting"
+    """A case of a job: it is posted together with others."""
     SENDING = "sending"
     SENT = "sent"
     REFUSED = "refused"
@@ -69,3 +71,4 @@ class Case:
     reason: str
     created_at: datetime
     ends_at: datetime | None = None
+    batch_id: UUID | None = None

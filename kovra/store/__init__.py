@@ -4,6 +4,7 @@
 ``tables``    every table
 ``migrate``   brings a database to the newest revision; ``roles`` are the logins of web, worker and bot
 ``requests``  the queue of record: receipts, accept, the status of one request
+``jobs``      mass actions: accept of many, pause, cancel, release
 ``budgets``   what a moderator has spent, counted from the rows
 ``ledger``    how the executor writes the queue of record: claims, intents, results
 ``liveness``  proof that a worker lives, and the release of what a dead one held

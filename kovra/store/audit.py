@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -119,6 +119,31 @@ class AuditLog(AuditLogPort):
         }
         connection.execute(_WRITE, row)
         return number
+
+    def append_all_in(self, session: Session, entries: Sequence[AuditEntry]) -> None:
+        """Append several entries of one guild as part of the caller's transaction, in two trips to PostgreSQL."""
+        if not entries:
+            return
+        guild_id, connection = entries[0].guild_id, session.connection()
+        bump = (
+            insert(AuditHeads)
+            .values(guild_id=guild_id, last_number=len(entries), seal=GENESIS)
+            .on_conflict_do_update(
+                index_elements=["guild_id"], set_={"last_number": AuditHeads.last_number + len(entries)}
+            )
+            .returning(AuditHeads.last_number, AuditHeads.seal, self._database.now())
+        )
+        last, seal, now = connection.execute(bump).one()
+        rows = []
+        for number, entry in enumerate(entries, last - len(entries) + 1):
+            facts = _storable(dict(entry.facts))
+            entry = AuditEntry(guild_id=guild_id, kind=entry.kind, actor_id=entry.actor_id, facts=facts)
+            digest = audit.digest(entry, number, now)
+            seal = audit.chain(self._key, seal, digest)
+            row = {"guild_id": guild_id, "number": number, "kind": entry.kind.value, "actor_id": entry.actor_id}
+            rows.append(row | {"facts": facts, "written_at": now, "digest": digest, "seal": seal})
+        written = insert(AuditLogRows).values(rows).cte("entries")
+        connection.execute(update(AuditHeads).where(AuditHeads.guild_id == guild_id).values(seal=seal).add_cte(written))
 
     def entries(self, scope: GuildScope, before: int | None = None, limit: int = 50) -> list[StoredEntry]:
         """A page of the record, newest first; ``before`` is the number of the last entry of the page before."""

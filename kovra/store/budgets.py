@@ -53,8 +53,9 @@ def budget_left(
     action: Action,
     defaults: Mapping[Action, int],
     now: datetime,
+    asked: int = 1,
 ) -> budget.Grant | None:
-    """What one more action of this kind would be granted now; None for actions without a budget."""
+    """What so many more actions of this kind would be granted now; None for actions without a budget."""
     limit = limits_of(session, guild_id, defaults).get(action)
     if limit is None:
         return None
@@ -72,4 +73,4 @@ def budget_left(
         )
         .order_by(row.accepted_at)
     )
-    return budget.grant(limit, session.scalars(spent).all(), 1, now)
+    return budget.grant(limit, session.scalars(spent).all(), asked, now)

@@ -17,7 +17,7 @@ from kovra.actions.request import Action, Source, State
 from kovra.ids import GuildId, UserId
 from kovra.store.audit import AuditLog
 from kovra.store.database import Database
-from kovra.store.events import EventKind, append_event
+from kovra.store.events import EventKind, append_events
 from kovra.store.guilds import GuildScope
 from kovra.store.people import name_of, people
 from kovra.store.tables import ActionRequests
@@ -96,21 +96,22 @@ def cancel_waiting(
     asked = {"ids": list(request_ids), "by_id": by_id, "moment": database.read_now(session)}
     cancelled = session.scalars(_CANCEL, asked).all()
     row = ActionRequests
-    facts = select(row.request_id, row.action, row.target_id, row.moderator_id, row.source)
-    mine = facts.where(row.guild_id == guild_id, row.request_id.in_(cancelled)).order_by(row.request_id)
+    columns = (row.request_id, row.action, row.target_id, row.moderator_id, row.source, row.batch_id)
+    mine = select(*columns).where(row.guild_id == guild_id, row.request_id.in_(cancelled)).order_by(row.request_id)
+    told, entries = [], []
     for found in session.execute(mine).all():
-        told = {
+        facts_of = {
             "request_id": str(found.request_id),
             "action": found.action,
             "target_id": str(found.target_id),
             "moderator_id": str(found.moderator_id),
             "source": found.source,
-        }
+        } | ({"batch_id": str(found.batch_id)} if found.batch_id else {})
         state = {"state": State.CANCELLED.value}
-        append_event(session, guild_id, EventKind.ACTION_CANCELLED, found.request_id, told | state)
-        audit.append_in(
-            session, AuditEntry(guild_id=guild_id, kind=AuditKind.ACTION_CANCELLED, actor_id=by_id, facts=told)
-        )
+        told.append((EventKind.ACTION_CANCELLED, found.request_id, facts_of | state))
+        entries.append(AuditEntry(guild_id=guild_id, kind=AuditKind.ACTION_CANCELLED, actor_id=by_id, facts=facts_of))
+    append_events(session, guild_id, told)
+    audit.append_all_in(session, entries)
     return cancelled
 
 

@@ -85,6 +85,7 @@ def number_case(
         reason=request.reason,
         created_at=created_at,
         ends_at=ends_at,
+        batch_id=request.batch_id,
     )
     digest = case_digest(case, dict(request.params))
     seal = chain(key, previous or GENESIS, digest)
@@ -120,6 +121,7 @@ def case_of(row: ModCases) -> Case:
         reason=row.reason,
         created_at=row.created_at,
         ends_at=row.ends_at,
+        batch_id=UUID(str(row.batch_id)) if row.batch_id else None,
     )
 
 
@@ -138,6 +140,8 @@ def case_digest(case: Case, params: dict[str, int]) -> bytes:
         "source": case.source.value,
         "target": [str(case.target_id), case.target_name],
     }
+    if case.batch_id is not None:
+        body["batch_id"] = str(case.batch_id)
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 

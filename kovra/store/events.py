@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -34,6 +34,7 @@ class EventKind(StrEnum):
     ACTION_EXPIRED = "action.expired"
     CASE_CREATED = "case.created"
     CASE_UPDATED = "case.updated"
+    JOB_CHANGED = "job.changed"
 
 
 Facts = Mapping[str, str | int | None]
@@ -100,6 +101,32 @@ def append_event(session: Session, guild_id: GuildId, kind: EventKind, request_i
     """
     row = {"in_guild": guild_id, "of_kind": kind.value, "of_request": request_id, "with_facts": dict(facts)}
     return session.connection().execute(_APPEND, row).scalar_one()
+
+
+def append_events(session: Session, guild_id: GuildId, told: Sequence[tuple[EventKind, UUID | None, Facts]]) -> None:
+    """Append several events in their order, under one taking of the counters: call it late."""
+    if not told:
+        return
+    counters = GuildCounters
+    bump = (
+        insert(counters)
+        .values(guild_id=guild_id, last_event=len(told))
+        .on_conflict_do_update(index_elements=["guild_id"], set_={"last_event": counters.last_event + len(told)})
+        .returning(counters.last_event)
+    )
+    last = session.connection().execute(bump).scalar_one()
+    write_events(session, guild_id, last - len(told) + 1, told)
+
+
+def write_events(
+    session: Session, guild_id: GuildId, first: int, told: Sequence[tuple[EventKind, UUID | None, Facts]]
+) -> None:
+    """Write events under numbers that the transaction has taken, from ``first`` on."""
+    rows = [
+        {"guild_id": guild_id, "seq": seq, "kind": kind.value, "request_id": request_id, "facts": dict(facts)}
+        for seq, (kind, request_id, facts) in enumerate(told, first)
+    ]
+    session.connection().execute(insert(GuildEvents).values([row | {"at": func.clock_timestamp()} for row in rows]))
 
 
 def event_values(guild_id: GuildId, seq: int, kind: EventKind, request_id: UUID, facts: Facts) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, DateTime, Row, and_, any_, bindparam, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.orm import Session
 
 from kovra.actions.rights import Capability, Limit, Person
@@ -64,10 +64,11 @@ def people(session: Session, guild_id: GuildId, user_ids: Iterable[UserId], now:
     wanted = list(dict.fromkeys(user_ids))
     rows = session.connection().execute(_MEMBERS, {"guild_id": guild_id, "user_ids": wanted})
     found = {UserId(row.user_id): _person(row, now) for row in rows}
-    for user_id in wanted:
-        if user_id not in found:
-            found[user_id] = Person(user_id=user_id, name=name_of(session, guild_id, user_id), member=False)
-    return found
+    strangers = [user_id for user_id in wanted if user_id not in found]
+    names = names_of_strangers(session, guild_id, strangers) if strangers else {}
+    return found | {
+        user_id: Person(user_id=user_id, name=names.get(user_id, str(user_id)), member=False) for user_id in strangers
+    }
 
 
 def _person(row: Row[Any], now: datetime) -> Person:
@@ -101,6 +102,21 @@ def name_of(session: Session, guild_id: GuildId, user_id: UserId) -> str:
         .limit(1)
     )
     return session.scalars(newest).one_or_none() or str(user_id)
+
+
+def names_of_strangers(session: Session, guild_id: GuildId, user_ids: Sequence[UserId]) -> dict[UserId, str]:
+    """The names that bans and cases have for people who were never seen as members; who has none is left out."""
+    newest = (
+        select(ModCases.target_id, ModCases.target_name)
+        .where(ModCases.guild_id == guild_id, ModCases.target_id.in_(user_ids))
+        .order_by(ModCases.target_id, ModCases.case_no.desc())
+        .ext(distinct_on(ModCases.target_id))
+    )
+    banned = select(Bans.user_id, Bans.username, Bans.global_name).where(
+        Bans.guild_id == guild_id, Bans.user_id.in_(user_ids)
+    )
+    names = {UserId(row.target_id): row.target_name for row in session.execute(newest)}
+    return names | {UserId(row.user_id): shown_name(row) for row in session.execute(banned)}
 
 
 def grants_of(session: Session, guild_id: GuildId, user_id: UserId, now: datetime) -> dict[Capability, Limit]:

@@ -91,7 +91,7 @@ class Requests(RequestsPort):
                     return self._announce(session, request, refusal)
                 if earlier := _earlier(session, request):
                     return earlier
-                refusal = refusal or _running_twin(session, request)
+                refusal = refusal or running_twin(session, request)
         raise Unavailable(f"{request.target_id} is being acted on again and again; nothing was kept")
 
     def mark_enqueued(self, receipt: Receipt) -> None:
@@ -152,7 +152,8 @@ def fingerprint(request: ActionRequest) -> bytes:
 
 def request_facts(request: ActionRequest, state: State) -> dict[str, str | int | None]:
     """The facts of every ``action.*`` event."""
-    return {
+    of_job = {} if request.batch_id is None else {"batch_id": str(request.batch_id)}
+    return of_job | {
         "request_id": str(request.request_id),
         "action": request.action.value,
         "target_id": str(request.target_id),
@@ -164,6 +165,7 @@ def request_facts(request: ActionRequest, state: State) -> dict[str, str | int |
 
 def audit_entry(kind: AuditKind, request: ActionRequest, refusal: Refusal | None = None, **more: Any) -> AuditEntry:
     """The audit entry about a request: what was asked, and why not."""
+    of_job = {"batch_id": request.batch_id, "releases": request.releases}
     facts: dict[str, Any] = {
         "request_id": str(request.request_id),
         "action": request.action.value,
@@ -171,6 +173,7 @@ def audit_entry(kind: AuditKind, request: ActionRequest, refusal: Refusal | None
         "source": request.source.value,
         "params": dict(request.params),
         "reason": request.reason,
+        **{name: str(value) for name, value in of_job.items() if value is not None},
         **more,
     }
     if refusal:
@@ -193,6 +196,11 @@ def _earlier(session: Session, request: ActionRequest, *, anywhere: bool = True)
         return None
     if row.guild_id != request.guild_id or not hmac.compare_digest(row.fingerprint, fingerprint(request)):
         raise Conflict("this request id was used before for something else")
+    return receipt_of(row)
+
+
+def receipt_of(row: ActionRequests) -> Receipt:
+    """An earlier request as it stands now."""
     return Receipt(
         request_id=row.request_id,
         guild_id=GuildId(row.guild_id),
@@ -207,6 +215,12 @@ def _earlier(session: Session, request: ActionRequest, *, anywhere: bool = True)
 
 def _insert(session: Session, sealed: Sealed, refusal: Refusal | None, now: datetime) -> bool:
     """Write the row; False when its id is taken or its twin is live, which a constraint decides and not a look."""
+    written = insert(ActionRequests).values(**new_row(sealed, refusal, now)).on_conflict_do_nothing()
+    return session.connection().execute(written.returning(ActionRequests.request_id)).one_or_none() is not None
+
+
+def new_row(sealed: Sealed, refusal: Refusal | None, now: datetime) -> dict[str, Any]:
+    """A request as it is first written: accepted, or rejected with its refusal."""
     request = sealed.request
     row: dict[str, Any] = {
         "request_id": request.request_id,
@@ -222,17 +236,18 @@ def _insert(session: Session, sealed: Sealed, refusal: Refusal | None, now: date
         "issued_at": request.issued_at,
         "created_at": now,
         "expires_at": sealed.expires_at,
+        "batch_id": request.batch_id,
+        "releases": request.releases,
     }
     if refusal:
         row |= {"state": State.REJECTED.value, "done_at": now, "refusal_kind": refusal.kind.value}
         row |= {"refusal_sentence": refusal.sentence, "refusal_until": refusal.until}
     else:
         row |= {"state": State.ACCEPTED.value, "accepted_at": now}
-    written = insert(ActionRequests).values(**row).on_conflict_do_nothing().returning(ActionRequests.request_id)
-    return session.connection().execute(written).one_or_none() is not None
+    return row
 
 
-def _running_twin(session: Session, request: ActionRequest) -> Refusal | None:
+def running_twin(session: Session, request: ActionRequest) -> Refusal | None:
     row = ActionRequests
     live = select(row.request_id, row.moderator_id, row.state).where(
         row.guild_id == request.guild_id,

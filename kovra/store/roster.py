@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import BigInteger, bindparam, func, literal, select
@@ -39,22 +41,29 @@ class Roster(AskingRoster, ExecutingRoster):
         Raises:
             Unavailable: the guild has never been mirrored, or the database does not answer.
         """
+        return self.standings(guild_id, moderator_id, [target_id])[target_id]
+
+    def standings(
+        self, guild_id: GuildId, moderator_id: UserId, target_ids: Sequence[UserId]
+    ) -> dict[UserId, Standing]:
+        """As :meth:`standing`, for many targets of one moderator at the cost of one."""
         with self._database.transaction(guild_id) as session:
             guild = session.connection().execute(self._guild, {"guild_id": guild_id}).one_or_none()
             if guild is None:
                 raise Unavailable("Guard has not seen this server yet")
             guard_id = UserId(guild.guard_id)
-            known = people(session, guild_id, [guard_id, moderator_id, target_id], guild.now)
+            known = people(session, guild_id, [guard_id, moderator_id, *target_ids], guild.now)
             guard = known[guard_id]
-            return Standing(
+            first = Standing(
                 guild_id=guild_id,
                 owner_id=UserId(guild.owner_id),
                 # Removed from the server, Guard has nothing there, whatever its row last said.
                 guard=Person(user_id=guard_id, name=guard.name, member=False) if guild.gone_at else guard,
                 moderator=known[moderator_id],
-                target=known[target_id],
+                target=known[target_ids[0]],
                 grants=grants_of(session, guild_id, moderator_id, guild.now),
             )
+            return {target_id: replace(first, target=known[target_id]) for target_id in target_ids}
 
     def joined_at(self, guild_id: GuildId, user_id: UserId) -> datetime | None:
         """When a member joined; None when the mirror has no such member now."""

@@ -87,6 +87,28 @@ class ActionRequests(Base):
         Index("ix_action_requests_broken", "guild_id", "done_at", postgresql_where=text("state IN ('failed', 'dead')")),
         # The budget's question.
         Index("ix_action_requests_budget", "guild_id", "moderator_id", "action", "accepted_at"),
+        # A job's questions: what is in this chunk, and which cases still wait for their post in the log channel.
+        Index(
+            "ix_action_requests_batch",
+            "batch_id",
+            "chunk",
+            "place",
+            postgresql_where=text("batch_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_action_requests_unposted",
+            "batch_id",
+            "chunk",
+            postgresql_where=text("post_status = 'waiting'"),
+        ),
+        # What went over a budget is released once; a release that was itself refused leaves it free.
+        Index(
+            "uq_action_requests_releases",
+            "guild_id",
+            "releases",
+            unique=True,
+            postgresql_where=text("releases IS NOT NULL AND state <> 'rejected'"),
+        ),
         CheckConstraint(
             "state IN ('accepted', 'executing', 'applied', 'done', 'failed', "
             "'rejected', 'cancelled', 'expired', 'dead')",
@@ -106,6 +128,12 @@ class ActionRequests(Base):
     kid: Mapped[str]
     sig: Mapped[str]
     fingerprint: Mapped[bytes]
+    #: Its job, the chunk it travels in (none when it was rejected on arrival), its place in what was asked.
+    batch_id: Mapped[UUID | None]
+    chunk: Mapped[int | None]
+    place: Mapped[int | None]
+    #: The over-budget request of somebody else that this one stands in for.
+    releases: Mapped[UUID | None]
     state: Mapped[str]
     attempts: Mapped[int] = mapped_column(server_default=ZERO)
     replays: Mapped[int] = mapped_column(server_default=ZERO)
@@ -158,6 +186,68 @@ class ActionRequests(Base):
     discarded_at: Mapped[Moment | None]
 
 
+class Jobs(Base):
+    """Mass actions. ``state`` is what people decided (running, paused, cancelled); the requests tell the rest."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_guild_id_created_at", "guild_id", "created_at"),
+        CheckConstraint("state IN ('running', 'paused', 'cancelled')", name="state"),
+    )
+
+    batch_id: Mapped[UUID] = mapped_column(primary_key=True)
+    guild_id: Mapped[Snowflake]
+    action: Mapped[str]
+    moderator_id: Mapped[Snowflake]
+    source: Mapped[str]
+    reason: Mapped[str]
+    params: Mapped[Json]
+    fingerprint: Mapped[bytes]
+    asked: Mapped[int]
+    state: Mapped[str]
+    created_at: Mapped[Moment]
+    expires_at: Mapped[Moment]
+    changed_at: Mapped[Moment | None]
+    changed_by: Mapped[Snowflake | None]
+
+
+class JobChunks(Base):
+    """The parts of a job as they travel: up to 200 requests each. ``singly``: Discord would not take it in one call."""
+
+    __tablename__ = "job_chunks"
+
+    batch_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    guild_id: Mapped[Snowflake]
+    body: Mapped[bytes]
+    kid: Mapped[str]
+    sig: Mapped[str]
+    singly: Mapped[bool] = mapped_column(server_default=text("false"))
+    enqueued_at: Mapped[Moment | None]
+    relayed_at: Mapped[Moment | None]
+
+
+class JobPosts(Base):
+    """Posts in the log channel that hold several cases of a job. ``first_at``: when it was first tried."""
+
+    __tablename__ = "job_posts"
+    __table_args__ = (Index("ix_job_posts_open", "batch_id", "chunk", postgresql_where=text("status = 'sending'")),)
+
+    post_id: Mapped[UUID] = mapped_column(primary_key=True)
+    guild_id: Mapped[Snowflake]
+    batch_id: Mapped[UUID]
+    chunk: Mapped[int]
+    case_nos: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    status: Mapped[str]
+    code: Mapped[int | None]
+    channel_id: Mapped[Snowflake | None]
+    message_id: Mapped[Snowflake | None]
+    first_at: Mapped[Moment | None]
+    due_at: Mapped[Moment | None]
+    claim_until: Mapped[Moment | None]
+    claim_epoch: Mapped[int] = mapped_column(server_default=ZERO)
+
+
 class ModCases(Base):
     """The cases. ``case_no`` is the n-th case ever of its guild; a row is never deleted.
 
@@ -169,11 +259,13 @@ class ModCases(Base):
     __table_args__ = (
         Index("ix_mod_cases_target", "guild_id", "target_id", "case_no"),
         Index("ix_mod_cases_moderator", "guild_id", "moderator_id", "case_no"),
+        Index("ix_mod_cases_batch", "guild_id", "batch_id", "case_no", postgresql_where=text("batch_id IS NOT NULL")),
     )
 
     guild_id: Mapped[Key]
     case_no: Mapped[Key]
     request_id: Mapped[UUID] = mapped_column(unique=True)
+    batch_id: Mapped[UUID | None]
     action: Mapped[str]
     target_id: Mapped[Snowflake]
     target_name: Mapped[str]

@@ -20,6 +20,9 @@ PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", 
 #: Written by hand, apart from the migration: what each role may do at all with a table (on any column).
 ALLOWED = {
     "kovra_web": {
+        "jobs": "SELECT INSERT UPDATE",
+        "job_chunks": "SELECT INSERT UPDATE",
+        "job_posts": "SELECT",
         "guild_counters": "SELECT INSERT UPDATE",
         "action_requests": "SELECT INSERT UPDATE",
         "mod_cases": "SELECT",
@@ -39,6 +42,9 @@ ALLOWED = {
         "sessions": "SELECT INSERT UPDATE DELETE",
     },
     "kovra_worker": {
+        "jobs": "SELECT INSERT",
+        "job_chunks": "SELECT INSERT UPDATE",
+        "job_posts": "SELECT INSERT UPDATE",
         "guild_counters": "SELECT INSERT UPDATE",
         "action_requests": "SELECT INSERT UPDATE",
         "mod_cases": "SELECT INSERT UPDATE",
@@ -56,6 +62,9 @@ ALLOWED = {
         "capability_grants": "SELECT",
     },
     "kovra_bot": {
+        "jobs": "SELECT INSERT",
+        "job_chunks": "SELECT INSERT UPDATE",
+        "job_posts": "SELECT",
         "guild_counters": "SELECT INSERT UPDATE",
         "action_requests": "SELECT INSERT UPDATE",
         "mod_cases": "SELECT",
@@ -162,6 +171,8 @@ def both_guilds_everywhere(owner, say):
             kind = column.type.compile(postgresql.dialect())
             values[column.name] = uuid4() if kind == "UUID" else SAMPLES[kind]
         values["guild_id"] = guild_id
+        if table.name == "jobs":
+            values["state"] = "running"
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         with owner.transaction(guild_id) as session:
