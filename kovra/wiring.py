@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from kovra.live.outcomes import Outcomes
 from kovra.queue.actors import declare_actions
 from kovra.queue.broker import LanesBroker
 from kovra.queue.client import connect
+from kovra.queue.dead_workers import DeadWorkers
 from kovra.queue.janitor import Janitor
 from kovra.queue.outbox import QUEUE, Outbox
 from kovra.queue.relay import Relay
@@ -101,6 +102,7 @@ class WorkerProcess:
     liveness: Liveness
     relay: Relay
     janitor: Janitor
+    dead_workers: DeadWorkers
     workers: Worker
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -113,8 +115,8 @@ class WorkerProcess:
         """
         self.rest.start()
         self.liveness.start()
-        for name, run in (("relay", self.relay.run), ("janitor", self.janitor.run), ("liveness", self.liveness.run)):
-            thread = threading.Thread(target=run, args=(self._stopping,), name=name, daemon=True)
+        for name in ("relay", "janitor", "liveness", "dead_workers"):
+            thread = threading.Thread(target=getattr(self, name).run, args=(self._stopping,), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
         self.workers.start()
@@ -145,8 +147,13 @@ def build_worker(config: Config) -> WorkerProcess:
     owner = f"{socket.gethostname()}:{os.getpid()}"[:100]
     ledger = Ledger(database, config.audit_key, owner=owner, claim_key=claim_key, at=at)
     quarantine = Quarantine(database, config.audit_key)
+    liveness = Liveness(database, claim_key)
     broker = build_broker(
-        config, *_watched_acks(config, at), on_quarantine=_reporting(quarantine), heartbeat_timeout_ms=SILENT_MS
+        config,
+        *_watched_acks(config, at),
+        on_quarantine=_reporting(quarantine),
+        heartbeat_timeout_ms=SILENT_MS,
+        consumer_name=f"{_WORKER}{claim_key}",
     )
     execute = Execute(
         ledger=ledger,
@@ -162,9 +169,10 @@ def build_worker(config: Config) -> WorkerProcess:
     return WorkerProcess(
         database=database,
         rest=rest,
-        liveness=Liveness(database, claim_key),
+        liveness=liveness,
         relay=Relay(backlog=Backlog(database), outbox=Outbox(broker=broker), at=at),
         janitor=Janitor(broker),
+        dead_workers=DeadWorkers(broker=broker, proven=_proven_dead(liveness)),
         workers=Worker(broker, worker_threads=WORKER_THREADS, worker_timeout=1000),
     )
 
@@ -219,6 +227,23 @@ def build_web(config: Config) -> Flask:
         hub=hub,
         trusted_proxies=config.proxies,
     )
+
+
+#: A worker's name on the lanes: this and the key of the lock that shows that it lives.
+_WORKER = "worker-"
+
+
+def _proven_dead(liveness: Liveness) -> Callable[[Collection[str]], Collection[str]]:
+    """Which consumers are dead: the locks they are named after are free."""
+
+    def proven(names: Collection[str]) -> Collection[str]:
+        keys = {int(name.removeprefix(_WORKER)): name for name in names if name.startswith(_WORKER)}
+        try:
+            return [keys[key] for key in liveness.dead(keys)] if keys else []
+        except Unavailable:
+            return []
+
+    return proven
 
 
 def _pacer(config: Config) -> Pacer | None:

@@ -1,7 +1,8 @@
 """Every named point of death with every action: nothing lost, nothing doubled, no number or event missing.
 
-Two workers share the lanes. For each cell one process is told to die the moment this request comes to this point, by
-SIGKILL from within; whoever is left carries the request to its end, and the dead process is started again.
+Three workers share the lanes. For each cell one process is told to die the moment this request comes to this point, by
+SIGKILL from within; whoever is left carries the request to its end, and the dead process is started again. A cell waits
+until two workers are there: how long a machine takes to start the last one anew is not what is measured.
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ TOLD = frozenset({"ban", "kick", "mute", "warn"})
 DEEDS = frozenset({"ban", "kick", "mute", "unban"})
 
 #: Cells in the quick form, cells under way at once, and how long one may take to recover before it counts as lost.
-QUICK_CELLS, AT_ONCE, PATIENCE_S = 24, 4, 30.0
+QUICK_CELLS, AT_ONCE, PATIENCE_S = 24, 2, 30.0
 SEED = 7
+
+#: How many of the slowest cells are named.
+SHOWN = 5
 
 #: What the figure ``doubled`` counts: what was done twice, and what was recorded otherwise than it was.
 DOUBLED = (
@@ -80,6 +84,7 @@ def main(quick: bool, json: bool) -> int:
         quick=quick,
         json=json,
         webs=1,
+        workers=3,
         guilds=1,
         members=len(todo),
         banned=len(todo),
@@ -114,6 +119,7 @@ class Matrix:
         # At the door and at the relay nobody knows whose turn it is, so only one such cell is under way at a time.
         with self._at_the_door if for_all else contextlib.nullcontext():
             files = [self.armed / name for name in _arming(cell)]
+            _until(lambda: self.rig.ready("worker") >= 2)
             with self._one_by_one:
                 for file in files:
                     file.touch()
@@ -134,6 +140,8 @@ class Matrix:
         for finding in [*lost, *unhit]:
             say(str(finding))
         self.rig.broken += [*lost, *unhit]
+        for cell in sorted(done, key=lambda cell: cell.recovery_s or 0, reverse=True)[:SHOWN]:
+            say(f"{cell}: back after {cell.recovery_s or 0:.1f} s")
         kinds = Counter(finding.broken for finding in found)
         recoveries = [cell.recovery_s * 1000 for cell in done if cell.recovery_s is not None]
         report.add("cells", len(done))

@@ -154,6 +154,11 @@ class Rig:
                     if last:
                         raise
 
+    def ready(self, kind: str) -> int:
+        """How many processes of a kind (``web``, ``worker``, ``bot``) run and are ready."""
+        processes = [each for name, each in list(self.stack.processes.items()) if name.split("-")[0] == kind]
+        return sum(process.pid is not None and process.ready(process) for process in processes)
+
     def pause(self, name: str) -> None:
         """SIGSTOP a process and all it started: it lives, holds everything, and does nothing."""
         self._signal(name, signal.SIGSTOP)

@@ -5,6 +5,7 @@
 ``outbox``    puts a sealed request on its guild's lane
 ``relay``     refills the lanes with what Redis lost
 ``actors``    what the worker runs
-``janitor``   sweeps up after the dead
+``dead_workers``  hands over what a dead worker held, at once
+``janitor``   sweeps up what nobody announced
 ``locks``     the shield against doing the same twice
 """

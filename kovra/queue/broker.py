@@ -238,6 +238,34 @@ class LanesBroker(Broker):
                 pipe.smembers(self.keys.prefix(queue_name, shard) + "paused")
             return {lane.decode() for lanes in pipe.execute() for lane in lanes}
 
+    def silent(self, queue_name: str) -> set[str]:
+        """Consumers that hold something and missed a heartbeat, this process aside.
+
+        Raises:
+            ConnectionClosed: Redis did not answer.
+        """
+        with told_as_closed():
+            seconds, micros = self.client.time()
+            # A beat comes every quarter of the time-out.
+            late = seconds * 1000 + micros // 1000 - self.heartbeat_timeout_ms * 3 // 10
+            with self.client.pipeline(transaction=False) as pipe:
+                for shard in self.serve:
+                    pipe.zrangebyscore(self.keys.prefix(queue_name, shard) + "hb", "-inf", late)
+                found = {name.decode() for names in pipe.execute() for name in names}
+        return found - {self.consumer_name}
+
+    def give_up(self, queue_name: str, consumer_name: str) -> int:
+        """Deliver again at once what a consumer held that is known to be dead; how many entries.
+
+        Raises:
+            ConnectionClosed: Redis did not answer.
+        """
+        calls = [(self.keys.prefix(queue_name, shard), (consumer_name,)) for shard in self.serve]
+        with told_as_closed():
+            answers = self.scripts.run_each("give_up", calls)
+        # A step that failed is left to the heartbeat's time-out.
+        return sum(answer for answer in answers if isinstance(answer, int))
+
     def dead_letters(self, queue_name: str, *, lane: str | None = None, count: int = 100) -> Iterator[dead.DeadLetter]:
         """The newest dead letters of a queue or of one lane, up to ``count`` per shard."""
         shards = range(self.keys.shards) if lane is None else (self.shard_of(lane),)

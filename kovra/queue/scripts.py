@@ -10,7 +10,7 @@ from typing import Any
 import redis
 
 _FOLDER = Path(__file__).with_name("lua")
-_NAMES = ("enqueue", "fetch", "finish", "sweep", "beat", "redrive", "pause", "mend_lane", "mend_shard")
+_NAMES = ("enqueue", "fetch", "finish", "sweep", "beat", "give_up", "redrive", "pause", "mend_lane", "mend_shard")
 
 #: A prefix, and the arguments of the step in its shard.
 Call = tuple[str, Iterable[Any]]

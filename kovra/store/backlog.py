@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, or_, select, update
 
 from kovra.actions.request import Action, State
 from kovra.ids import GuildId, UserId
@@ -16,6 +16,9 @@ from kovra.store.tables import ActionRequests
 
 #: An entry that is on its lane is usually claimed sooner; one that is not has been waiting long enough.
 PATIENCE = timedelta(seconds=2)
+
+#: One that nobody noted as put on its lane is most likely on none: its door died, or Redis was away.
+UNNOTED_PATIENCE = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +39,14 @@ class Backlog:
 
     def __init__(self, database: Database, patience: timedelta = PATIENCE) -> None:
         self._database = database
-        self._patience = patience
+        self._patience, self._unnoted = patience, min(patience, UNNOTED_PATIENCE)
 
     def overdue(self, limit: int = 200) -> list[Overdue]:
         """Requests that somebody should be executing, oldest first.
 
-        Accepted, due and unclaimed for 2 s; or claimed, and the claim was freed or its time is over. Whatever is given
-        here is not given again for 2 s, also to another relay.
+        Accepted, due and unclaimed for 2 s, or for half a second when no door noted that it is on its lane; or claimed,
+        and the claim was freed or its time is over. Whatever is given here is not given again for 2 s, also to another
+        relay.
         """
         row, now = ActionRequests, self._database.now()
         lately = now - self._patience
@@ -50,7 +54,8 @@ class Backlog:
             row.state == State.ACCEPTED.value,
             # A due time was chosen on purpose: no patience on top of it.
             or_(
-                and_(row.due_at.is_(None), func.coalesce(row.enqueued_at, row.accepted_at) < lately),
+                and_(row.due_at.is_(None), row.enqueued_at < lately),
+                and_(row.due_at.is_(None), row.enqueued_at.is_(None), row.accepted_at < now - self._unnoted),
                 row.due_at <= now,
             ),
         )

@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+import time
+from collections.abc import Callable, Collection
 from types import TracebackType
 
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import ARRAY, BigInteger, Connection, bindparam, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from kovra.actions.request import State
@@ -25,6 +27,10 @@ log = logging.getLogger(__name__)
 #: A dead worker's claims are free within this and the relay's patience.
 TICK_S = 0.5
 
+#: A PostgreSQL that was away took everybody's lock with it: who has lost theirs gives the others this long to come
+#: back before it takes a free lock for a death.
+COME_BACK_S = 3.0
+
 
 def new_claim_key() -> int:
     """A fresh key for one process: 62 random bits, apart from every other lock of Kovra."""
@@ -34,11 +40,13 @@ def new_claim_key() -> int:
 class Liveness:
     """Holds this process's lock. Needs a connection straight to PostgreSQL, not through a transaction pooler."""
 
-    def __init__(self, database: Database, claim_key: int) -> None:
+    def __init__(self, database: Database, claim_key: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._database = database
+        self._monotonic = monotonic
         self._key = claim_key
         self._connection: Connection | None = None
         self._turn = threading.Lock()
+        self._trusts_from = float("-inf")
 
     def __enter__(self) -> Liveness:
         self.hold()
@@ -75,6 +83,8 @@ class Liveness:
         with self._turn:
             if self._connection is not None and self._still_there(self._connection):
                 return
+            if self._connection is not None:
+                self._trusts_from = self._monotonic() + COME_BACK_S
             self._drop()
             connection = self._database.connect_alone()
             with self._database.unavailable_when_away():
@@ -94,6 +104,8 @@ class Liveness:
     def free_dead_claims(self) -> int:
         """Free the claims of dead owners, in every guild; says how many. Their epoch still fences late writes."""
         self.hold()
+        if self._monotonic() < self._trusts_from:
+            return 0
         row = ActionRequests
         held = (
             select(row.claim_key)
@@ -107,6 +119,18 @@ class Liveness:
         for key in keys:
             freed += self._free(key)
         return freed
+
+    def dead(self, keys: Collection[int]) -> set[int]:
+        """Which of these keys nobody holds: their processes are dead.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        if self._monotonic() < self._trusts_from:
+            return set()
+        asked = func.unnest(bindparam("keys", list(keys), type_=ARRAY(BigInteger))).column_valued("key")
+        with self._database.transaction(None) as session:
+            return set(session.scalars(select(asked).where(func.pg_try_advisory_xact_lock(asked))))
 
     def _free(self, key: int) -> int:
         """Free the claims of one owner, if its lock can be had: that proves its death until the transaction ends."""

@@ -15,10 +15,12 @@ def overdue_ids(backlog):
     return [found.request_id for found in backlog.overdue(10)]
 
 
-def test_what_is_not_claimed_within_2_seconds_is_overdue_with_its_sealed_bytes(accept, worker, mirror, clock):
+def test_what_is_not_claimed_within_2_seconds_is_overdue_with_its_sealed_bytes(accept, requests, worker, clock):
     kept, receipt = accept()
+    requests.mark_enqueued(receipt)
+    clock.forward(seconds=1.9)
     fresh = Backlog(worker).overdue(10)
-    clock.forward(seconds=2.1)
+    clock.forward(seconds=0.2)
 
     [late] = Backlog(worker).overdue(10)
 
@@ -29,6 +31,15 @@ def test_what_is_not_claimed_within_2_seconds_is_overdue_with_its_sealed_bytes(a
         kept.request.target_id,
     )
     assert (bytes(late.body), late.kid, late.sig) == (kept.body, kept.kid, kept.sig)
+
+
+def test_what_nobody_noted_on_its_lane_is_overdue_after_half_a_second(accept, worker, clock):
+    _, receipt = accept()
+    clock.forward(seconds=0.4)
+    fresh = overdue_ids(Backlog(worker))
+    clock.forward(seconds=0.2)
+
+    assert (fresh, overdue_ids(Backlog(worker))) == ([], [receipt.request_id])
 
 
 def test_what_the_relay_was_given_is_not_given_again_for_2_seconds(accept, worker, clock):

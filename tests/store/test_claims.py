@@ -15,7 +15,7 @@ from kovra.guard.case import NoticeResult, NoticeStatus, PostResult, PostStatus
 from kovra.guard.claim import Claim, NotClaimed
 from kovra.guard.outcome import Failure, FailureKind
 from kovra.store.events import Events
-from kovra.store.liveness import Liveness, new_claim_key
+from kovra.store.liveness import COME_BACK_S, Liveness, new_claim_key
 
 A_FAILURE = Failure(kind=FailureKind.FORBIDDEN, sentence="Discord refused the ban.", code=50013)
 
@@ -269,6 +269,30 @@ def test_what_dead_workers_held_is_freed_in_every_guild(accept, guard, new_worke
     assert row_of(four.request_id).claim_owner is not None
     assert row_of(three.request_id).claim_owner is None
     assert guard.liveness.free_dead_claims() == 0
+
+
+def test_whose_lock_is_free_is_dead(guard, new_worker):
+    dead, alive = new_worker(), new_worker()
+    dead.liveness.release()
+
+    assert guard.liveness.dead({dead.claim_key, alive.claim_key, guard.claim_key}) == {dead.claim_key}
+
+
+def test_who_lost_its_own_lock_gives_others_the_time_to_take_theirs_again(accept, guard, worker, owner):
+    now = [0.0]
+    looking = Liveness(worker, new_claim_key(), lambda: now[0])
+    looking.hold()
+    guard.take(accept()[0])
+    with owner.transaction(None) as session:  # as a restart of PostgreSQL does
+        session.execute(text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"))
+
+    at_once = looking.free_dead_claims(), looking.dead({guard.claim_key})
+    now[0] += COME_BACK_S
+    later = looking.dead({guard.claim_key}), looking.free_dead_claims()
+
+    assert at_once == (0, set())
+    assert later == ({guard.claim_key}, 1)
+    looking.release()
 
 
 def test_no_two_processes_hold_one_key(worker):
