@@ -1,7 +1,7 @@
 """The two Dramatiq brokers that are measured side by side, each with a worker process of its own.
 
-Both get what their authors made the default: 8 threads, Dramatiq's own middleware left out on either side. A message
-carries when it was sent (the monotonic clock is one for all processes of a machine) and how long its work takes.
+Both run as their authors made the default, with the same number of threads and without middleware. A message carries
+when it was sent (the monotonic clock is one for all processes of a machine) and how long its work takes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,32 +61,37 @@ class Sender:
         self._actor.broker.enqueue(message)
 
 
-@contextmanager
-def worker(kind: str, url: str, count: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker process that ends after ``count`` messages; ``results`` reads what it saw."""
-    argv = [sys.executable, "-m", "benchmarks.carriers", kind, url, str(count)]
-    process = children.spawn(argv, cwd=ROOT, stdout=subprocess.PIPE)
-    try:
-        if process.stdout.readline().strip() != b"ready":
+class Worker:
+    """A worker process that ends after ``count`` messages, or after ``enough`` that have a tag."""
+
+    def __init__(self, kind: str, url: str, count: int, *, enough: int = 0, threads: int = THREADS) -> None:
+        argv = [sys.executable, "-m", "benchmarks.carriers", kind, url, *map(str, (count, enough, threads))]
+        self._process = children.spawn(argv, cwd=ROOT, stdout=subprocess.PIPE)
+        if self._process.stdout.readline().strip() != b"ready":
             raise RuntimeError(f"the {kind} worker did not come up")
-        yield process
-    finally:
-        children.kill_tree(process)
 
+    def __enter__(self) -> Worker:
+        return self
 
-def results(process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """Wait for the worker's end: ``first_at``, ``last_at``, ``waits`` by tag, ``threads``, ``rss_mb``, ``cpu_s``."""
-    said, _ = process.communicate(timeout=PATIENCE_S)
-    if process.returncode != 0:
-        raise RuntimeError("a worker failed; see above")
-    return json.loads(said)
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def results(self) -> dict[str, Any]:
+        """Wait for its end: ``first_at``, ``last_at``, ``waits`` in ms by tag, ``threads``, ``rss_mb``, ``cpu_s``."""
+        said, _ = self._process.communicate(timeout=PATIENCE_S)
+        if self._process.returncode != 0:
+            raise RuntimeError("a worker failed; see above")
+        return json.loads(said)
+
+    def stop(self) -> None:
+        children.kill_tree(self._process)
 
 
 class Watch:
     """What a worker process sees of its messages."""
 
-    def __init__(self, count: int) -> None:
-        self.left, self.whole = count, threading.Event()
+    def __init__(self, count: int, enough: int) -> None:
+        self.left, self.wanted, self.whole = count, enough, threading.Event()
         self.first_at = self.last_at = 0.0
         self.waits: dict[str, list[float]] = {}
         self._mutex = threading.Lock()
@@ -98,18 +102,19 @@ class Watch:
             self.first_at, self.last_at = self.first_at or now, now
             self.left -= 1
             if tag:
+                self.wanted -= 1
                 self.waits.setdefault(tag, []).append((now - sent_at) * 1000)
         if ms:
             time.sleep(ms / 1000)
-        if self.left == 0:
+        if self.left == 0 or (tag and self.wanted == 0):
             self.whole.set()
 
 
-def main(kind: str, url: str, count: int) -> int:
+def main(kind: str, url: str, count: int, enough: int, threads: int) -> int:
     """Run as the worker process."""
-    watch, this = Watch(count), psutil.Process()
+    watch, this = Watch(count, enough), psutil.Process()
     actor = build(kind, url, watch.work)
-    hands = dramatiq.Worker(actor.broker, worker_threads=THREADS)
+    hands = dramatiq.Worker(actor.broker, worker_threads=threads)
     print("ready", flush=True)
     hands.start()
     whole = watch.whole.wait(PATIENCE_S)
@@ -127,4 +132,4 @@ def main(kind: str, url: str, count: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    sys.exit(main(*sys.argv[1:3], *map(int, sys.argv[3:])))
