@@ -142,6 +142,14 @@ def dm_channel() -> Refusal:
     return Refusal(403, 50003, "Cannot execute action on a DM channel")
 
 
+def thread_archived() -> Refusal:
+    return Refusal(400, 50083, "Thread is archived")
+
+
+def thread_locked() -> Refusal:
+    return Refusal(403, 160005, "Thread is locked")
+
+
 def edits_another_author() -> Refusal:
     return Refusal(403, 50005, "Cannot edit a message authored by another user")
 

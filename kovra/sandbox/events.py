@@ -25,8 +25,9 @@ AUTOMOD_EXECUTION = 1 << 21
 
 _NAMES_BY_INTENT = {
     GUILDS: "GUILD_CREATE GUILD_UPDATE GUILD_DELETE GUILD_ROLE_CREATE GUILD_ROLE_UPDATE GUILD_ROLE_DELETE "
-    "CHANNEL_CREATE CHANNEL_UPDATE CHANNEL_DELETE CHANNEL_PINS_UPDATE THREAD_CREATE THREAD_UPDATE THREAD_DELETE",
-    GUILD_MEMBERS: "GUILD_MEMBER_ADD GUILD_MEMBER_UPDATE GUILD_MEMBER_REMOVE",
+    "CHANNEL_CREATE CHANNEL_UPDATE CHANNEL_DELETE CHANNEL_PINS_UPDATE THREAD_CREATE THREAD_UPDATE THREAD_DELETE "
+    "THREAD_LIST_SYNC THREAD_MEMBER_UPDATE",
+    GUILD_MEMBERS: "GUILD_MEMBER_ADD GUILD_MEMBER_UPDATE GUILD_MEMBER_REMOVE THREAD_MEMBERS_UPDATE",
     GUILD_MODERATION: "GUILD_AUDIT_LOG_ENTRY_CREATE GUILD_BAN_ADD GUILD_BAN_REMOVE",
     GUILD_WEBHOOKS: "WEBHOOKS_UPDATE",
     GUILD_INVITES: "INVITE_CREATE INVITE_DELETE",
@@ -65,6 +66,16 @@ def intent_of(name: str, *, in_guild: bool) -> int:
     return _INTENT.get(name, 0)
 
 
+def concerns_bot(name: str, payload: dict[str, Any], bot_id: int) -> bool:
+    """Whether a member event is the bot's own affair, and is sent without the members intent."""
+    if name == "GUILD_MEMBER_UPDATE":
+        return payload["user"]["id"] == str(bot_id)
+    if name == "THREAD_MEMBERS_UPDATE":
+        joined = [each["user_id"] for each in payload.get("added_members", [])]
+        return str(bot_id) in joined + payload.get("removed_member_ids", [])
+    return False
+
+
 def bot_may_hear(name: str, world: World, guild: Guild | None, channel: Channel | None, now: datetime) -> bool:
     """Whether the bot's own rights let it hear the event."""
     # A guild's end is told when the bot is out of it already.
@@ -75,7 +86,7 @@ def bot_may_hear(name: str, world: World, guild: Guild | None, channel: Channel 
     needed = _NEEDED.get(name)
     if needed is not None and not permissions.of_member(guild, world.bot_id, now) & needed:
         return False
-    if channel is None or not name.startswith("MESSAGE_"):
+    if channel is None or not name.startswith(("MESSAGE_", "THREAD_", "CHANNEL_PINS_")):
         return True
     return bool(permissions.in_channel(guild, channel, world.bot_id, now) & permissions.VIEW_CHANNEL)
 

@@ -178,7 +178,7 @@ class Gateway:
             return
         payload = build()
         intent = events.intent_of(name, in_guild=guild is not None)
-        if name == "GUILD_MEMBER_UPDATE" and payload["user"]["id"] == str(self._world.bot_id):
+        if intent and events.concerns_bot(name, payload, self._world.bot_id):
             intent = 0
         whole = _dumps(payload)
         veiled = None
@@ -333,14 +333,16 @@ class Gateway:
     def _open_guild(self, session: Session, guild: Guild) -> None:
         large = len(guild.members) > session.large_threshold
         listed = bool(session.intents & events.GUILD_PRESENCES) and not large
-        payload = payloads.guild_create(guild, self._world, with_members=listed, large=large)
+        payload = payloads.guild_create(guild, self._world, moment(self._clock()), with_members=listed, large=large)
         session.push("GUILD_CREATE", _dumps(payload))
 
     def open_guild(self, guild: Guild) -> None:
         """Tell of a guild the bot has just been added to."""
         for session in self._sessions.values():
             if session.carries(guild.id):
-                payload = payloads.guild_create(guild, self._world, with_members=False, large=False)
+                payload = payloads.guild_create(
+                    guild, self._world, moment(self._clock()), with_members=False, large=False
+                )
                 del payload["unavailable"]
                 session.push("GUILD_CREATE", _dumps(payload))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from kovra.sandbox import errors
-from kovra.sandbox.world import Channel, Guild, Member, Role
+from kovra.sandbox.world import Channel, ChannelType, Guild, Member, Role
 
 CREATE_INVITE = 1 << 0
 KICK_MEMBERS = 1 << 1
@@ -35,7 +35,12 @@ MANAGE_NICKNAMES = 1 << 27
 MANAGE_ROLES = 1 << 28
 MANAGE_WEBHOOKS = 1 << 29
 USE_APPLICATION_COMMANDS = 1 << 31
+MANAGE_THREADS = 1 << 34
+CREATE_PUBLIC_THREADS = 1 << 35
+CREATE_PRIVATE_THREADS = 1 << 36
+SEND_MESSAGES_IN_THREADS = 1 << 38
 MODERATE_MEMBERS = 1 << 40
+PIN_MESSAGES = 1 << 51
 
 ALL = (1 << 53) - 1
 
@@ -62,12 +67,24 @@ def in_channel(guild: Guild, channel: Channel, user_id: int, now: datetime) -> i
     """What a user may do in one channel: @everyone's overwrite first, then all roles', then the member's own."""
     have = of_member(guild, user_id, now)
     member = guild.members.get(user_id)
-    if have == ALL or member is None or not channel.overwrites:
+    if have == ALL or member is None:
         return have
-    have = _overwritten(have, channel, [guild.id])
-    have = _overwritten(have, channel, member.roles)
-    have = _overwritten(have, channel, [user_id])
-    return have & TIMED_OUT if is_timed_out(member, now) else have
+    if channel.overwrites:
+        have = _overwritten(have, channel, [guild.id])
+        have = _overwritten(have, channel, member.roles)
+        have = _overwritten(have, channel, [user_id])
+        have = have & TIMED_OUT if is_timed_out(member, now) else have
+    return have if channel.thread is None else _in_thread(have, channel, user_id)
+
+
+def _in_thread(have: int, thread: Channel, user_id: int) -> int:
+    """What of its channel's permissions holds in a thread: talking has its own bit, private ones are for members."""
+    may_talk = SEND_MESSAGES if have & SEND_MESSAGES_IN_THREADS else 0
+    have = have & ~SEND_MESSAGES | may_talk
+    hidden = thread.type == ChannelType.PRIVATE_THREAD and not have & MANAGE_THREADS
+    if hidden and thread.thread is not None and user_id not in thread.thread.members:
+        have &= ~VIEW_CHANNEL
+    return have
 
 
 def _overwritten(have: int, channel: Channel, ids: list[int]) -> int:

@@ -88,7 +88,9 @@ def decode(kind: Any, data: Any) -> Any:
 
 
 def _decode_union(kinds: tuple[Any, ...], data: Any) -> Any:
-    """Text may be a moment where the type allows one; plain values stay what they are."""
+    """Text may be a moment where the type allows one, an object a dataclass; plain values stay what they are."""
+    if isinstance(data, dict):
+        return decode(next(kind for kind in kinds if is_dataclass(kind)), data)
     return datetime.fromisoformat(data) if datetime in kinds else data
 
 

@@ -28,6 +28,8 @@ class ChannelType(IntEnum):
     DM = 1
     VOICE = 2
     CATEGORY = 4
+    PUBLIC_THREAD = 11
+    PRIVATE_THREAD = 12
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,8 +83,31 @@ class Overwrite:
 
 
 @dataclass(slots=True, kw_only=True)
+class Thread:
+    """What a channel that is a thread has besides: who is in it since when, and whether it is at rest.
+
+    ``archived_at`` is when that changed last; ``spoken_at`` when something was said, which keeps it awake.
+    """
+
+    owner_id: int
+    created_at: datetime
+    archived_at: datetime
+    spoken_at: datetime
+    auto_archive_min: int
+    members: dict[int, datetime] = field(default_factory=dict)
+    archived: bool = False
+    locked: bool = False
+    invitable: bool = True
+    message_count: int = 0
+    total_sent: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
 class Channel:
-    """A channel of a guild, or the DM of one person with the bot (``guild_id`` is None then)."""
+    """A channel or thread of a guild, or the DM of one person with the bot (``guild_id`` is None then).
+
+    A thread's overwrites are those of its channel: the same dict.
+    """
 
     id: int
     type: int
@@ -96,6 +121,7 @@ class Channel:
     overwrites: dict[int, Overwrite] = field(default_factory=dict)
     recipient_id: int | None = None
     last_message_id: int | None = None
+    thread: Thread | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -174,6 +200,7 @@ class Guild:
     roles: dict[int, Role] = field(default_factory=dict)
     members: dict[int, Member] = field(default_factory=dict)
     channel_ids: list[int] = field(default_factory=list)
+    thread_ids: list[int] = field(default_factory=list)
     bans: dict[int, str | None] = field(default_factory=dict)
     audit: list[AuditEntry] = field(default_factory=list)
     rules: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -234,6 +261,11 @@ class World:
     commands: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     last_id: int = 0
 
+    def __post_init__(self) -> None:
+        for channel in self.channels.values():
+            if channel.thread is not None and channel.parent_id in self.channels:
+                channel.overwrites = self.channels[channel.parent_id].overwrites
+
     def new_id(self, at: float) -> int:
         """A fresh snowflake for a moment in Unix seconds; always larger than every one before it."""
         self.last_id = max(self.last_id + 1, (int(at * 1000) - DISCORD_EPOCH_MS) << 22)
@@ -250,6 +282,11 @@ class World:
     def guild_channels(self, guild: Guild) -> list[Channel]:
         """The guild's channels, in the order they were made."""
         return [self.channels[channel_id] for channel_id in guild.channel_ids]
+
+    def guild_threads(self, guild: Guild) -> list[tuple[Channel, Thread]]:
+        """The guild's threads, archived ones too, in the order they were started."""
+        found = (self.channels[thread_id] for thread_id in guild.thread_ids)
+        return [(channel, channel.thread) for channel in found if channel.thread is not None]
 
     def dm_with(self, user_id: int) -> Channel | None:
         """The bot's DM channel with a user, if one was opened."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
 from kovra.sandbox import payloads
-from kovra.sandbox.deeds import messages
+from kovra.sandbox.deeds import attendance, messages
 from kovra.sandbox.stage import AuditAction, Stage, change
 from kovra.sandbox.world import Guild, Member, Role
 
@@ -27,6 +28,7 @@ def leave(stage: Stage, guild: Guild, user_id: int) -> bool:
         return False
     stage.changed = True
     disconnect(stage, guild, user_id)
+    attendance.leave_all(stage, guild, user_id)
     if user_id == stage.world.bot_id:
         stage.tell("GUILD_DELETE", guild, lambda: {"id": str(guild.id)})
         return True
@@ -130,7 +132,8 @@ def set_roles(stage: Stage, guild: Guild, member: Member, roles: list[Role], *, 
     added = [role for role in roles if role.id not in held]
     removed = [guild.roles[role_id] for role_id in member.roles if role_id not in wanted]
     if added or removed:
-        member.roles = [role.id for role in roles]
+        with _opening(stage, guild, member):
+            member.roles = [role.id for role in roles]
         _updated(stage, guild, member)
         changes = [_role_change(key, some) for key, some in (("$add", added), ("$remove", removed)) if some]
         stage.record(guild, AuditAction.MEMBER_ROLE_UPDATE, member.user_id, by=by, reason=reason, changes=changes)
@@ -141,7 +144,8 @@ def give_role(stage: Stage, guild: Guild, member: Member, role: Role, *, by: int
     """Add one role; nothing happens when it is held already."""
     news = role.id not in member.roles
     if news:
-        member.roles.append(role.id)
+        with _opening(stage, guild, member):
+            member.roles.append(role.id)
         _updated(stage, guild, member)
         changes = [_role_change("$add", [role])]
         stage.record(guild, AuditAction.MEMBER_ROLE_UPDATE, member.user_id, by=by, reason=reason, changes=changes)
@@ -161,6 +165,11 @@ def take_role(stage: Stage, guild: Guild, member: Member, role: Role, *, by: int
 
 def _role_change(key: str, roles: list[Role]) -> dict[str, Any]:
     return change(key, None, [{"id": str(role.id), "name": role.name} for role in roles])
+
+
+def _opening(stage: Stage, guild: Guild, member: Member) -> AbstractContextManager[None]:
+    """Around a change of roles: the bot's own may open channels to it."""
+    return attendance.opening(stage, guild) if member.user_id == stage.world.bot_id else nullcontext()
 
 
 def _updated(stage: Stage, guild: Guild, member: Member) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kovra.sandbox import dressing, payloads
+from kovra.sandbox.deeds import attendance
 from kovra.sandbox.stage import AuditAction, Stage
 from kovra.sandbox.world import Channel, ChannelType, Guild, Message
 
@@ -35,6 +36,9 @@ def post(stage: Stage, channel: Channel, author_id: int, body: dict[str, Any], *
         more: further fields of the :class:`Message`, such as ``type`` or ``ephemeral_for``.
     """
     world = stage.world
+    guild = world.guilds.get(channel.guild_id or 0)
+    if guild is not None and channel.thread is not None and more.get("type") != payloads.THREAD_STARTER:
+        attendance.heard(stage, guild, channel, author_id)
     message = Message(
         id=stage.new_id(),
         channel_id=channel.id,
@@ -54,7 +58,6 @@ def post(stage: Stage, channel: Channel, author_id: int, body: dict[str, Any], *
         kind = "dm" if channel.type == ChannelType.DM else "channel"
         stage.effects.message(message.content, message.embeds, message.nonce, kind)
     if message.ephemeral_for is None:
-        guild = world.guilds.get(channel.guild_id or 0)
         stage.tell("MESSAGE_CREATE", guild, lambda: payloads.message_event(message, world), channel)
     return message
 
@@ -79,6 +82,7 @@ def delete(stage: Stage, channel: Channel, message: Message, *, by: int, reason:
     """Delete one message. Only the deletion of someone else's leaves an audit entry."""
     guild = stage.world.guilds.get(channel.guild_id or 0)
     del stage.world.messages[channel.id][message.id]
+    _uncount(channel, 1)
     stage.changed = True
     stage.tell("MESSAGE_DELETE", guild, lambda: _gone(channel, message.id), channel)
     if guild is not None and message.author_id != by:
@@ -97,7 +101,8 @@ def bulk_delete(stage: Stage, guild: Guild, channel: Channel, ids: list[int], *,
 
 def sweep(stage: Stage, guild: Guild, author_id: int, since: datetime) -> None:
     """Delete an author's messages since a moment, in every channel of the guild: what a ban does on the way."""
-    for channel in stage.world.guild_channels(guild):
+    places = [*stage.world.guild_channels(guild), *(thread for thread, _ in stage.world.guild_threads(guild))]
+    for channel in places:
         held = stage.world.messages.get(channel.id, {})
         ids = [m.id for m in held.values() if m.author_id == author_id and m.sent_at >= since]
         if ids:
@@ -107,6 +112,7 @@ def sweep(stage: Stage, guild: Guild, author_id: int, since: datetime) -> None:
 def _remove(stage: Stage, guild: Guild, channel: Channel, ids: list[int]) -> list[int]:
     held = stage.world.messages.get(channel.id, {})
     gone = [i for i in ids if held.pop(i, None)]
+    _uncount(channel, len(gone))
     stage.changed = True
     if gone:
         stage.tell(
@@ -116,6 +122,12 @@ def _remove(stage: Stage, guild: Guild, channel: Channel, ids: list[int]) -> lis
             channel,
         )
     return gone
+
+
+def _uncount(channel: Channel, gone: int) -> None:
+    """A thread counts the messages it has."""
+    if channel.thread is not None:
+        channel.thread.message_count = max(0, channel.thread.message_count - gone)
 
 
 def _gone(channel: Channel, message_id: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kovra.sandbox import payloads
+from kovra.sandbox.deeds import attendance, threads
 from kovra.sandbox.stage import AuditAction, Stage, change
 from kovra.sandbox.world import Channel, ChannelType, Guild, Overwrite, Role
 
@@ -37,11 +38,13 @@ def channel_changed(
 
 
 def delete_channel(stage: Stage, guild: Guild, channel: Channel, *, by: int, reason: str | None) -> None:
-    """Delete a channel with its messages and webhooks."""
+    """Delete a channel with its messages, threads and webhooks; Discord tells of the channel alone."""
     stage.tell("CHANNEL_DELETE", guild, lambda: payloads.channel(channel, stage.world), channel)
     guild.channel_ids.remove(channel.id)
     del stage.world.channels[channel.id]
     stage.world.messages.pop(channel.id, None)
+    for thread in [c for c, _ in stage.world.guild_threads(guild) if c.parent_id == channel.id]:
+        threads.forget(stage, guild, thread)
     for webhook in [w for w in stage.world.webhooks.values() if w.channel_id == channel.id]:
         del stage.world.webhooks[webhook.id]
     changes = [change("name", channel.name, None), change("type", channel.type, None)]
@@ -54,7 +57,8 @@ def put_overwrite(
 ) -> None:
     """Set what one role or member may do in a channel."""
     before = channel.overwrites.get(overwrite.id)
-    channel.overwrites[overwrite.id] = overwrite
+    with attendance.opening(stage, guild):
+        channel.overwrites[overwrite.id] = overwrite
     stage.tell("CHANNEL_UPDATE", guild, lambda: payloads.channel(channel, stage.world), channel)
     action = AuditAction.OVERWRITE_CREATE if before is None else AuditAction.OVERWRITE_UPDATE
     changes = [
@@ -69,7 +73,8 @@ def put_overwrite(
 def delete_overwrite(
     stage: Stage, guild: Guild, channel: Channel, overwrite_id: int, *, by: int, reason: str | None
 ) -> None:
-    gone = channel.overwrites.pop(overwrite_id)
+    with attendance.opening(stage, guild):
+        gone = channel.overwrites.pop(overwrite_id)
     stage.tell("CHANNEL_UPDATE", guild, lambda: payloads.channel(channel, stage.world), channel)
     changes = [change("allow", str(gone.allow), None), change("deny", str(gone.deny), None)]
     options = {"id": str(gone.id), "type": str(gone.type)}

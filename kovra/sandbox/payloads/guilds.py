@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from kovra.sandbox import permissions
 from kovra.sandbox.payloads.people import Json, iso, member, role
 from kovra.sandbox.payloads.places import channel
-from kovra.sandbox.world import Guild, World
+from kovra.sandbox.world import Channel, Guild, World
 
 #: What every guild of the sandbox has in common; the keys a client's parser asks for.
 GUILD_CONSTANTS: Json = {
@@ -70,7 +73,7 @@ def incidents(one: Guild) -> Json | None:
     }
 
 
-def guild_create(one: Guild, world: World, *, with_members: bool, large: bool) -> Json:
+def guild_create(one: Guild, world: World, now: datetime, *, with_members: bool, large: bool) -> Json:
     """A guild as the gateway opens it. Without presences only the bot and those in voice are listed as members."""
     listed = one.members.values() if with_members else [one.members[world.bot_id]]
     if not with_members:
@@ -84,12 +87,18 @@ def guild_create(one: Guild, world: World, *, with_members: bool, large: bool) -
         "members": [member(m, world.users[m.user_id]) for m in listed],
         "channels": [channel(c, world) for c in world.guild_channels(one)],
         "voice_states": [voice_state(one, i) for i in one.voice],
-        "threads": [],
+        "threads": [channel(c, world) for c in _active_threads(one, world, now)],
         "presences": [],
         "stage_instances": [],
         "guild_scheduled_events": [],
         "soundboard_sounds": [],
     }
+
+
+def _active_threads(one: Guild, world: World, now: datetime) -> list[Channel]:
+    """The threads the bot can see that are not at rest."""
+    awake = (c for c, thread in world.guild_threads(one) if not thread.archived)
+    return [c for c in awake if permissions.in_channel(one, c, world.bot_id, now) & permissions.VIEW_CHANNEL]
 
 
 def voice_state(one: Guild, user_id: int) -> Json:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from kovra.sandbox.payloads.people import Json, iso, member, user
+from kovra.sandbox.payloads.places import channel
 from kovra.sandbox.world import Message, User, Webhook, World
+
+#: The flag of a message that a thread was started from; the thread has the message's id.
+HAS_THREAD = 1 << 5
+#: The type of the first message of a thread that was started from a message.
+THREAD_STARTER = 21
 
 
 def message(one: Message, world: World) -> Json:
@@ -28,12 +34,21 @@ def message(one: Message, world: World) -> Json:
     if one.nonce is not None:
         payload["nonce"] = one.nonce
     if one.reply_to is not None:
-        payload["message_reference"] = {"type": 0, "channel_id": str(one.channel_id), "message_id": str(one.reply_to)}
+        payload["message_reference"] = _reference(one, world)
     if one.signed is not None:
         payload |= {"webhook_id": str(one.author_id), "application_id": str(world.bot_id)}
+    if one.flags & HAS_THREAD and one.id in world.channels:
+        payload["thread"] = channel(world.channels[one.id], world)
     if one.reactions:
         payload["reactions"] = [_reaction(name, who, world.bot_id) for name, who in one.reactions.items()]
     return payload
+
+
+def _reference(one: Message, world: World) -> Json:
+    """What a message answers; the first of a thread points into the channel that the thread was started in."""
+    where = world.channels.get(one.channel_id)
+    started_in = where.parent_id if where is not None and one.type == THREAD_STARTER else None
+    return {"type": 0, "channel_id": str(started_in or one.channel_id), "message_id": str(one.reply_to)}
 
 
 def _author(one: Message, world: World) -> Json:

@@ -4,7 +4,7 @@
 
 Handlers: ``users`` (users, applications, DMs, the gateway's address), ``guilds`` (settings, incident actions),
 ``members``, ``bans``, ``roles``, ``channels``, ``messages``, ``commands``, ``interactions`` (callbacks and follow-ups),
-``webhooks``, ``reactions``, ``audit``, ``automod``, ``invites``.
+``threads``, ``webhooks``, ``reactions``, ``audit``, ``automod``, ``invites``.
 """
 
 from kovra.sandbox.rest import (
@@ -20,6 +20,7 @@ from kovra.sandbox.rest import (
     messages,
     reactions,
     roles,
+    threads,
     users,
     webhooks,
 )
@@ -33,6 +34,7 @@ SUBJECTS = (
     roles,
     channels,
     invites,
+    threads,
     messages,
     reactions,
     commands,

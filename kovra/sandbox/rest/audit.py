@@ -34,13 +34,15 @@ def audit_log(call: Call) -> dict[str, Any]:
     shown = list(islice(entries, most))
     people = {i for e in shown for i in (e.user_id, e.target_id) if i in call.world.users}
     webhooks = [call.world.webhooks[e.target_id] for e in shown if e.target_id in call.world.webhooks]
+    found = (call.world.channels.get(e.target_id or 0) for e in shown)
+    threads = list({c.id: c for c in found if c is not None and c.thread is not None}.values())
     return {
         "audit_log_entries": [payloads.audit_entry(e) for e in shown],
         "users": [payloads.user(call.world.users[i]) for i in sorted(people)],
         "integrations": [],
         "webhooks": [payloads.webhook(each, call.world, None) for each in webhooks],
         "guild_scheduled_events": [],
-        "threads": [],
+        "threads": [payloads.channel(each, call.world) for each in threads],
         "application_commands": [],
         "auto_moderation_rules": [],
     }

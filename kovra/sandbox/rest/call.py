@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kovra.sandbox import errors, permissions
+from kovra.sandbox.deeds import attendance
 from kovra.sandbox.interactions import Desk
 from kovra.sandbox.oauth import Grant
 from kovra.sandbox.stage import Stage
@@ -98,6 +99,14 @@ class Call:
         if channel.guild_id is not None:
             guild = self.world.guilds[channel.guild_id]
             permissions.require_in(guild, channel, self.bot_id, needs, self.stage.now())
+
+    def require_awake(self, channel: Channel) -> None:
+        """A thread at rest must be woken before anything in it is changed."""
+        if channel.thread is None:
+            return
+        attendance.settle(self.stage, self.world.guilds[channel.guild_id or 0])
+        if channel.thread.archived:
+            raise errors.thread_archived()
 
     def guild_channel(self, needs: int = 0) -> tuple[Guild, Channel]:
         """The channel of the path with its guild; a DM is no guild channel."""

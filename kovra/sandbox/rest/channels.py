@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kovra.sandbox import errors, payloads, permissions
+from kovra.sandbox.deeds import attendance
 from kovra.sandbox.deeds import places as deeds
+from kovra.sandbox.rest import threads
 from kovra.sandbox.rest.call import Call, choice, snowflake, whole_number
 from kovra.sandbox.rest.routing import Table
 from kovra.sandbox.stage import change
@@ -44,12 +46,18 @@ def create_channel(call: Call) -> dict[str, Any]:
 
 @table.on("GET", "/channels/{channel_id}")
 def channel(call: Call) -> dict[str, Any]:
-    return payloads.channel(call.channel(), call.world)
+    found = call.channel()
+    if found.thread is not None:
+        attendance.settle(call.stage, call.world.guilds[found.guild_id or 0])
+    return payloads.channel(found, call.world)
 
 
 @table.on("PATCH", "/channels/{channel_id}")
 def edit_channel(call: Call) -> dict[str, Any]:
-    guild, edited = call.guild_channel(permissions.MANAGE_CHANNELS)
+    guild, edited = call.guild_channel()
+    if edited.thread is not None:
+        return threads.edit(call, guild, edited, edited.thread)
+    call.require_in(edited, permissions.MANAGE_CHANNELS)
     wanted = _wanted(call)
     overwrites = None
     if call.body.get("permission_overwrites") is not None:
@@ -62,14 +70,19 @@ def edit_channel(call: Call) -> dict[str, Any]:
             setattr(edited, attribute, new)
             changes.append(change("rate_limit_per_user" if attribute == "slowmode_s" else attribute, old, new))
     if overwrites is not None:
-        edited.overwrites = overwrites
+        # In place: threads of the channel share them.
+        edited.overwrites.clear()
+        edited.overwrites.update(overwrites)
     deeds.channel_changed(call.stage, guild, edited, changes, by=call.bot_id, reason=call.reason)
     return payloads.channel(edited, call.world)
 
 
 @table.on("DELETE", "/channels/{channel_id}")
 def delete_channel(call: Call) -> dict[str, Any]:
-    guild, gone = call.guild_channel(permissions.MANAGE_CHANNELS)
+    guild, gone = call.guild_channel()
+    if gone.thread is not None:
+        return threads.delete(call, guild, gone)
+    call.require_in(gone, permissions.MANAGE_CHANNELS)
     payload = payloads.channel(gone, call.world)
     deeds.delete_channel(call.stage, guild, gone, by=call.bot_id, reason=call.reason)
     return payload
@@ -77,17 +90,25 @@ def delete_channel(call: Call) -> dict[str, Any]:
 
 @table.on("PUT", "/channels/{channel_id}/permissions/{overwrite_id}")
 def put_overwrite(call: Call) -> None:
-    guild, where = call.guild_channel(permissions.MANAGE_ROLES)
+    guild, where = _overwritten(call)
     overwrite = _overwrite(call, guild, where, {**call.body, "id": call.id("overwrite_id")})
     deeds.put_overwrite(call.stage, guild, where, overwrite, by=call.bot_id, reason=call.reason)
 
 
 @table.on("DELETE", "/channels/{channel_id}/permissions/{overwrite_id}")
 def delete_overwrite(call: Call) -> None:
-    guild, where = call.guild_channel(permissions.MANAGE_ROLES)
+    guild, where = _overwritten(call)
     if call.id("overwrite_id") not in where.overwrites:
         raise errors.unknown_overwrite()
     deeds.delete_overwrite(call.stage, guild, where, call.id("overwrite_id"), by=call.bot_id, reason=call.reason)
+
+
+def _overwritten(call: Call) -> tuple[Guild, Channel]:
+    """The channel whose overwrites are to be changed; a thread has none of its own."""
+    guild, where = call.guild_channel(permissions.MANAGE_ROLES)
+    if where.thread is not None:
+        raise errors.wrong_channel_type()
+    return guild, where
 
 
 @table.on("POST", "/channels/{channel_id}/typing")

@@ -75,9 +75,3 @@ def incident_actions(call: Call) -> dict[str, Any]:
     deeds.guild_changed(call.stage, found, [], by=call.bot_id, reason=None)
     call.stage.count(call.bot_id, call.reason, "incident_actions")
     return {key: payloads.iso(until) for key, until in wanted.items()}
-
-
-@table.on("GET", "/guilds/{guild_id}/threads/active")
-def active_threads(call: Call) -> dict[str, Any]:
-    call.guild()
-    return {"threads": [], "members": [], "has_more": False}

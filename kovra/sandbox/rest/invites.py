@@ -32,6 +32,8 @@ def channel_invites(call: Call) -> list[dict[str, Any]]:
 @table.on("POST", "/channels/{channel_id}/invites")
 def create_invite(call: Call) -> dict[str, Any]:
     guild, channel = call.guild_channel(permissions.CREATE_INVITE)
+    if channel.thread is not None:
+        raise errors.wrong_channel_type()
     made = deeds.create(
         call.stage,
         guild,

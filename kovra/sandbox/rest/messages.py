@@ -10,7 +10,7 @@ from kovra.sandbox import errors, payloads, permissions
 from kovra.sandbox.deeds import messages as deeds
 from kovra.sandbox.rest.call import Call, snowflake
 from kovra.sandbox.rest.routing import Table
-from kovra.sandbox.world import Channel, ChannelType, Message
+from kovra.sandbox.world import Channel, ChannelType, Message, Thread
 
 table = Table()
 
@@ -46,6 +46,8 @@ def send(call: Call) -> dict[str, Any]:
     channel = call.channel(permissions.SEND_MESSAGES)
     if channel.type == ChannelType.DM:
         _require_open_dm(call, channel)
+    if channel.thread is not None:
+        _require_open_thread(call, channel, channel.thread)
     check_body(call.body, files=bool(call.files))
     if earlier := _sent_before(call):
         return payloads.message(earlier, call.world)
@@ -65,6 +67,7 @@ def send(call: Call) -> dict[str, Any]:
 @table.on("POST", "/channels/{channel_id}/messages/bulk-delete")
 def bulk_delete(call: Call) -> None:
     guild, channel = call.guild_channel(permissions.MANAGE_MESSAGES)
+    call.require_awake(channel)
     ids = [snowflake("messages", message_id) for message_id in call.body.get("messages") or []]
     if not 2 <= len(ids) <= 100:
         raise errors.bulk_delete_count()
@@ -86,6 +89,7 @@ def message(call: Call) -> dict[str, Any]:
 def edit(call: Call) -> dict[str, Any]:
     channel = call.channel()
     edited = call.message(channel)
+    call.require_awake(channel)
     if edited.author_id != call.bot_id:
         raise errors.edits_another_author()
     check_body({"content": edited.content, "embeds": edited.embeds, **call.body}, files=bool(edited.attachments))
@@ -97,6 +101,7 @@ def edit(call: Call) -> dict[str, Any]:
 def delete(call: Call) -> None:
     channel = call.channel()
     gone = call.message(channel)
+    call.require_awake(channel)
     if gone.author_id != call.bot_id:
         if channel.guild_id is None:
             raise errors.dm_channel()
@@ -177,6 +182,14 @@ def _sent_before(call: Call) -> Message | None:
     if earlier is None:
         raise errors.unknown_message()
     return earlier
+
+
+def _require_open_thread(call: Call, channel: Channel, thread: Thread) -> None:
+    """A locked thread is for moderators; one that rests is woken by the message, unless it is locked."""
+    guild = call.world.guilds[channel.guild_id or 0]
+    have = permissions.in_channel(guild, channel, call.bot_id, call.stage.now())
+    if thread.locked and not have & permissions.MANAGE_THREADS:
+        raise errors.thread_archived() if thread.archived else errors.thread_locked()
 
 
 def _require_open_dm(call: Call, channel: Channel) -> None:

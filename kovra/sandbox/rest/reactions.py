@@ -25,7 +25,7 @@ _OF_EMOJI = _OF_MESSAGE + "/{emoji_name}"
 @table.on("PUT", _OF_EMOJI + "/@me")
 def react(call: Call) -> None:
     """React. A new emoji needs the permission to add one; joining others needs only to see the message."""
-    channel, message = _find(call)
+    channel, message = _change(call)
     emoji = call.params["emoji_name"]
     if emoji not in message.reactions:
         call.require_in(channel, permissions.ADD_REACTIONS)
@@ -37,14 +37,14 @@ def react(call: Call) -> None:
 
 @table.on("DELETE", _OF_EMOJI + "/@me")
 def take_back(call: Call) -> None:
-    channel, message = _find(call)
+    channel, message = _change(call)
     emoji = _known(call, message)
     deeds.remove(call.stage, channel, message, emoji, call.bot_id, by=call.bot_id, reason=call.reason)
 
 
 @table.on("DELETE", _OF_EMOJI + "/{user_id}")
 def take_off(call: Call) -> None:
-    channel, message = _find(call)
+    channel, message = _change(call)
     user_id = call.user().id
     if user_id != call.bot_id:
         _require_manager(call, channel)
@@ -65,14 +65,14 @@ def who_reacted(call: Call) -> list[dict[str, Any]]:
 
 @table.on("DELETE", _OF_EMOJI)
 def clear_emoji(call: Call) -> None:
-    channel, message = _find(call)
+    channel, message = _change(call)
     _require_manager(call, channel)
     deeds.clear_emoji(call.stage, channel, message, _known(call, message), by=call.bot_id, reason=call.reason)
 
 
 @table.on("DELETE", _OF_MESSAGE)
 def clear(call: Call) -> None:
-    channel, message = _find(call)
+    channel, message = _change(call)
     _require_manager(call, channel)
     deeds.clear(call.stage, channel, message, by=call.bot_id, reason=call.reason)
 
@@ -80,6 +80,13 @@ def clear(call: Call) -> None:
 def _find(call: Call) -> tuple[Channel, Message]:
     channel = call.channel(permissions.READ_MESSAGE_HISTORY)
     return channel, call.message(channel)
+
+
+def _change(call: Call) -> tuple[Channel, Message]:
+    """The same, in a place that is not at rest."""
+    channel, message = _find(call)
+    call.require_awake(channel)
+    return channel, message
 
 
 def _known(call: Call, message: Message) -> str:

@@ -12,7 +12,8 @@ from kovra.sandbox import errors
 #: Field -> what it must be when it is not null; ``[dict]`` is a list of objects.
 _SHAPES: dict[str, type | list[type]] = {
     **dict.fromkeys(("name", "nick", "content", "topic", "description"), str),
-    **dict.fromkeys(("hoist", "mentionable", "nsfw", "enabled", "enforce_nonce", "tts", "mute", "deaf"), bool),
+    **dict.fromkeys(("hoist", "mentionable", "nsfw", "enabled", "enforce_nonce", "tts"), bool),
+    **dict.fromkeys(("mute", "deaf", "archived", "locked", "invitable"), bool),
     **dict.fromkeys(("roles", "messages", "user_ids", "exempt_roles", "exempt_channels"), list),
     **dict.fromkeys(("embeds", "components", "permission_overwrites", "actions", "options"), [dict]),
     **dict.fromkeys(("message_reference", "allowed_mentions", "trigger_metadata", "data"), dict),

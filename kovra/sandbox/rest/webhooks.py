@@ -187,8 +187,13 @@ def _own(call: Call) -> tuple[Channel, Message]:
 
 
 def _channel(call: Call, held: Webhook) -> Channel:
-    """Where it posts."""
-    return call.world.channels[held.channel_id]
+    """Where it posts: its channel, or the thread of it that the query names."""
+    if "thread_id" not in call.query:
+        return call.world.channels[held.channel_id]
+    thread = call.world.channels.get(snowflake("thread_id", call.query["thread_id"]))
+    if thread is None or thread.thread is None or thread.parent_id != held.channel_id:
+        raise errors.unknown_channel()
+    return thread
 
 
 def _require_room(call: Call, channel: Channel) -> None:
