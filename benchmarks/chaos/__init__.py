@@ -1,10 +1,12 @@
 """Breaking Kovra on purpose: real processes die, and the sandbox judges from outside what really happened.
 
 ``matrix``   every named point of death with every action
+``storm``    every fault at once, under a steady load
 
 What they share:
 
 ``rig``      a warm Kovra with people and open pages, ways to break it, and the verdict
+``weather``  how Discord can misbehave
 ``load``     mixed actions at a steady rate, pressed again until they are answered
 ``judge``    the promises, checked against the database, the sandbox's counters and the open streams
 ``source``   an event stream that comes back, as a browser's does

@@ -199,8 +199,8 @@ class Rig:
     def settle(self, report: Report, patience_s: float = SETTLE_S) -> list[Finding]:
         """End every fault, give everything time to end, and judge.
 
-        Adds ``violations``, what became of the requests as ``ended_…``, and how long the last one took; says each
-        finding. What an earlier scenario on this rig broke is not said again.
+        Adds ``violations``, what became of the requests as ``ended_…`` and ``failed_…``, and how long the last one
+        took; says each finding. What an earlier scenario on this rig broke is not said again.
         """
         self.discord("DELETE", "faults")
         began = time.monotonic()
@@ -215,9 +215,11 @@ class Rig:
         for finding in found:
             say(str(finding))
         report.add("violations", len(found))
-        states = Counter(row.state for row in self.judge.requests())
-        for state, count in sorted(states.items()):
+        rows = self.judge.requests()
+        for state, count in sorted(Counter(row.state for row in rows).items()):
             report.add(f"ended_{state}", count)
+        for kind, count in sorted(Counter(row.failure_kind for row in rows if row.failure_kind).items()):
+            report.add(f"failed_{kind}", count)
         return found
 
     def versions(self) -> dict[str, str]:

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     chaos_word.add_argument("name", nargs="?")
     chaos_word.add_argument("--quick", action="store_true", help="a sample of it, at most 35 s")
     chaos_word.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    chaos_word.add_argument("--seconds", type=float, default=None, help="how long, for those that last: storm, soak")
     chaos_word.set_defaults(run=chaos)
 
     sandbox_word = words.add_parser("sandbox", help="only the stand-in Discord")
@@ -133,8 +134,15 @@ def _measure(package: str, chosen: argparse.Namespace, say: Say) -> int:
         raise Trouble(asked, f"There is: {', '.join(known) or 'none yet'}.")
     bootstrap.ensure(bootstrap.TEST, say)
     from importlib import import_module
+    from inspect import signature
 
-    return int(import_module(f"{package}.{chosen.name}").main(quick=chosen.quick, json=chosen.json))
+    main = import_module(f"{package}.{chosen.name}").main
+    how = {"quick": chosen.quick, "json": chosen.json}
+    if getattr(chosen, "seconds", None) is not None:
+        if "seconds" not in signature(main).parameters:
+            raise Trouble(f"{chosen.name} takes no --seconds.", "Leave it out.")
+        how["seconds"] = chosen.seconds
+    return int(main(**how))
 
 
 def sandbox(chosen: argparse.Namespace, say: Say) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -29,7 +30,8 @@ class Fault:
         code, message, headers, extra: of the answer.
         times: how often it strikes before it is spent; None is always.
         skip: how many matching requests pass first.
-        delay_ms: waits this long before it strikes.
+        delay_ms: waits this long before it strikes; one that strikes after the effect waits after the effect.
+        share: strikes this share of what matches, 1 being all; the same dice for every sandbox.
     """
 
     id: int
@@ -47,6 +49,7 @@ class Fault:
     times: int | None = 1
     skip: int = 0
     delay_ms: float = 0
+    share: float = 1.0
     struck: int = 0
 
     def matches(self, route: Route, params: dict[str, str]) -> bool:
@@ -66,6 +69,7 @@ class Faults:
         self.armed: list[Fault] = []
         self.latency_ms = 0.0
         self._next_id = 1
+        self._dice = random.Random(1)
 
     def arm(self, **what: Any) -> Fault:
         """Arm a fault; the arguments are those of :class:`Fault`."""
@@ -84,6 +88,8 @@ class Faults:
                 continue
             if fault.skip > 0:
                 fault.skip -= 1
+                continue
+            if fault.share < 1 and self._dice.random() >= fault.share:
                 continue
             fault.struck += 1
             if fault.times is not None and fault.struck >= fault.times:

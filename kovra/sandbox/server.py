@@ -198,9 +198,10 @@ class Sandbox:
             body, files = await self._read(request)
             shapes.check(body, route.body)
             fault = self.faults.strike(route, params) if self.faults.armed else None
-            await self._wait(fault)
+            if self.faults.latency_ms:
+                await asyncio.sleep(self.faults.latency_ms / 1000)
             if fault is not None and fault.when is When.BEFORE:
-                return self._fail(request, began, reason, body, fault)
+                return await self._fail(request, began, reason, body, fault)
             call = Call(
                 stage=self.stage,
                 desk=self.desk,
@@ -224,7 +225,7 @@ class Sandbox:
             traceback.print_exc()
             status, answer = 500, {"message": "500: Internal Server Error", "code": 0}
         if fault is not None:
-            return self._fail(request, began, reason, body, fault)
+            return await self._fail(request, began, reason, body, fault)
         if self.conformance is not None:
             self.conformance.check(route, request.query, body, status, answer)
         self._log(request, began, reason, body, status, answer)
@@ -284,17 +285,15 @@ class Sandbox:
                 )
         return body, files
 
-    async def _wait(self, fault: Fault | None) -> None:
-        wait_ms = self.faults.latency_ms + (0 if fault is None else fault.delay_ms)
-        if wait_ms:
-            await asyncio.sleep(wait_ms / 1000)
-
-    def _fail(
+    async def _fail(
         self, request: web.BaseRequest, began: float, reason: str | None, body: Any, fault: Fault
     ) -> web.Response:
-        """Let the fault strike: its answer, or none at all."""
+        """Let the fault strike, in its own time: its answer, or none at all."""
+        await asyncio.sleep(fault.delay_ms / 1000)
         self._log(request, began, reason, body, 0 if fault.drop else fault.status, None)
-        if fault.drop and request.transport is not None:
+        if not fault.drop:
+            self.limits.note(fault.status)
+        elif request.transport is not None:
             request.transport.abort()
         return _answer(fault.status, fault.body(), fault.headers, via=fault.via)
 

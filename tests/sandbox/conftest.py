@@ -64,7 +64,9 @@ class Discord:
         headers = {"Authorization": f"Bot {DEFAULT_TOKEN}", **more.pop("headers", {})}
         if reason is not None:
             headers["X-Audit-Log-Reason"] = requests.utils.quote(reason)
-        return self.session.request(method, f"{self.base_url}/api/v10{path}", headers=headers, timeout=10, **more)
+        return self.session.request(
+            method, f"{self.base_url}/api/v10{path}", headers=headers, **{"timeout": 10, **more}
+        )
 
     def in_guild(self, method: str, path: str, **more: Any) -> requests.Response:
         """Call the API as the bot, below the demo's guild."""

@@ -100,6 +100,32 @@ def test_a_fault_strikes_only_where_and_as_often_as_it_was_told(small_discord):
     assert small_discord.control("GET", "faults") == []
 
 
+def test_a_fault_of_a_share_strikes_about_that_part(small_discord):
+    small_discord.control("POST", "faults", {"share": 0.3, "times": None, "status": 500})
+
+    statuses = [small_discord.in_guild("GET", "").status_code for _ in range(200)]
+
+    assert 30 <= statuses.count(500) <= 90
+
+
+def test_an_answer_that_hangs_hides_what_was_done_at_once(small_discord):
+    user_id = small_discord.cast.plain[0]
+    small_discord.control("POST", "faults", {"route": BAN, "when": "after", "delay_ms": 60_000, "drop": True})
+
+    with pytest.raises(requests.Timeout):
+        small_discord.in_guild("PUT", f"/bans/{user_id}", reason=MARK, timeout=0.5)
+
+    assert user_id in small_discord.guild.bans
+
+
+def test_an_injected_429_counts_as_an_invalid_request(small_discord):
+    small_discord.control("POST", "faults", {"status": 429, "extra": {"retry_after": 1.0}})
+
+    small_discord.in_guild("GET", "")
+
+    assert small_discord.control("GET", "limits")["invalid_requests"] == 1
+
+
 def test_clearing_the_faults_ends_them(small_discord):
     small_discord.control("POST", "faults", {"times": None, "status": 500})
     small_discord.control("DELETE", "faults")
