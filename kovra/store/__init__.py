@@ -1,6 +1,7 @@
 """KEEP: PostgreSQL, the truth. Nothing else in Kovra speaks SQL.
 
-``database``  one engine per process: transactions under one guild, the clock, what to do when it does not answer
+``database``  one engine per process: transactions under one guild, the clock, what to do when it does not answer;
+              ``line`` is its connection
 ``tables``    every table
 ``migrate``   brings a database to the newest revision; ``roles`` are the logins of web, worker and bot
 ``requests``  the queue of record: receipts, accept, the status of one request

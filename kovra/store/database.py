@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import psycopg2
-from sqlalchemy import URL, ColumnElement, Connection, DateTime, bindparam, create_engine, event, func, make_url
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    DateTime,
+    Executable,
+    Row,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    make_url,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.orm import Session
@@ -17,6 +30,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool, PoolProxiedConnection
 from kovra.actions.ports import Clock
 from kovra.errors import Unavailable
 from kovra.ids import GuildId
+from kovra.store.line import Line
 
 #: A statement that takes longer is broken off: a greenlet that is gone must not leave its query running.
 STATEMENT_TIMEOUT_MS = 5_000
@@ -27,9 +41,6 @@ POOL_TIMEOUT_S = 5
 
 _ASK_CLOCK_EVERY_S = 10.0
 _MOMENT_S = 0.5
-
-_ENTER = "SELECT set_config('kovra.guild', %s, true)"
-_ENTER_LIGHTLY = f"{_ENTER}, set_config('synchronous_commit', 'off', true)"
 
 #: SQLSTATE of a write sent to a server that has become a standby (PostgreSQL, error codes, class 25).
 _READ_ONLY_SERVER = "25006"
@@ -68,13 +79,10 @@ class Database:
         self._clock = clock
         self.engine = create_engine(
             self._url,
-            connect_args=self._connect,
+            connect_args={**self._connect, "connection_factory": Line},
             pool_size=pool_size,
             max_overflow=max_overflow,
             pool_timeout=POOL_TIMEOUT_S,
-            # Pinned: under REPEATABLE READ the snapshot of a budget is older than the lock that guards it, and
-            # twenty moderators' tabs would be granted more than the budget holds.
-            isolation_level="READ COMMITTED",
         )
         event.listen(self.engine, "checkin", _rested)
         event.listen(self.engine, "checkout", _ping_after_a_rest)
@@ -94,9 +102,26 @@ class Database:
             Unavailable: PostgreSQL did not answer, or a limit of time was hit. Nothing was kept.
         """
         with self.unavailable_when_away(), Session(self.engine, expire_on_commit=False) as session, session.begin():
-            if guild_id is not None:
-                enter_guild(session, guild_id, wait_for_disk=wait_for_disk)
+            _line(session.connection()).open_with(_settings(guild_id, wait_for_disk), alone=False)
             yield session
+
+    def once(
+        self,
+        guild_id: GuildId | None,
+        statement: Executable,
+        values: Mapping[str, Any] | None = None,
+        *,
+        wait_for_disk: bool = True,
+    ) -> Sequence[Row[Any]]:
+        """One statement that is a whole :meth:`transaction`, in one trip; gives its rows.
+
+        Raises:
+            Unavailable: as ``transaction``.
+        """
+        with self.unavailable_when_away(), self.engine.connect() as connection:
+            _line(connection).open_with(_settings(guild_id, wait_for_disk), alone=True)
+            found = connection.execute(statement, values)
+            return found.all() if found.returns_rows else []
 
     def connect_alone(self) -> Connection:
         """A connection outside the pool that commits by itself, for locks that live as long as a process."""
@@ -162,11 +187,21 @@ class PostgresClock(Clock):
         return asked[0] if self._database.clocked else asked[0] + timedelta(seconds=self._monotonic() - asked[1])
 
 
-def enter_guild(session: Session, guild_id: GuildId, *, wait_for_disk: bool = True) -> None:
+def enter_guild(session: Session, guild_id: GuildId) -> None:
     """Let the rest of the transaction see and write the rows of this guild, and of no other."""
-    # Every transaction begins with it, so it takes the short way past the SQL compiler.
-    enter = _ENTER if wait_for_disk else _ENTER_LIGHTLY
-    session.connection().exec_driver_sql(enter, (str(int(guild_id)),))
+    session.connection().exec_driver_sql(_settings(guild_id, wait_for_disk=True))
+
+
+def _settings(guild_id: GuildId | None, wait_for_disk: bool) -> str:
+    """What a transaction is to begin with. Text, not parameters: SET takes none; a number cannot be anything else."""
+    entered = "" if guild_id is None else f"SET LOCAL kovra.guild = '{int(guild_id)}';"
+    return entered if wait_for_disk else entered + "SET LOCAL synchronous_commit = off;"
+
+
+def _line(connection: Connection) -> Line:
+    line = connection.connection.driver_connection
+    assert isinstance(line, Line)
+    return line
 
 
 def _rested(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -193,6 +228,9 @@ def _connect_arguments(address: URL, role: str | None) -> dict[str, object]:
         "timezone": "UTC",
         "statement_timeout": STATEMENT_TIMEOUT_MS,
         "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT_MS,
+        # Pinned: under REPEATABLE READ the snapshot of a budget is older than the lock that guards it, and twenty
+        # moderators' tabs would be granted more than the budget holds.
+        "default_transaction_isolation": r"read\ committed",
     }
     if role is not None and address.username != role:
         settings["role"] = role

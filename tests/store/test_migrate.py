@@ -139,12 +139,10 @@ def test_a_login_that_is_the_role_already_needs_no_other(migrated_url, postgres_
 
 def test_read_committed_is_pinned_whatever_the_server_says(migrated_url):
     database = Database(migrated_url + "&options=-c%20default_transaction_isolation%3Dserializable", role="kovra_web")
+    isolation = text("SHOW transaction_isolation")
     with database.transaction(None) as session:
-        default = session.scalars(text("SHOW default_transaction_isolation")).one()
-        assert (default, session.scalars(text("SHOW transaction_isolation")).one()) == (
-            "serializable",
-            "read committed",
-        )
+        assert session.scalars(isolation).one() == "read committed"
+    assert database.once(None, isolation)[0][0] == "read committed"
     database.dispose()
 
 
