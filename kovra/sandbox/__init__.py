@@ -8,7 +8,8 @@ What happens: ``stage`` the world with its clock, listeners and ledger; ``deeds`
 ``effects`` the ledger, counted per request of Guard; ``interactions`` and ``commands`` people running commands;
 ``people`` who they are; ``scenes`` and ``talk`` what they do by themselves.
 
-The wire: ``server`` one port for all; ``rest`` the API; ``gateway`` and ``events`` the event stream; ``oauth``,
+The wire: ``server`` one port for all; ``rest`` the API; ``gateway`` with ``sockets``, ``sessions``, ``chunks`` and
+``events`` the event stream; ``oauth``,
 ``pages`` signing in and looking around; ``limits`` and ``faults`` the weather; ``conformance`` the check against
 Discord's own description; ``control`` the API that plays everybody else; ``hosting`` a sandbox on a thread.
 

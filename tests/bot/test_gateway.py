@@ -60,7 +60,7 @@ def test_a_connection_after_an_outage_asks_for_compression_again(sandbox, contro
 
 
 def test_a_member_list_refused_for_now_is_asked_for_again(sandbox, control, start_bot, rows, monkeypatch):
-    monkeypatch.setattr("kovra.sandbox.gateway.FULL_CHUNK_EVERY_S", 3)
+    monkeypatch.setattr("kovra.sandbox.chunks.FULL_CHUNK_EVERY_S", 3)
     control("limits", on=True)
     start_bot().stop()
     joined = int(control("join", username="meanwhile")["user"]["id"])
@@ -72,14 +72,14 @@ def test_a_member_list_refused_for_now_is_asked_for_again(sandbox, control, star
 
 def test_a_member_list_that_never_came_is_asked_for_again(sandbox, start_bot, rows, eventually, monkeypatch):
     monkeypatch.setattr("kovra.bot.mirror.ASK_AGAIN_S", 0.5)
-    answer, deaf = sandbox.sandbox.gateway._members, []
+    answer, deaf = sandbox.sandbox.gateway.members.answer, []
 
     async def once_deaf(session, data):
         deaf.append(data)
         if len(deaf) > 1:
             await answer(session, data)
 
-    sandbox.call(lambda s: setattr(s.gateway, "_members", once_deaf))
+    sandbox.call(lambda s: setattr(s.gateway.members, "answer", once_deaf))
 
     start_bot()
 
@@ -111,7 +111,7 @@ def test_a_silent_gateway_is_no_longer_noted(sandbox, start_bot, rows, eventuall
 
 def test_a_shard_counts_as_heard_only_when_its_guilds_are_known(sandbox, start_bot, eventually, database, monkeypatch):
     heard, beats = [], []
-    answer, hear = sandbox.sandbox.gateway._members, sandbox.sandbox.gateway._hear
+    answer, hear = sandbox.sandbox.gateway.members.answer, sandbox.sandbox.gateway._hear
 
     class Listening(StoredMirror):
         def heard(self, *args):
@@ -124,13 +124,13 @@ def test_a_shard_counts_as_heard_only_when_its_guilds_are_known(sandbox, start_b
         beats.append(json.loads(text or "{}").get("op") == 1)
         return await hear(line, text)
 
-    sandbox.call(lambda s: setattr(s.gateway, "_members", no_members))
+    sandbox.call(lambda s: setattr(s.gateway.members, "answer", no_members))
     sandbox.call(lambda s: setattr(s.gateway, "_hear", count))
 
     bot = start_bot(wait=False, mirror=Listening(database))
     eventually(lambda: sum(beats) > 4)
     too_early = list(heard)
-    sandbox.call(lambda s: setattr(s.gateway, "_members", answer))
+    sandbox.call(lambda s: setattr(s.gateway.members, "answer", answer))
     monkeypatch.setattr("kovra.bot.mirror.ASK_AGAIN_S", 0.0)
 
     eventually(lambda: heard)

@@ -6,10 +6,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from kovra.sandbox import errors, payloads, permissions
+from kovra.sandbox import chunks, errors, payloads, permissions
 from kovra.sandbox.deeds import members as deeds
 from kovra.sandbox.deeds import voice
-from kovra.sandbox.gateway import search
 from kovra.sandbox.rest.call import Call, moment_or_none, snowflake
 from kovra.sandbox.rest.routing import Table
 from kovra.sandbox.world import ChannelType, Guild, Member
@@ -33,7 +32,7 @@ def search_members(call: Call) -> list[dict[str, Any]]:
     guild = call.guild()
     if not call.query.get("query"):
         raise errors.required("query")
-    return [_payload(call, m) for m in search(call.world, guild, call.query["query"], call.limit(1, 1000))]
+    return [_payload(call, m) for m in chunks.search(call.world, guild, call.query["query"], call.limit(1, 1000))]
 
 
 @table.on("GET", "/guilds/{guild_id}/members/{user_id}")
