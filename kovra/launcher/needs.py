@@ -61,7 +61,10 @@ NEEDS = {
     for need in (
         Need(name="browser", suite="pages in a real browser", lacking=_lacking_browser),
         Need(name="openapi", suite="the sandbox against Discord's API description", lacking=_lacking_openapi),
-        Need(name="node clients", suite="the sandbox against discord.js and its types", lacking=_lacking_node),
+        Need(name="node clients", suite="the sandbox against discord.js", lacking=_lacking_node),
+        Need(
+            name="gateway types", suite="every event of the sandbox against the types of Discord", lacking=_lacking_node
+        ),
     )
 }
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -88,25 +87,47 @@ class Discord:
         return next(person.user_id for person in self.cast.people if person.rank == rank)
 
 
+#: What this run could not hold its sandboxes against, and why: said at the end, whatever else is said.
+_unchecked: dict[str, str] = {}
+
+
+def _cannot_check(need: str, missing: str) -> None:
+    """Remember a check that every sandbox of this run goes without, or fail where none may be missing."""
+    if all_required():
+        pytest.fail(f"{need}: {missing}", pytrace=False)
+    _unchecked[need] = missing
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A run that checked less than it looks says so."""
+    if not _unchecked:
+        return
+    terminalreporter.section("not checked in any sandbox", sep="=", yellow=True)
+    for name, missing in _unchecked.items():
+        terminalreporter.line(f"{NEEDS[name].suite}: {missing}", yellow=True)
+
+
 @pytest.fixture(scope="session")
 def description() -> Description | None:
     """Discord's OpenAPI description, where there is one."""
     path = openapi_file()
-    return None if path is None else Description(path)
+    if path is None:
+        _cannot_check("openapi", NEEDS["openapi"].lacking() or "")
+        return None
+    return Description(path)
 
 
 @pytest.fixture(scope="session")
 def dispatches() -> Dispatches | None:
     """The types of the gateway's events, where they can be had."""
-    if NEEDS["node clients"].lacking() is not None:
-        return None
+    missing = NEEDS["gateway types"].lacking()
     try:
-        return Dispatches(installed.gateway_schema())
+        if missing is None:
+            return Dispatches(installed.gateway_schema())
     except installed.NotInstalled as error:
-        if all_required():
-            pytest.fail(str(error), pytrace=False)
-        warnings.warn(f"gateway events are not checked: {error}", stacklevel=1)
-        return None
+        missing = str(error)
+    _cannot_check("gateway types", missing)
+    return None
 
 
 @contextmanager

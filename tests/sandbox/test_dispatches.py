@@ -11,9 +11,9 @@ from kovra.sandbox import events
 
 @pytest.fixture
 def types(require, dispatches):
-    require("node clients")
+    require("gateway types")
     if dispatches is None:
-        pytest.skip("node clients: the packages could not be installed")
+        pytest.skip("gateway types: the packages could not be installed")
     return dispatches
 
 
