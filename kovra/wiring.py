@@ -47,6 +47,7 @@ from kovra.store.liveness import new_claim_key
 from kovra.store.members import Members
 from kovra.store.mirror import Mirror
 from kovra.store.requests import Requests
+from kovra.store.retention import Retention
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
 
@@ -103,6 +104,7 @@ class WorkerProcess:
     relay: Relay
     janitor: Janitor
     dead_workers: DeadWorkers
+    retention: Retention
     workers: Worker
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -115,7 +117,7 @@ class WorkerProcess:
         """
         self.rest.start()
         self.liveness.start()
-        for name in ("relay", "janitor", "liveness", "dead_workers"):
+        for name in ("relay", "janitor", "liveness", "dead_workers", "retention"):
             thread = threading.Thread(target=getattr(self, name).run, args=(self._stopping,), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -173,6 +175,7 @@ def build_worker(config: Config) -> WorkerProcess:
         relay=Relay(backlog=Backlog(database), outbox=Outbox(broker=broker), at=at),
         janitor=Janitor(broker),
         dead_workers=DeadWorkers(broker=broker, proven=_proven_dead(liveness)),
+        retention=Retention(events=Events(database)),
         workers=Worker(broker, worker_threads=WORKER_THREADS, worker_timeout=1000),
     )
 

@@ -13,6 +13,7 @@
 ``casebook``  writing cases: the gapless number, the digest, the chain
 ``cases``     cases as pages show them; ``steps`` are the times of one
 ``events``    the numbered events of a guild
+``retention`` forgets what is kept only for a time
 ``audit``     the sealed record of a guild, its verification, and the quarantine of refused entries
 ``guilds``    scopes (who may read what) and the cards of the server picker
 ``roster``    who is who, for rights; ``people`` is what it is made of

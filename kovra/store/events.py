@@ -184,6 +184,13 @@ class Events:
         with self._database.transaction(guild_id) as session:
             return session.execute(old).rowcount
 
+    def prune_everywhere(self, kept_for: timedelta = KEPT_FOR) -> int:
+        """Remove the events older than this in every guild that has some; only a worker may."""
+        before = self._database.now() - kept_for
+        with self._database.transaction(None) as session:
+            guild_ids = session.scalars(select(func.kovra_guilds_with_events_before(before))).all()
+        return sum(self.prune(GuildId(guild_id), kept_for) for guild_id in guild_ids)
+
 
 def _event(row: GuildEvents) -> Event:
     return Event(

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import ProgrammingError
 
 from kovra.ids import GuildId
 from kovra.store.events import EventKind, Events, append_event
@@ -67,6 +68,25 @@ def test_a_rolled_back_event_gives_its_number_back(web, events, say):
 
     assert taken == 1
     assert [event.seq for event in events.after(say.HARBOUR, 0)] == [1]
+
+
+def test_old_events_of_every_guild_are_pruned(web, connect, say):
+    worker = Events(connect("kovra_worker"))
+    add(web, say.HARBOUR, 3)
+    add(web, say.MEADOW, 2)
+
+    kept = worker.prune_everywhere()
+    removed = worker.prune_everywhere(kept_for=timedelta(0))
+
+    assert (kept, removed) == (0, 5)
+    assert worker.after(say.HARBOUR, 0) == worker.after(say.MEADOW, 0) == []
+
+
+def test_nobody_but_a_worker_prunes(web, say):
+    add(web, say.HARBOUR)
+
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        Events(web).prune_everywhere()
 
 
 def test_old_events_are_pruned_and_their_numbers_never_used_again(web, connect, say):
