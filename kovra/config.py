@@ -66,7 +66,7 @@ class Config:
 
     @property
     def verifying_keys(self) -> dict[str, Key]:
-        """Every key that still verifies, by kid."""
+        """Every key by which a signature can be checked, by kid; the revoked ones say so themselves."""
         return {key.kid: key for key in (*self.web_keys, *self.guard_keys)}
 
 
@@ -95,6 +95,7 @@ def from_environment(process: Process, environ: Mapping[str, str] = os.environ) 
         proxies=read.number("KOVRA_PROXIES", 0),
         crash=environ.get("KOVRA_CRASH", "") if environ.get("KOVRA_ENV") == "test" else "",
     )
+    read.check_rings(config.web_keys, config.guard_keys)
     if read.wrong:
         raise ConfigError(f"Kovra's {process} cannot start: {'; '.join(read.wrong)}. README.md lists every setting.")
     return config
@@ -149,10 +150,24 @@ class _Reader:
 
     def keys(self, name: str, ring: str) -> tuple[Key, ...]:
         items = [item.strip().partition(":") for item in self._raw(name).split(",") if item.strip()]
-        keys = tuple(Key(kid=kid, ring=ring, secret=_unhex(secret)) for kid, _, secret in items)
+        revoked = self._revoked()
+        keys = tuple(Key(kid=kid, ring=ring, secret=_unhex(secret), revoked=kid in revoked) for kid, _, secret in items)
         if not keys or any(len(key.secret) != 32 or not key.kid for key in keys):
             self._complain(name, "to NAME:KEY, the key as 64 hexadecimal digits; several with commas between")
         return keys
+
+    def check_rings(self, *rings: tuple[Key, ...]) -> None:
+        """What must hold of the rings together. A process that has only one of them checks that one."""
+        kids = [key.kid for ring in rings for key in ring]
+        for twice in sorted({kid for kid in kids if kids.count(kid) > 1}):
+            self.wrong.append(f"give each key of KOVRA_WEB_KEYS and KOVRA_GUARD_KEYS its own name ({twice} is twice)")
+        for ring in rings:
+            if ring and ring[0].revoked:
+                name = f"KOVRA_{ring[0].ring.upper()}_KEYS"
+                self.wrong.append(f"put a new key first in {name}: its first signs, and {ring[0].kid} is revoked")
+
+    def _revoked(self) -> frozenset[str]:
+        return frozenset(kid.strip() for kid in self._raw("KOVRA_REVOKED_KEYS").split(",") if kid.strip())
 
 
 def _unhex(text: str) -> bytes:

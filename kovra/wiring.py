@@ -41,6 +41,7 @@ from kovra.store.cancelling import Cancelling
 from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock, sqlalchemy_url
 from kovra.store.events import Events
+from kovra.store.expiry import Expiry
 from kovra.store.guilds import Guilds
 from kovra.store.ledger import Backlog, Ledger, Liveness
 from kovra.store.liveness import new_claim_key
@@ -105,6 +106,7 @@ class WorkerProcess:
     janitor: Janitor
     dead_workers: DeadWorkers
     retention: Retention
+    expiry: Expiry
     workers: Worker
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -117,7 +119,7 @@ class WorkerProcess:
         """
         self.rest.start()
         self.liveness.start()
-        for name in ("relay", "janitor", "liveness", "dead_workers", "retention"):
+        for name in ("relay", "janitor", "liveness", "dead_workers", "retention", "expiry"):
             thread = threading.Thread(target=getattr(self, name).run, args=(self._stopping,), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -176,6 +178,7 @@ def build_worker(config: Config) -> WorkerProcess:
         janitor=Janitor(broker),
         dead_workers=DeadWorkers(broker=broker, proven=_proven_dead(liveness)),
         retention=Retention(events=Events(database)),
+        expiry=Expiry(database, config.audit_key),
         workers=Worker(broker, worker_threads=WORKER_THREADS, worker_timeout=1000),
     )
 

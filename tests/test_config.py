@@ -60,6 +60,31 @@ def test_wrong_value_is_named(name, value):
         from_environment(Process.WORKER, {**WHOLE, name: value})
 
 
+def test_a_revoked_key_is_marked_and_still_known():
+    config = from_environment(Process.WORKER, {**WHOLE, "KOVRA_REVOKED_KEYS": "web-1, guard-0"})
+
+    assert {kid: key.revoked for kid, key in config.verifying_keys.items()} == {
+        "web-2": False,
+        "web-1": True,
+        "guard-1": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("process", "kid", "name"),
+    [(Process.WEB, "web-2", "KOVRA_WEB_KEYS"), (Process.BOT, "guard-1", "KOVRA_GUARD_KEYS")],
+)
+def test_no_process_starts_to_sign_with_a_revoked_key(process, kid, name):
+    with pytest.raises(ConfigError, match=f"put a new key first in {name}: its first signs, and {kid} is revoked"):
+        from_environment(process, {**WHOLE, "KOVRA_REVOKED_KEYS": kid})
+
+
+def test_one_name_for_two_keys_is_refused():
+    # The rings are told apart by the names of their keys: a shared name would let one sign as the other.
+    with pytest.raises(ConfigError, match="its own name .web-1 is twice."):
+        from_environment(Process.WORKER, {**WHOLE, "KOVRA_GUARD_KEYS": f"web-1:{'cd' * 32}"})
+
+
 def test_no_secret_shows_in_its_repr():
     text = repr(from_environment(Process.WORKER, WHOLE))
 

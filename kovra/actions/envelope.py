@@ -45,11 +45,15 @@ SOURCES_OF_RING: Mapping[str, frozenset[Source]] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """One signing key. ``ring`` is ``web`` or ``guard``; the secret is 32 random bytes and never shown."""
+    """One signing key. ``ring`` is ``web`` or ``guard``; the secret is 32 random bytes and never shown.
+
+    A ``revoked`` key still tells what was signed with it, so that what it began can be settled; nothing may begin.
+    """
 
     kid: str
     ring: str
     secret: bytes = field(repr=False)
+    revoked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +73,9 @@ class Verified:
 
     request: ActionRequest
     body: bytes
+    kid: str
+    sig: str
+    revoked: bool
     expires_at: datetime
 
 
@@ -91,6 +98,8 @@ def open_envelope(body: bytes, kid: str, sig: str, *, keys: Mapping[str, Key], l
         keys: every key that still verifies, by kid.
         lane: the guild whose lane the entry came from.
 
+    A revoked key still opens what it sealed, marked as such: what was begun under it must be settled.
+
     Raises:
         EnvelopeRefused: ``size``, ``key``, ``signature``, ``form``, ``source`` or ``lane``. Freshness is judged later
             against the database's clock.
@@ -104,15 +113,15 @@ def open_envelope(body: bytes, kid: str, sig: str, *, keys: Mapping[str, Key], l
         raise EnvelopeRefused("signature" if key else "key")
     if key is None:
         raise EnvelopeRefused("key")
-    verified = _parse(body)
-    if verified.request.source not in SOURCES_OF_RING[key.ring]:
+    request, expires_at = _parse(body)
+    if request.source not in SOURCES_OF_RING[key.ring]:
         raise EnvelopeRefused("source")
-    if verified.request.guild_id != lane:
+    if request.guild_id != lane:
         raise EnvelopeRefused("lane")
-    return verified
+    return Verified(request=request, body=body, kid=kid, sig=sig, revoked=key.revoked, expires_at=expires_at)
 
 
-def _parse(body: bytes) -> Verified:
+def _parse(body: bytes) -> tuple[ActionRequest, datetime]:
     try:
         raw = json.loads(body.decode("utf-8"), parse_float=_refuse, parse_constant=_refuse)
         if type(raw) is not dict or raw.keys() - _FIELDS_OF_JOB != _FIELDS or raw["v"] != 1:
@@ -134,7 +143,7 @@ def _parse(body: bytes) -> Verified:
         # One request has one spelling: an id in another form, a twin field or a blank more is another body.
         if _body(request, expires_at) != body:
             raise EnvelopeRefused("form")
-        return Verified(request=request, body=body, expires_at=expires_at)
+        return request, expires_at
     except EnvelopeRefused:
         raise
     except (ValueError, TypeError, AttributeError, RecursionError, OverflowError, OSError, Malformed) as error:

@@ -37,6 +37,7 @@ class Claim:
         state: ``executing``, or ``applied`` when only messages are left to send.
         accepted_at, expires_at: from the database's clock.
         now: the database's clock when the claim was made.
+        revoked: its key was revoked after it was accepted; nothing may begin.
         effect_at: when an earlier attempt had committed its intent to act; whether it acted is unknown.
         effect_before: what that attempt kept of the time before.
         notice, post: where the messages of earlier attempts stand.
@@ -51,6 +52,7 @@ class Claim:
     accepted_at: datetime
     expires_at: datetime
     now: datetime
+    revoked: bool = False
     effect_at: datetime | None = None
     effect_before: Mapping[str, Any] = field(default_factory=dict)
     notice: NoticeStatus | None = None

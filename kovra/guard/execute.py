@@ -12,7 +12,7 @@ from kovra.actions import envelope, rights
 from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Key
 from kovra.actions.ports import Bulletin
-from kovra.actions.request import Action, State
+from kovra.actions.request import Action, Refusal, RefusalKind, State
 from kovra.errors import (
     ClaimLost,
     DiscordError,
@@ -39,6 +39,15 @@ RETRY_S = 5.0
 
 #: How long a deed that Discord may not have written down yet is left alone before the next look.
 LOOK_AGAIN_S = 1.0
+
+#: What a moderator reads whose request waited under a key that was taken out of service.
+KEY_REVOKED = Refusal(
+    kind=RefusalKind.KEY_REVOKED,
+    sentence=(
+        "Not done: the key that signed this request was revoked before its turn came, so Guard cannot be sure who "
+        "asked. Ask again if it is still wanted."
+    ),
+)
 
 #: A deed that was certainly not done is repeated once; who fails twice around it may fail for ever.
 MOST_TRIES = 2
@@ -90,6 +99,8 @@ class Execute:
             self.at("after_verify")
             claim = self.ledger.claim(verified)
         except EnvelopeRefused as refused:
+            if refused.cause == "key" and self._awaits_key(lane, body, kid, sig):
+                return None
             self.quarantine.refuse(lane=lane, body=body, cause=refused.cause, request=request)
             raise
         except Unavailable:
@@ -102,6 +113,19 @@ class Execute:
         if claim in (NotClaimed.FINISHED, NotClaimed.RUNNING):
             self.quarantine.replayed(lane=lane, request=request)
         return None
+
+    def _awaits_key(self, lane: GuildId, body: bytes, kid: str, sig: str) -> bool:
+        """Whether this is an accepted request under a key this worker does not know: one that does may come."""
+        if not (kid.isascii() and kid.isprintable() and sig.isascii() and sig.isprintable()):
+            return False  # no key and no signature of ours
+        try:
+            awaits = self.ledger.await_key(lane, body=body, kid=kid, sig=sig)
+        except Unavailable:
+            # Whatever it is, it may be looked at again: if it was accepted, the relay brings it.
+            return True
+        if awaits:
+            log.error("a request of guild %s waits: this worker does not know its key %.60r", lane, kid)
+        return awaits
 
     def _carry_on(self, claim: Claim) -> None:
         case, told, standing = claim.case, claim.notice, None
@@ -146,6 +170,9 @@ class Execute:
 
         What has been done already is recorded whatever rights and time say now.
         """
+        if left is not Verdict.DONE and claim.revoked:
+            self.ledger.reject(claim, KEY_REVOKED)
+            return None
         if left is not Verdict.DONE and claim.now > claim.expires_at:
             self.ledger.expire(claim)
             return None

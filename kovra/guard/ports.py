@@ -105,7 +105,14 @@ class Ledger(Protocol):
     def claim(self, verified: Verified) -> Claim | NotClaimed:
         """Take a request: state ``executing``, epoch and attempt counted up, event ``action.running``.
 
-        Raises EnvelopeRefused when no row has this id or its bytes differ (``unknown_request``, ``row_differs``).
+        Raises EnvelopeRefused when no row has this id (``unknown_request``), or its bytes, key or signature differ
+        (``row_differs``).
+        """
+
+    def await_key(self, lane: GuildId, *, body: bytes, kid: str, sig: str) -> bool:
+        """Let an accepted request wait whose key this worker does not know, for one that does.
+
+        False when no accepted request of this lane was sealed so: then it is a forgery.
         """
 
     def intend_notice(self, claim: Claim) -> None: ...

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Protocol
+import json
+from typing import Protocol, TypedDict
 
 import dramatiq
 from dramatiq.middleware import CurrentMessage
@@ -13,6 +14,12 @@ from kovra.errors import EnvelopeRefused
 from kovra.ids import GuildId
 from kovra.queue.broker import LanesBroker
 from kovra.queue.outbox import ACTOR, QUEUE
+
+
+class _Envelope(TypedDict):
+    body: bytes
+    kid: str
+    sig: str
 
 
 class Executor(Protocol):
@@ -28,10 +35,13 @@ def declare_actions(broker: LanesBroker, execute: Executor) -> dramatiq.Actor:
     raises EnvelopeRefused and goes to the dead letters.
     """
 
-    def execute_action(*, body: str, kid: str, sig: str) -> None:
+    def execute_action(*args: object, **parts: object) -> None:
         # The lane as the broker read it from the stream's name, not as the message claims.
         lane = CurrentMessage.get_current_message().lane
-        execute(lane=GuildId(int(lane)), body=_body(body), kid=kid, sig=sig)
+        if not (lane.isascii() and lane.isdigit() and 0 < int(lane) < 1 << 63):
+            # No guild has this lane, so none has a record it could stand in.
+            raise EnvelopeRefused("lane")
+        execute(lane=GuildId(int(lane)), **_envelope(args, parts))
 
     return dramatiq.actor(
         execute_action,
@@ -41,6 +51,14 @@ def declare_actions(broker: LanesBroker, execute: Executor) -> dramatiq.Actor:
         max_retries=0,
         throws=(EnvelopeRefused,),
     )
+
+
+def _envelope(args: tuple[object, ...], parts: dict[str, object]) -> _Envelope:
+    """The parts of an entry. What is not exactly what the outbox wrote is refused as a whole: no signature fits it."""
+    if args or parts.keys() != {"body", "kid", "sig"} or not all(isinstance(part, str) for part in parts.values()):
+        return {"body": json.dumps([args, parts]).encode("utf-8", "replace"), "kid": "", "sig": ""}
+    body, kid, sig = (str(parts[name]) for name in ("body", "kid", "sig"))
+    return {"body": _body(body), "kid": kid, "sig": sig}
 
 
 def _body(text: str) -> bytes:

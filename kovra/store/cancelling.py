@@ -20,6 +20,7 @@ from kovra.store.database import Database
 from kovra.store.events import EventKind, append_events
 from kovra.store.guilds import GuildScope
 from kovra.store.people import name_of, people
+from kovra.store.requests import FACT_COLUMNS, row_facts
 from kovra.store.tables import ActionRequests
 
 _CANCEL = text("SELECT kovra_cancel_waiting(:ids, :by_id, :moment)").bindparams(bindparam("ids", type_=ARRAY(Uuid)))
@@ -96,17 +97,10 @@ def cancel_waiting(
     asked = {"ids": list(request_ids), "by_id": by_id, "moment": database.read_now(session)}
     cancelled = session.scalars(_CANCEL, asked).all()
     row = ActionRequests
-    columns = (row.request_id, row.action, row.target_id, row.moderator_id, row.source, row.batch_id)
-    mine = select(*columns).where(row.guild_id == guild_id, row.request_id.in_(cancelled)).order_by(row.request_id)
+    mine = select(*FACT_COLUMNS).where(row.guild_id == guild_id, row.request_id.in_(cancelled))
     told, entries = [], []
-    for found in session.execute(mine).all():
-        facts_of = {
-            "request_id": str(found.request_id),
-            "action": found.action,
-            "target_id": str(found.target_id),
-            "moderator_id": str(found.moderator_id),
-            "source": found.source,
-        } | ({"batch_id": str(found.batch_id)} if found.batch_id else {})
+    for found in session.execute(mine.order_by(row.request_id)).all():
+        facts_of = row_facts(found)
         state = {"state": State.CANCELLED.value}
         told.append((EventKind.ACTION_CANCELLED, found.request_id, facts_of | state))
         entries.append(AuditEntry(guild_id=guild_id, kind=AuditKind.ACTION_CANCELLED, actor_id=by_id, facts=facts_of))

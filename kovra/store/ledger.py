@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -26,7 +25,7 @@ from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostS
 from kovra.guard.claim import Claim, NotClaimed
 from kovra.guard.outcome import Failure, FailureKind
 from kovra.guard.ports import Ledger as LedgerPort
-from kovra.ids import ChannelId
+from kovra.ids import ChannelId, GuildId
 from kovra.store.audit import AuditLog
 from kovra.store.backlog import Backlog, Overdue
 from kovra.store.casebook import CASE_WRITES, case_of, number_case, record_on_case
@@ -37,6 +36,9 @@ from kovra.store.requests import audit_entry, request_facts
 from kovra.store.tables import ActionRequests, ModCases
 
 __all__ = ["Backlog", "Ledger", "Liveness", "Overdue"]
+
+#: How long a request waits for a worker that knows its key.
+KEY_COMES_WITHIN = timedelta(seconds=5)
 
 _NOBODY: Mapping[str, None] = {"claim_owner": None, "claim_key": None, "claim_until": None}
 
@@ -108,13 +110,13 @@ class Ledger(LedgerPort):
                 if row is None:
                     return self._why_not(session, verified)
                 # A body that differs breaks the claim off: what the statement wrote is rolled back.
-                _same_as_kept(row.body, verified)
+                _same_as_kept(row, verified)
                 if row.attempts > self._max_attempts:
                     self._bury(session, request, row)
                     return NotClaimed.FINISHED
                 if row.state == State.EXECUTING:
                     self._tell(session, EventKind.ACTION_RUNNING, request, State.EXECUTING)
-                return _claim(session, request, row)
+                return _claim(session, verified, row)
         except IntegrityError as error:
             if getattr(error.orig, "diag", None) and error.orig.diag.constraint_name == "uq_action_requests_executing":
                 # A forged body is refused now too, not when its turn comes: the relay would bring the good one.
@@ -122,6 +124,15 @@ class Ledger(LedgerPort):
                     _kept_row(session, verified)
                 return NotClaimed.TARGET_BUSY
             raise
+
+    def await_key(self, lane: GuildId, *, body: bytes, kid: str, sig: str) -> bool:
+        """Let an accepted request wait whose key this process does not know; False when it is no copy of one."""
+        row = ActionRequests
+        same = (row.kid == kid, row.sig == sig, row.body == body)
+        mine = update(row).where(row.guild_id == lane, row.state == State.ACCEPTED.value, *same)
+        later = mine.values(due_at=self._database.now() + KEY_COMES_WITHIN)
+        with self._database.transaction(lane) as session:
+            return session.execute(later.execution_options(synchronize_session=False)).rowcount > 0
 
     def intend_notice(self, claim: Claim) -> None:
         """Commit that the DM is about to be sent; the moment of the first try stays."""
@@ -314,6 +325,8 @@ class Ledger(LedgerPort):
             )
             .returning(
                 row.body,
+                row.kid,
+                row.sig,
                 row.state,
                 row.attempts,
                 row.claim_epoch,
@@ -403,20 +416,22 @@ def _kept_row(session: Session, verified: Verified) -> ActionRequests:
     kept = session.scalars(mine).one_or_none()
     if kept is None:
         raise EnvelopeRefused("unknown_request")
-    _same_as_kept(kept.body, verified)
+    _same_as_kept(kept, verified)
     return kept
 
 
-def _same_as_kept(kept: bytes, verified: Verified) -> None:
-    """The bytes that travelled must be the bytes that were accepted."""
-    if not hmac.compare_digest(kept, verified.body):
+def _same_as_kept(kept: Row[Any] | ActionRequests, verified: Verified) -> None:
+    """What travelled must be what was accepted: the bytes, the key and the signature."""
+    if (kept.body, kept.kid, kept.sig) != (verified.body, verified.kid, verified.sig):
         raise EnvelopeRefused("row_differs")
 
 
-def _claim(session: Session, request: ActionRequest, row: Row[Any]) -> Claim:
+def _claim(session: Session, verified: Verified, row: Row[Any]) -> Claim:
+    request = verified.request
     case = session.get_one(ModCases, (request.guild_id, row.case_no)) if row.case_no is not None else None
     return Claim(
         request=request,
+        revoked=verified.revoked,
         epoch=row.claim_epoch,
         attempt=row.attempts,
         state=State(row.state),

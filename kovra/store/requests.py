@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Row, bindparam, select, text, update
 from sqlalchemy import Uuid as UuidType
-from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -160,6 +160,25 @@ def request_facts(request: ActionRequest, state: State) -> dict[str, str | int |
         "moderator_id": str(request.moderator_id),
         "state": state.value,
         "source": request.source.value,
+    }
+
+
+#: What :func:`row_facts` reads.
+FACT_COLUMNS = tuple(
+    getattr(ActionRequests, name)
+    for name in ("request_id", "action", "target_id", "moderator_id", "source", "batch_id")
+)
+
+
+def row_facts(row: Row[Any]) -> dict[str, str | int | None]:
+    """The facts of a request whose bytes were not opened, from its :data:`FACT_COLUMNS`."""
+    of_job = {} if row.batch_id is None else {"batch_id": str(row.batch_id)}
+    return of_job | {
+        "request_id": str(row.request_id),
+        "action": row.action,
+        "target_id": str(row.target_id),
+        "moderator_id": str(row.moderator_id),
+        "source": row.source,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import hmac
 import json
@@ -101,6 +102,16 @@ def test_an_older_key_verifies_as_long_as_it_is_kept(a, noon):
     assert open_envelope(sealed.body, "w0", sealed.sig, keys=KEYS, lane=LANE)
     with pytest.raises(EnvelopeRefused, match="key"):
         open_envelope(sealed.body, "w0", sealed.sig, keys={"w1": WEB}, lane=LANE)
+
+
+def test_a_revoked_key_opens_what_it_sealed_and_says_so(a, noon):
+    sealed = seal(a(), OLD, noon)
+    revoked = dataclasses.replace(OLD, revoked=True)
+
+    opened = open_envelope(sealed.body, "w0", sealed.sig, keys={"w1": WEB, "w0": revoked}, lane=LANE)
+
+    assert opened.revoked
+    assert not open_envelope(sealed.body, "w0", sealed.sig, keys=KEYS, lane=LANE).revoked
 
 
 def test_a_key_is_never_shown():

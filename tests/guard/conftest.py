@@ -192,7 +192,7 @@ class World:
         row = self.rows.get(verified.request.request_id)
         if row is None:
             raise EnvelopeRefused("unknown_request")
-        if row.sealed.body != verified.body:
+        if (row.sealed.body, row.sealed.kid, row.sealed.sig) != (verified.body, verified.kid, verified.sig):
             raise EnvelopeRefused("row_differs")
         if self.not_claimed or row.state.terminal:
             return self.not_claimed or NotClaimed.FINISHED
@@ -201,6 +201,7 @@ class World:
         row.epoch, row.attempt = row.epoch + 1, row.attempt + 1
         return Claim(
             request=verified.request,
+            revoked=verified.revoked,
             epoch=row.epoch,
             attempt=row.attempt,
             state=row.state,
@@ -215,6 +216,12 @@ class World:
             post_at=row.post_at,
             case=row.case,
         )
+
+    def await_key(self, lane: GuildId, *, body: bytes, kid: str, sig: str) -> bool:
+        if (error := self.fail.get("await_key")) is not None:
+            raise error
+        sealed = [row.sealed for row in self.rows.values() if row.state is State.ACCEPTED]
+        return any((one.request.guild_id, one.body, one.kid, one.sig) == (lane, body, kid, sig) for one in sealed)
 
     def _write(self, what: str, claim: Claim, **changed: Any) -> Row:
         row = self.rows[claim.request_id]
@@ -304,6 +311,7 @@ class Stage:
     """Asks for actions and executes them."""
 
     world: World
+    keys: dict[str, Key] = field(default_factory=lambda: {"w1": KEY})
 
     def ask(self, action: Action = Action.BAN, **changed: Any) -> Sealed:
         given: dict[str, Any] = {
@@ -333,7 +341,7 @@ class Stage:
             notices=notices,
             quarantine=self.world,
             bulletin=self.world,
-            keys={"w1": KEY},
+            keys=self.keys,
             at=at,
         )
         entry = {"lane": GUILD, "body": sealed.body, "kid": sealed.kid, "sig": sealed.sig} | changed

@@ -138,6 +138,26 @@ def test_garbage_in_a_stream_harms_no_neighbour(path, broker):
     assert row["state"] == State.DONE
 
 
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"body": 1, "kid": [], "sig": None},
+        {"body": "e30="},
+        {"body": "e30=", "kid": "k\x00", "sig": "\ud800"},
+        {"body": "e30=", "kid": "k", "sig": "s", "more": {"a": [1.5]}},
+    ],
+)
+def test_a_message_of_another_shape_is_quarantined_and_on_record(path, broker, kwargs):
+    mark = str(new_request_id())
+    before = len(path.audit("envelope.refused", cause="key"))
+    good = lane_message(guild_id=path.guild_id, target_id=1, request_id=mark, body=b"", kid="", sig="")
+
+    broker.offer(good.copy(kwargs=kwargs), again=True)
+
+    assert path.until(lambda: [d for d in broker.dead_letters(QUEUE) if mark in str(d.payload)])
+    assert len(path.audit("envelope.refused", cause="key")) == before + 1
+
+
 def test_losing_all_of_redis_loses_no_action(path):
     path.stack.kill("worker")
     requests = [path.a(Action.WARN, path.discord.someone()) for _ in range(5)]

@@ -9,6 +9,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from kovra.actions import envelope
+from kovra.actions.envelope import Key
 from kovra.actions.request import Action, State
 from kovra.errors import ClaimLost, EnvelopeRefused, Unavailable
 from kovra.guard.case import NoticeResult, NoticeStatus, PostResult, PostStatus
@@ -188,7 +190,7 @@ def test_whoever_was_overtaken_writes_nothing_more(accept, guard, new_worker, sa
 
 
 def test_every_write_is_in_the_list_above(guard, say):
-    own = {name for name in vars(type(guard.ledger)) if not name.startswith("_")} - {"claim"}
+    own = {name for name in vars(type(guard.ledger)) if not name.startswith("_")} - {"claim", "await_key"}
 
     assert own == set(WRITES) == set(writes(guard, None, say))
 
@@ -368,3 +370,41 @@ def test_a_request_that_kills_its_workers_is_dead_after_10_attempts(
     )
     assert kinds(web, say)[-1] == "action.failed"
     assert audit_log.entries(odalys)[0].kind == "action.failed"
+
+
+def test_a_row_signed_again_with_another_key_is_refused(accept, guard, row_of, say):
+    """Whoever holds another key of the ring has the right bytes, but not what was accepted."""
+    kept, receipt = accept()
+    other = Key(kid="web-2", ring="web", secret=b"2" * 32)
+    again = envelope.seal(kept.request, other, kept.expires_at)
+    opened = envelope.open_envelope(again.body, again.kid, again.sig, keys={"web-2": other}, lane=say.HARBOUR)
+
+    with pytest.raises(EnvelopeRefused, match="row_differs"):
+        guard.ledger.claim(opened)
+
+    assert again.body == kept.body
+    assert (row_of(receipt.request_id).state, row_of(receipt.request_id).attempts) == ("accepted", 0)
+
+
+def test_a_request_whose_key_nobody_here_knows_waits_for_somebody_who_does(accept, guard, clock, row_of, say):
+    kept, receipt = accept()
+
+    waits = guard.ledger.await_key(say.HARBOUR, body=kept.body, kid=kept.kid, sig=kept.sig)
+    now_not = guard.ledger.claim(say.verified(kept))
+    clock.forward(seconds=5)
+    later = guard.ledger.claim(say.verified(kept))
+
+    assert waits
+    assert now_not is NotClaimed.DEFERRED
+    assert later.state is State.EXECUTING
+
+
+@pytest.mark.parametrize("part", ["body", "kid", "sig", "lane"])
+def test_only_a_true_copy_waits_for_its_key(accept, guard, row_of, say, part):
+    kept, receipt = accept()
+    copy = {"body": kept.body, "kid": kept.kid, "sig": kept.sig} | (
+        {part: b"x" if part == "body" else "x"} if part != "lane" else {}
+    )
+
+    assert not guard.ledger.await_key(say.MEADOW if part == "lane" else say.HARBOUR, **copy)
+    assert row_of(receipt.request_id).due_at is None
