@@ -62,7 +62,7 @@ class LanesConsumer(Consumer):
         self.own_bell = f"{self.prefixes[0]}bell:{broker.consumer_name}"
         self.wants_room = False  # it sleeps in Redis with its bulk slots used up: ring when one is free
         self.doorbells = Doorbells(
-            broker.client, broker.scripts, prefixes=self.prefixes, own_bell=self.own_bell, bulk_turn=broker.bulk_turn
+            broker.scripts, prefixes=self.prefixes, own_bell=self.own_bell, bulk_turn=broker.bulk_turn
         )
         self.acks, self.intake = Acks(broker, self._ended), Intake(broker, queue_name)
         self.bulk_slots = max(1, int(prefetch * broker.bulk_share))
@@ -138,7 +138,7 @@ class LanesConsumer(Consumer):
         """How many entries may be fetched. While a suspect runs or waits in this process: none beside it."""
         holdings = self.broker.holdings
         if holdings.solo is None:
-            return self.prefetch - holdings.count(self.queue_name).total()
+            return self.prefetch - sum(holdings.count(self.queue_name))
         return int(holdings.solo[0] == self.queue_name and holdings.empty())
 
     def _bulk_room(self) -> int:
@@ -320,9 +320,8 @@ class LanesConsumer(Consumer):
         if self.wants_room and entry.priority == BULK:
             self.wants_room = False
             try:
-                self.broker.client.pipeline(transaction=False).lpush(self.own_bell, 1).pexpire(
-                    self.own_bell, 60_000
-                ).execute()
+                self.broker.scripts.lines.ask("LPUSH", self.own_bell, 1)
+                self.broker.scripts.lines.ask("PEXPIRE", self.own_bell, 60_000)
             except UNREACHED:
                 self.logger.debug("Could not ring; the consumer wakes by itself within a second.")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import redis
-
 from kovra.queue.scripts import Scripts
 
 INTERACTIVE_LEFT, BULK_LEFT = 1, 2
@@ -21,10 +19,8 @@ class Doorbells:
         own_bell: rung by this process when a bulk slot became free.
     """
 
-    def __init__(
-        self, client: redis.Redis, scripts: Scripts, *, prefixes: Sequence[str], own_bell: str, bulk_turn: int
-    ) -> None:
-        self._client, self._scripts, self._own_bell, self._bulk_turn = client, scripts, own_bell, bulk_turn
+    def __init__(self, scripts: Scripts, *, prefixes: Sequence[str], own_bell: str, bulk_turn: int) -> None:
+        self._scripts, self._own_bell, self._bulk_turn = scripts, own_bell, bulk_turn
         self._prefixes = list(prefixes)
         self._rows = [[f"{prefix}wake:{priority}" for prefix in prefixes] for priority in (0, 1)]
         self._places = {bell: (p, i) for p, row in enumerate(self._rows) for i, bell in enumerate(row)}
@@ -78,7 +74,7 @@ class Doorbells:
         return self.turn % self._bulk_turn == 0
 
     def _sleep(self, bells: list[str], bulk: bool, nap_s: float) -> list[str]:
-        answer = self._client.blpop(bells if bulk else [*bells, self._own_bell], timeout=nap_s)
+        answer = self._scripts.lines.ask("BLPOP", *bells, *([] if bulk else [self._own_bell]), nap_s)
         bell = "" if answer is None else answer[0].decode()
         return [bell] if bell in self._places else []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import dataclass
 from threading import Lock as Mutex
 
@@ -166,34 +165,52 @@ class Holdings:
 
     def __init__(self) -> None:
         self._mutex = Mutex()
-        self._held: dict[tuple[str, str], tuple[str, Entry]] = {}
+        self._held: dict[str, dict[str, tuple[str, Entry]]] = {}  # by prefix and ref
+        self._counts: dict[str, tuple[int, int]] = {}  # by queue: interactive and bulk entries
         #: When a suspect runs or waits to run alone: its queue and the prefix it is in.
         self.solo: tuple[str, str] | None = None
 
     def add(self, queue: str, entry: Entry) -> None:
         with self._mutex:
-            self._held[entry.prefix, entry.ref] = (queue, entry)
+            shelf = self._held.setdefault(entry.prefix, {})
+            if before := shelf.get(entry.ref):  # it came again, and the earlier copy was lost
+                self._count(*before, -1)
+            shelf[entry.ref] = (queue, entry)
+            self._count(queue, entry, 1)
 
     def drop(self, entry: Entry) -> None:
         with self._mutex:
-            if self._held.get((entry.prefix, entry.ref), (None, None))[1] is entry:
-                del self._held[entry.prefix, entry.ref]
+            shelf = self._held.get(entry.prefix, {})
+            queue, held = shelf.get(entry.ref, ("", None))
+            if held is entry:
+                del shelf[entry.ref]
+                self._count(queue, entry, -1)
+                if not shelf:
+                    del self._held[entry.prefix]
+
+    def _count(self, queue: str, entry: Entry, by: int) -> None:
+        interactive, bulk = self._counts.get(queue, (0, 0))
+        self._counts[queue] = (interactive, bulk + by) if entry.priority else (interactive + by, bulk)
 
     def empty(self) -> bool:
         return not self._held
 
-    def count(self, queue: str) -> Counter[int]:
-        """How many entries of a queue are held, by priority."""
-        with self._mutex:
-            return Counter(entry.priority for owner, entry in self._held.values() if owner == queue)
+    def count(self, queue: str) -> tuple[int, int]:
+        """How many interactive and bulk entries of a queue are held."""
+        return self._counts.get(queue, (0, 0))
 
     def within(self, prefix: str) -> list[Entry]:
         with self._mutex:
-            return [entry for (where, _), (_, entry) in self._held.items() if where == prefix]
+            return [entry for _, entry in self._held.get(prefix, {}).values()]
+
+    def all(self) -> list[Entry]:
+        with self._mutex:
+            return [entry for shelf in self._held.values() for _, entry in shelf.values()]
 
     def prefixes(self, queue: str) -> list[str]:
+        """Where entries of a queue are held; a prefix belongs to one queue."""
         with self._mutex:
-            return sorted({where for (where, _), (owner, _) in self._held.items() if owner == queue})
+            return sorted(prefix for prefix, shelf in self._held.items() if next(iter(shelf.values()))[0] == queue)
 
 
 class Leases:

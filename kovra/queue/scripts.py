@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import redis
+
+from kovra.queue.lines import Lines
 
 _FOLDER = Path(__file__).with_name("lua")
 _NAMES = ("enqueue", "fetch", "finish", "sweep", "beat", "give_up", "redrive", "pause", "mend_lane", "mend_shard")
@@ -32,8 +35,9 @@ class Scripts:
 
     def __init__(self, client: redis.Redis, *, in_flight: int, kept: int) -> None:
         self._caps = (in_flight, kept)
-        self._scripts = {name: client.register_script(_source(name)) for name in _NAMES}
-        self._gather = client.register_script((_FOLDER / "gather.lua").read_text())
+        self.lines = Lines(client)
+        self._sources = {name: _source(name) for name in _NAMES} | {"gather": (_FOLDER / "gather.lua").read_text()}
+        self._shas = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in self._sources.items()}
 
     def run(self, name: str, prefix: str, *args: Any) -> Any:
         """Run a script on the keys below ``prefix``.
@@ -56,12 +60,19 @@ class Scripts:
             words = list(given)
             prefixes.append(prefix)
             args += [len(words), *words]
-        replies = self._scripts[name](keys=prefixes, args=args)
+        replies = self._call(name, prefixes, args)
         return [answer if done else _failure(answer) for done, answer in zip(replies[::2], replies[1::2], strict=True)]
 
     def gather(self, bells: list[str], most: int) -> list[int]:
         """Take the tokens of up to ``most`` doorbells; which of them rang."""
-        return self._gather(keys=bells, args=[most])
+        return self._call("gather", bells, [most])
+
+    def _call(self, name: str, keys: list[str], args: list[Any]) -> Any:
+        try:
+            return self.lines.ask("EVALSHA", self._shas[name], len(keys), *keys, *args)
+        except redis.exceptions.NoScriptError:  # the server is new or was told to forget; nothing was run
+            self.lines.ask("SCRIPT", "LOAD", self._sources[name])
+            return self.lines.ask("EVALSHA", self._shas[name], len(keys), *keys, *args)
 
 
 def _failure(text: bytes) -> redis.RedisError:

@@ -21,7 +21,7 @@ class Chaos:
 
     def pick(self):
         worker = self.dice.choice(self.workers)
-        return worker, list(worker.broker.holdings._held.values())
+        return worker, worker.broker.holdings.all()
 
     def send(self):
         for _ in range(self.dice.randrange(1, 6)):
@@ -47,7 +47,7 @@ class Chaos:
 
     def end(self):
         worker, held = self.pick()
-        started = [entry for _, entry in held if entry not in worker.state.cache]
+        started = [entry for entry in held if entry not in worker.state.cache]
         if started:
             entry = self.dice.choice(started)
             self.running[entry.lane, entry.order_key] = (entry, False)
@@ -57,7 +57,7 @@ class Chaos:
     def crash(self):
         worker, held = self.pick()
         self.workers.remove(worker)
-        for _, entry in held:
+        for entry in held:
             self.running[entry.lane, entry.order_key] = (entry, False)
         name = worker.broker.consumer_name
         for prefix in worker.prefixes:  # as after the heartbeat time-out
@@ -68,7 +68,7 @@ class Chaos:
 
     def leave(self):
         worker, held = self.pick()
-        started = [entry for _, entry in held if entry not in worker.state.cache]
+        started = [entry for entry in held if entry not in worker.state.cache]
         for entry in started:
             self.running[entry.lane, entry.order_key] = (entry, False)
             worker.ack(entry)
@@ -104,7 +104,7 @@ class Chaos:
                 worker.state.looked_at = float("-inf")
                 if (entry := next(worker)) is not None:
                     self.begin(entry)
-                for _, held in list(worker.broker.holdings._held.values()):
+                for held in worker.broker.holdings.all():
                     if held not in worker.state.cache:
                         self.running[held.lane, held.order_key] = (held, False)
                         worker.ack(held)

@@ -7,7 +7,7 @@ from kovra.queue.scripts import Scripts
 def doorbells(client, shards=8, *, bulk_turn=100):
     prefixes = [f"kovra:{{s{shard}}}:work:" for shard in range(shards)]
     scripts = Scripts(client, in_flight=8, kept=1)
-    return prefixes, Doorbells(client, scripts, prefixes=prefixes, own_bell="bell", bulk_turn=bulk_turn)
+    return prefixes, Doorbells(scripts, prefixes=prefixes, own_bell="bell", bulk_turn=bulk_turn)
 
 
 def test_a_shard_that_has_more_is_asked_without_waiting_for_its_bell(client):

@@ -214,36 +214,27 @@ def test_while_a_suspect_runs_other_processes_go_on(desk, take, take_all, lapse,
     assert texts(take_all(desk.consumer(desk.broker()))) == ["other"]
 
 
-class _LosesAnswers:
-    """Stands before a client: the next answer to a script is lost after the server carried it out."""
+def lose_next_answer(broker, script):
+    """The next answer to this script is lost after the server carried it out."""
+    lines, ask, sha = broker.scripts.lines, broker.scripts.lines.ask, broker.scripts._shas[script]
 
-    def __init__(self, client):
-        self._client, self.lose = client, False
-
-    def __getattr__(self, name):
-        return getattr(self._client, name)
-
-    def register_script(self, source):
-        script = self._client.register_script(source)
-
-        def run(keys, args, client=None):
-            answer = script(keys=keys, args=args, client=client)
-            if self.lose and client is None:
-                self.lose = False
-                raise redis.TimeoutError("the answer was lost")
+    def carried_out_but_unanswered(*words):
+        answer = ask(*words)
+        if words[1] != sha:
             return answer
+        lines.ask = ask
+        raise redis.TimeoutError("the answer was lost")
 
-        return run
+    lines.ask = carried_out_but_unanswered
 
 
 def test_entries_whose_fetch_was_answered_to_nobody_come_again(desk, take, texts):
-    line = _LosesAnswers(desk.client)
-    broker = desk.broker(client=line)
+    broker = desk.broker()
     for i in range(3):
         broker.offer(desk.message(i, lane=LANE))
     consumer = desk.consumer(broker)
 
-    line.lose = True
+    lose_next_answer(broker, "fetch")
     with pytest.raises(ConnectionClosed):
         take(consumer, 1)
     consumer.close()  # Dramatiq makes a new consumer after a lost connection
@@ -254,13 +245,12 @@ def test_entries_whose_fetch_was_answered_to_nobody_come_again(desk, take, texts
 
 
 def test_an_acknowledgement_whose_answer_was_lost_may_be_sent_again(desk, take):
-    line = _LosesAnswers(desk.client)
-    broker = desk.broker(client=line)
+    broker = desk.broker()
     broker.offer(desk.message(lane=LANE, lock="r1", message_id="m1"))
     consumer = desk.consumer(broker)
     (entry,) = take(consumer, 1)
 
-    line.lose = True
+    lose_next_answer(broker, "finish")
     with pytest.raises(ConnectionClosed):
         consumer.ack(entry)
     consumer.ack(entry)
@@ -271,11 +261,10 @@ def test_an_acknowledgement_whose_answer_was_lost_may_be_sent_again(desk, take):
 
 
 def test_a_message_whose_offer_was_answered_to_nobody_is_offered_again_without_harm(desk):
-    line = _LosesAnswers(desk.client)
-    broker = desk.broker(client=line)
+    broker = desk.broker()
     message = desk.message(lane=LANE, lock="r1", message_id="m1")
 
-    line.lose = True
+    lose_next_answer(broker, "enqueue")
     with pytest.raises(ConnectionClosed):
         broker.offer(message)
 

@@ -357,7 +357,7 @@ def test_a_stopping_worker_hands_back_what_it_did_not_start(real_desk, work, eve
     worker.queue_prefetch = 6
     worker.start()
     eventually(lambda: len(started) == 2)
-    eventually(lambda: broker.holdings.count("work").total() == 6)
+    eventually(lambda: sum(broker.holdings.count("work")) == 6)
     threading.Timer(0.2, gate.set).start()
     worker.stop()
 
