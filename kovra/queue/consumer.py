@@ -16,7 +16,7 @@ from dramatiq.errors import ConnectionClosed
 from dramatiq.logging import get_logger
 from dramatiq.middleware import Middleware, SkipMessage
 
-from kovra.queue.acks import Acks
+from kovra.queue.acks import Acks, Wish
 from kovra.queue.client import UNREACHED, told_as_closed
 from kovra.queue.doorbells import Doorbells
 from kovra.queue.entry import MAX_BYTES, Entry, Fetched, Refused, read_item
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 #: A worker that is told to wake must not sleep longer than this, so that a stop is seen soon.
 _LONGEST_NAP_S = 1.0
+
+#: How long a trip waits at most for more to carry.
+_GATHER_S = 0.002
 
 
 class QueueState:
@@ -64,7 +67,7 @@ class LanesConsumer(Consumer):
         self.doorbells = Doorbells(
             broker.scripts, prefixes=self.prefixes, own_bell=self.own_bell, bulk_turn=broker.bulk_turn
         )
-        self.acks, self.intake = Acks(broker, self._ended), Intake(broker, queue_name)
+        self.acks, self.intake = Acks(broker, self.state.freed.set, self._ended), Intake(broker, queue_name)
         self.bulk_slots = max(1, int(prefetch * broker.bulk_share))
         # Every shard is looked at once in a quarter of the heartbeat time-out.
         round_s = broker.heartbeat_timeout_ms / 4000
@@ -127,18 +130,29 @@ class LanesConsumer(Consumer):
     def _next(self) -> Entry | None:
         self._keep_up()
         self.state.freed.clear()
-        if self._free() <= 0:
-            self.state.freed.wait(min(self.timeout_s, self.nap_s))
-            return None
-        if prefixes := self._listen():
-            self._fetch(prefixes)
+        self.acks.taken_along = True
+        try:
+            if self._free() <= 0 or self._no_hurry():
+                self.state.freed.wait(min(self.timeout_s, self.nap_s) if self._free() <= 0 else _GATHER_S)
+                if self._free() <= 0:
+                    return None
+            prefixes = self._listen()
+            if prefixes or self.acks.waiting():
+                self._fetch(prefixes)
+        except BaseException:
+            self.acks.taken_along = False
+            raise
         return self.state.cache.popleft() if self.state.cache else None
+
+    def _no_hurry(self) -> bool:
+        """Whether a trip now would carry little: few slots are free, and something fetched still waits for a thread."""
+        return self._free() * 2 < self.prefetch and self.broker.holdings.waits(self.queue_name)
 
     def _free(self) -> int:
         """How many entries may be fetched. While a suspect runs or waits in this process: none beside it."""
-        holdings = self.broker.holdings
+        holdings, done = self.broker.holdings, self.acks.waiting()
         if holdings.solo is None:
-            return self.prefetch - sum(holdings.count(self.queue_name))
+            return self.prefetch - sum(holdings.count(self.queue_name)) + done
         return int(holdings.solo[0] == self.queue_name and holdings.empty())
 
     def _bulk_room(self) -> int:
@@ -159,25 +173,39 @@ class LanesConsumer(Consumer):
             self.state.looked_at + self.nap_s - now,
             *(due - now for due in self.state.dues.values()),
         ]
-        # Said before the room is reckoned, so that an ack in between rings.
-        self.wants_room = True
+        # Both are said before what waits is reckoned, so that an ack in between goes by itself, and rings.
+        self.acks.taken_along, self.wants_room = False, True
         try:
             bulk = self._bulk_room() > 0
             self.wants_room = not bulk
-            return self.doorbells.listen(free=self._free(), bulk=bulk, nap_s=max(0.001, min(naps)))
+            nap_s = None if self.acks.waiting() else max(0.001, min(naps))
+            return self.doorbells.listen(free=self._free(), bulk=bulk, nap_s=nap_s)
         finally:
-            self.wants_room = False
+            self.acks.taken_along, self.wants_room = True, False
 
     def _fetch(self, prefixes: list[str]) -> None:
-        """Fetch from the shards that rang, in one round trip; they share the free slots."""
+        """Fetch from these shards and from those where something was done, in one round trip; they share the slots."""
         broker, state, asked_at = self.broker, self.state, time.monotonic()
         for prefix in state.unsure.intersection(prefixes):
             self._resync(prefix)
-        before = {prefix: broker.holdings.within(prefix) for prefix in prefixes}
-        alone = int(broker.holdings.empty() and len(prefixes) == 1)
-        calls = [(prefix, self._wish(free, room, alone)) for prefix, free, room in self._shares(prefixes)]
-        state.unsure.update(prefixes)
-        answers = broker.scripts.run_each("fetch", calls)
+        done = self.acks.take()
+        try:
+            shares = self._shares(prefixes, done)
+            before = {prefix: self._held_but(prefix, done) for prefix, _, _ in shares}
+            alone = int(len(shares) == 1 and sum(map(len, done.values())) == broker.holdings.total())
+            calls = [
+                (prefix, (*self._wish(free, room, alone), *self.acks.words(done.get(prefix, ()))))
+                for prefix, free, room in shares
+            ]
+            state.unsure.update(before)
+            answers = broker.scripts.run_each("fetch", calls)
+        except BaseException as error:
+            for wishes in done.values():
+                self.acks.settle(wishes, error if isinstance(error, Exception) else ConnectionError("interrupted"))
+            raise
+        for (prefix, _), answer in zip(calls, answers, strict=True):
+            failed = isinstance(answer, redis.RedisError)
+            self.acks.settle(done.get(prefix, ()), answer if failed else 0)
         for (prefix, _), answer in zip(calls, answers, strict=True):
             if not isinstance(answer, redis.RedisError):
                 state.unsure.discard(prefix)
@@ -187,10 +215,23 @@ class LanesConsumer(Consumer):
             else:  # somebody spoiled a key: the other shards go on, and the slow look tries this one again
                 self.logger.error("Could not fetch from %s: %s", prefix, answer)
 
-    def _shares(self, prefixes: list[str]) -> list[tuple[str, int, int]]:
-        """How many slots, and how many of these for bulk, each shard may fill."""
-        free, room, n = self._free(), max(0, self._bulk_room()), len(prefixes)
-        return [(prefix, (free + n - 1 - i) // n, (room + n - 1 - i) // n) for i, prefix in enumerate(prefixes)]
+    def _held_but(self, prefix: str, done: dict[str, list[Wish]]) -> list[Entry]:
+        """What we hold of a shard, without what is done there."""
+        ended = {id(wish.entry) for wish in done.get(prefix, ())}
+        return [entry for entry in self.broker.holdings.within(prefix) if id(entry) not in ended]
+
+    def _shares(self, prefixes: list[str], done: dict[str, list[Wish]]) -> list[tuple[str, int, int]]:
+        """Each shard of a trip, how many slots it may fill, and how many of these for bulk.
+
+        Shards where only something was done fill what slots are over: its end may have made room for more there.
+        """
+        ended = [wish.entry for wishes in done.values() for wish in wishes]
+        free = self._free() + len(ended) if self.broker.holdings.solo is None else self._free()
+        room = max(0, self._bulk_room() + sum(entry.priority == BULK for entry in ended))
+        asked = list(dict.fromkeys([*prefixes, *done]))
+        n = min(len(asked), free)
+        shares = [(prefix, (free + n - 1 - i) // n, (room + n - 1 - i) // n) for i, prefix in enumerate(asked[:n])]
+        return shares + [(prefix, 0, 0) for prefix in asked[n:]]
 
     def _wish(self, free: int, room: int, alone: int) -> tuple[object, ...]:
         broker = self.broker
@@ -350,3 +391,4 @@ class LanesMiddleware(Middleware):
             message.dropped = True
             raise SkipMessage("another consumer may have this entry by now")
         message.started = True
+        broker.stir()

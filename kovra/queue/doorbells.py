@@ -33,21 +33,22 @@ class Doorbells:
         if left:
             self._left[prefix] = left
 
-    def listen(self, *, free: int, bulk: bool, nap_s: float) -> list[str]:
+    def listen(self, *, free: int, bulk: bool, nap_s: float | None) -> list[str]:
         """The shards to ask for work, at most ``free``; sleeps up to ``nap_s`` when none is known to have any.
 
         Args:
             bulk: whether there is room for bulk work.
+            nap_s: None does not sleep.
         """
         self.turn += 1
         known, bells = self._known(bulk), self._bells(bulk)
-        if known:
+        if known or nap_s is None:
             # Those that ring anew get half of the slots, of an odd number the larger half every other time.
             rung, most = [], (free + self.turn % 2) // 2
         else:
             rung = self._sleep(bells, bulk, nap_s)
             most = free - 1
-        if (rung or known) and most > 0:
+        if (rung or known or nap_s is None) and most > 0:
             # Who took all free slots from one shard would let the others wait for its work.
             others = [bell for bell in bells if bell not in rung and self._prefix(bell) not in self._left]
             rung += [others[i] for i in self._scripts.gather(others, most)] if others else []

@@ -192,12 +192,25 @@ class Holdings:
         interactive, bulk = self._counts.get(queue, (0, 0))
         self._counts[queue] = (interactive, bulk + by) if entry.priority else (interactive + by, bulk)
 
+    def waits(self, queue: str) -> bool:
+        """Whether an entry of a queue waits for a thread to run it."""
+        with self._mutex:
+            return any(
+                owner == queue and not (entry.started or entry.dropped)
+                for shelf in self._held.values()
+                for owner, entry in shelf.values()
+            )
+
     def empty(self) -> bool:
         return not self._held
 
     def count(self, queue: str) -> tuple[int, int]:
         """How many interactive and bulk entries of a queue are held."""
         return self._counts.get(queue, (0, 0))
+
+    def total(self) -> int:
+        """How many entries are held, of all queues."""
+        return sum(map(sum, self._counts.values()))
 
     def within(self, prefix: str) -> list[Entry]:
         with self._mutex:

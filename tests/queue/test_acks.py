@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
+from dramatiq.errors import ConnectionClosed
 
 from kovra.queue.acks import Wish
 
@@ -23,6 +24,7 @@ def test_acknowledgements_that_wait_for_a_trip_go_together(real_desk, take, even
         return run_each(name, calls)
 
     monkeypatch.setattr(broker.scripts, "run_each", slowly)
+    consumer.acks.taken_along = False  # the consumer sleeps
     with ThreadPoolExecutor(8) as threads:
         ended = [threads.submit(consumer.ack, entry) for entry in entries]
         eventually(lambda: len(trips) == 1 and len(consumer.acks._wishes) == 7)
@@ -31,6 +33,63 @@ def test_acknowledgements_that_wait_for_a_trip_go_together(real_desk, take, even
             each.result(30)
 
     assert trips == ["finish", "finish"]
+    assert broker.qsize("work") == 0
+
+
+def test_an_acknowledgement_goes_along_when_the_consumer_asks_for_more(real_desk, take, eventually, monkeypatch):
+    broker = real_desk.broker()
+    for i in range(2):
+        broker.offer(real_desk.message(i, lane="0"))
+    consumer = real_desk.consumer(broker, prefetch=1)
+    (entry,) = take(consumer, 1)
+    asked, run_each = [], broker.scripts.run_each
+    monkeypatch.setattr(broker.scripts, "run_each", lambda *words: asked.append(words[0]) or run_each(*words))
+    monkeypatch.setattr("kovra.queue.acks._PATIENCE_S", 30)
+
+    with ThreadPoolExecutor(1) as threads:
+        ended = threads.submit(consumer.ack, entry)
+        eventually(lambda: consumer.acks.waiting() == 1)
+        (second,) = take(consumer, 1)
+        ended.result(30)
+
+    assert asked == ["fetch"]
+    assert [entry.args[0], second.args[0]] == [0, 1]
+
+
+def test_a_consumer_that_comes_no_more_leaves_acknowledgements_to_their_threads(real_desk, take):
+    broker = real_desk.broker()
+    broker.offer(real_desk.message(lane="0"))
+    consumer = real_desk.consumer(broker)
+    (entry,) = take(consumer, 1)
+    consumer.acks.taken_along = True
+
+    consumer.ack(entry)
+
+    assert broker.qsize("work") == 0
+
+
+def test_acknowledgements_that_were_taken_along_in_vain_may_be_sent_again(real_desk, take, eventually, monkeypatch):
+    broker = real_desk.broker()
+    broker.offer(real_desk.message(lane="0"))
+    consumer = real_desk.consumer(broker, prefetch=1)
+    (entry,) = take(consumer, 1)
+    monkeypatch.setattr("kovra.queue.acks._PATIENCE_S", 30)
+    run_each = broker.scripts.run_each
+
+    def unanswered(name, calls):
+        monkeypatch.setattr(broker.scripts, "run_each", run_each)
+        raise redis.ConnectionError("gone")
+
+    monkeypatch.setattr(broker.scripts, "run_each", unanswered)
+    with ThreadPoolExecutor(1) as threads:
+        ended = threads.submit(consumer.ack, entry)
+        eventually(lambda: consumer.acks.waiting() == 1)
+        with pytest.raises(ConnectionClosed):
+            next(consumer)
+        with pytest.raises(ConnectionClosed):
+            ended.result(30)
+    consumer.ack(entry)
+
     assert broker.qsize("work") == 0
 
 

@@ -1,7 +1,7 @@
--- Hand a consumer what it may run next.
+-- Take what a consumer has done, and hand it what it may run next.
 -- A: consumer, free slots, of these for bulk, alone (1 = the process holds nothing at all),
 --    deliveries after which an entry is given up, pick counter, one pick in this many favours bulk, max bytes,
---    solo ttl ms, lock ttl ms
+--    solo ttl ms, lock ttl ms, then what it has done: for each its ref, order key, lock and lock ttl ms
 -- Answer: {refs the server says the consumer holds, was it known alive, ms until the next delayed message or -1,
 --          hold (1 = a suspect waits for this consumer to be empty-handed), what is left (see chime),
 --          {ref, payload, order, lock, cause, deliveries}...}
@@ -10,6 +10,7 @@ local function step(A)
   local most, pick, share, max_bytes = tonumber(A[5]), tonumber(A[6]), tonumber(A[7]), tonumber(A[8])
   local own, scans, hold, out = P..'own:'..me, 64, 0, {}
   local alive = redis.call('ZSCORE', P..'hb', me) and 1 or 0
+  finish(own, A, 11, 'done')
   local due = promote(A[10])
 
   local function take(ref, fields, deliveries, cause)
@@ -135,11 +136,11 @@ local function step(A)
     return false
   end
 
-  while free > 0 do
+  while free > 0 do  -- lanes in turn
     local first = (pick + #out) % share == share - 1 and 1 or 0
     if not serve(first) and not serve(1 - first) then break end
   end
   local held = redis.call('SCARD', own)
-  if held > 0 then redis.call('ZADD', P..'hb', now, me) end
+  if held > 0 then redis.call('ZADD', P..'hb', now, me) else redis.call('ZREM', P..'hb', me) end
   return {held, alive, due, hold, chime(), unpack(out)}
 end

@@ -6,24 +6,14 @@
 --   leave:   nothing; the consumer does not wait for a suspect any more
 -- Answer: how many entries it changed, what is left (see chime)
 local function step(A)
-  local op, own, n, lanes = A[1], P..'own:'..A[2], 0, {}
-  local function finish(at, word)
-    local ref = A[at]
-    redis.call('SREM', own, ref)
-    local there, lane = remove(ref, A[at + 1])
-    lanes[lane] = true
-    if there then
-      settle_lock(A[at + 2], ref, word, A[at + 3])
-      n = n + 1
-    end
-  end
+  local op, own, n = A[1], P..'own:'..A[2], 0
   if op == 'ack' then
-    for at = 3, #A, 4 do finish(at, 'done') end
+    n = finish(own, A, 3, 'done')
   elseif op == 'bury' then
     local p, id, lane = parse(A[3])
     local e = redis.call('XRANGE', stream(p, lane), id, id)[1]
     if e then bury(A[3], read(e[2], tonumber(A[11])), A[7], A[8], A[9], A[10]) end
-    finish(3, 'dead')
+    n = finish(own, {A[3], A[4], A[5], A[6]}, 1, 'dead')
   elseif op == 'requeue' then
     for i = 3, #A do
       if redis.call('SREM', own, A[i]) == 1 then
@@ -44,7 +34,6 @@ local function step(A)
       end
     end
   end
-  for lane in pairs(lanes) do settle(lane) end
   if redis.call('EXISTS', own) == 0 then redis.call('ZREM', P..'hb', A[2]) end
   return {n, chime()}
 end

@@ -203,6 +203,22 @@ local function settle_lock(name, ref, word, ttl)  -- only the entry that owns th
   if state == 'q' and owner == ref then redis.call('SET', lock_key(name), word..' '..message, 'PX', ttl) end
 end
 
+-- Take entries off a consumer for good: at A[at], for each its ref, order key, lock and lock ttl ms. Settles their lanes.
+local function finish(own, A, at, word)
+  local n, lanes = 0, {}
+  for i = at, #A, 4 do
+    redis.call('SREM', own, A[i])
+    local acked, lane = remove(A[i], A[i + 1])
+    lanes[lane] = true
+    if acked then
+      settle_lock(A[i + 2], A[i], word, A[i + 3])
+      n = n + 1
+    end
+  end
+  for lane in pairs(lanes) do settle(lane) end
+  return n
+end
+
 local function there(ref)  -- is the entry (or delayed message) of this ref still there?
   local uid = string.match(ref, '^d|(.*)$')
   if uid then return redis.call('HEXISTS', P..'delayed:d', uid) == 1 end
