@@ -145,6 +145,7 @@ class Message:
     nonce: str | int | None = None
     edited_at: datetime | None = None
     pinned: bool = False
+    pinned_at: datetime | None = None
     reply_to: int | None = None
     ephemeral_for: int | None = None
     signed: str | None = None

@@ -68,6 +68,15 @@ def kick(stage: Stage, guild: Guild, user_id: int, *, by: int, reason: str | Non
         join(stage, guild, user_id)
 
 
+def prune(stage: Stage, guild: Guild, user_ids: list[int], *, days: int, by: int, reason: str | None) -> None:
+    """Put many out at once; one entry counts them."""
+    for user_id in user_ids:
+        leave(stage, guild, user_id)
+    options = {"delete_member_days": str(days), "members_removed": str(len(user_ids))}
+    stage.record(guild, AuditAction.MEMBER_PRUNE, None, by=by, reason=reason, options=options)
+    stage.count(by, reason, "prune", changed=bool(user_ids))
+
+
 def ban(
     stage: Stage,
     guild: Guild,

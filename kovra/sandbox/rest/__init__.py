@@ -4,7 +4,7 @@
 
 Handlers: ``users`` (users, applications, DMs, the gateway's address), ``guilds`` (settings, incident actions),
 ``members``, ``bans``, ``roles``, ``channels``, ``messages``, ``commands``, ``interactions`` (callbacks and follow-ups),
-``threads``, ``webhooks``, ``reactions``, ``audit``, ``automod``, ``invites``.
+``threads``, ``webhooks``, ``reactions``, ``pins``, ``search``, ``prune``, ``audit``, ``automod``, ``invites``.
 """
 
 from kovra.sandbox.rest import (
@@ -18,8 +18,11 @@ from kovra.sandbox.rest import (
     invites,
     members,
     messages,
+    pins,
+    prune,
     reactions,
     roles,
+    search,
     threads,
     users,
     webhooks,
@@ -31,11 +34,14 @@ SUBJECTS = (
     guilds,
     members,
     bans,
+    prune,
     roles,
     channels,
     invites,
     threads,
     messages,
+    pins,
+    search,
     reactions,
     commands,
     interactions,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from kovra.sandbox import errors, permissions
 from kovra.sandbox.deeds import attendance
@@ -13,6 +13,20 @@ from kovra.sandbox.interactions import Desk
 from kovra.sandbox.oauth import Grant
 from kovra.sandbox.stage import Stage
 from kovra.sandbox.world import Channel, Guild, Member, Message, Role, User, World
+
+
+class Query(Protocol):
+    """The query of a request; a key may be there more than once."""
+
+    def __contains__(self, key: object) -> bool: ...
+
+    def __getitem__(self, key: str) -> str: ...
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The first value of a key."""
+
+    def getall(self, key: str, default: Any = None) -> Any:
+        """Every value of a key."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,7 +44,7 @@ class Call:
     stage: Stage
     desk: Desk
     params: dict[str, str]
-    query: Mapping[str, str]
+    query: Query
     body: Any
     reason: str | None = None
     grant: Grant | None = None

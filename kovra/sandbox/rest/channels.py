@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from kovra.sandbox import errors, payloads, permissions
@@ -11,7 +12,7 @@ from kovra.sandbox.rest import threads
 from kovra.sandbox.rest.call import Call, choice, snowflake, whole_number
 from kovra.sandbox.rest.routing import Table
 from kovra.sandbox.stage import change
-from kovra.sandbox.world import Channel, Guild, Overwrite
+from kovra.sandbox.world import Channel, ChannelType, Guild, Overwrite
 
 table = Table()
 
@@ -44,6 +45,57 @@ def create_channel(call: Call) -> dict[str, Any]:
     return payloads.channel(created, call.world)
 
 
+@table.on("PATCH", "/guilds/{guild_id}/channels", body=list)
+def move_channels(call: Call) -> None:
+    """Put channels into other places, or under another category (whose overwrites they may take over)."""
+    guild = call.guild(permissions.MANAGE_CHANNELS)
+    wanted = []
+    for at, item in enumerate(call.body):
+        channel = call.world.channels.get(snowflake(f"{at}.id", item.get("id")))
+        if channel is None or channel.id not in guild.channel_ids:
+            raise errors.unknown_channel()
+        wanted.append((channel, _place(call, guild, item, f"{at}."), item.get("lock_permissions") is True))
+    for channel, place, locked in wanted:
+        changes = _set(channel, place)
+        parent = call.world.channels.get(channel.parent_id or 0)
+        if locked and parent is not None:
+            _replace_overwrites(channel, {o.id: replace(o) for o in parent.overwrites.values()})
+        deeds.channel_changed(call.stage, guild, channel, changes, by=call.bot_id, reason=call.reason)
+
+
+def _place(call: Call, guild: Guild, item: dict[str, Any], at: str) -> dict[str, Any]:
+    """The position and category an item names."""
+    place: dict[str, Any] = {}
+    if item.get("position") is not None:
+        place["position"] = whole_number(f"{at}position", item["position"])
+    if "parent_id" in item:
+        parent = item["parent_id"]
+        place["parent_id"] = None if parent is None else snowflake(f"{at}parent_id", parent)
+        above = call.world.channels.get(place["parent_id"] or 0)
+        if parent is not None and (above is None or above.guild_id != guild.id or above.type != ChannelType.CATEGORY):
+            raise errors.invalid_form(f"{at}parent_id", "CHANNEL_PARENT_INVALID", "Not a category of this server.")
+    return place
+
+
+def _set(channel: Channel, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    """Change what differs; returns the changes for the audit log."""
+    changes = []
+    for attribute, new in wanted.items():
+        old = getattr(channel, attribute)
+        if new != old:
+            setattr(channel, attribute, new)
+            named = "rate_limit_per_user" if attribute == "slowmode_s" else attribute
+            texts = (None if v is None else str(v) for v in (old, new)) if attribute == "parent_id" else (old, new)
+            changes.append(change(named, *texts))
+    return changes
+
+
+def _replace_overwrites(channel: Channel, overwrites: dict[int, Overwrite]) -> None:
+    # In place: threads of the channel share them.
+    channel.overwrites.clear()
+    channel.overwrites.update(overwrites)
+
+
 @table.on("GET", "/channels/{channel_id}")
 def channel(call: Call) -> dict[str, Any]:
     found = call.channel()
@@ -63,16 +115,9 @@ def edit_channel(call: Call) -> dict[str, Any]:
     if call.body.get("permission_overwrites") is not None:
         permissions.require_in(guild, edited, call.bot_id, permissions.MANAGE_ROLES, call.stage.now())
         overwrites = _overwrites(call, guild, call.body["permission_overwrites"])
-    changes = []
-    for attribute, new in wanted.items():
-        old = getattr(edited, attribute)
-        if new != old:
-            setattr(edited, attribute, new)
-            changes.append(change("rate_limit_per_user" if attribute == "slowmode_s" else attribute, old, new))
+    changes = _set(edited, wanted | _place(call, guild, call.body, ""))
     if overwrites is not None:
-        # In place: threads of the channel share them.
-        edited.overwrites.clear()
-        edited.overwrites.update(overwrites)
+        _replace_overwrites(edited, overwrites)
     deeds.channel_changed(call.stage, guild, edited, changes, by=call.bot_id, reason=call.reason)
     return payloads.channel(edited, call.world)
 

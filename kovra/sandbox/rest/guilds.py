@@ -30,6 +30,37 @@ def guild(call: Call) -> dict[str, Any]:
     return payload
 
 
+@table.on("GET", "/guilds/{guild_id}/preview")
+def preview(call: Call) -> dict[str, Any]:
+    found = call.guild()
+    payload = payloads.guild(found)
+    pictures = ("icon", "home_header", "splash", "discovery_splash", "emojis", "stickers")
+    return {
+        **{key: payload[key] for key in ("id", "name", "description", "features", *pictures)},
+        "approximate_member_count": len(found.members),
+        "approximate_presence_count": 1,
+    }
+
+
+@table.on("GET", "/guilds/{guild_id}/emojis")
+@table.on("GET", "/guilds/{guild_id}/stickers")
+def own_pictures(call: Call) -> list[Any]:
+    """The sandbox has none of its own."""
+    call.guild()
+    return []
+
+
+@table.on("GET", "/guilds/{guild_id}/regions")
+def guild_regions(call: Call) -> list[dict[str, Any]]:
+    call.guild()
+    return regions(call)
+
+
+@table.on("GET", "/voice/regions")
+def regions(call: Call) -> list[dict[str, Any]]:
+    return [{"id": "us-west", "name": "US West", "custom": False, "deprecated": False, "optimal": True}]
+
+
 @table.on("PATCH", "/guilds/{guild_id}")
 def edit_guild(call: Call) -> dict[str, Any]:
     found = call.guild(permissions.MANAGE_GUILD)

@@ -33,12 +33,23 @@ def messages(call: Call) -> list[dict[str, Any]]:
     held = call.world.messages.get(channel.id, {})
     most, before, after = call.limit(50, 100), call.before(), call.after()
     shown = (m for m in reversed(held.values()) if m.ephemeral_for is None)
+    if "around" in call.query:
+        return _around(call, list(shown), most)
     if after is not None:
         newer = [m for m in held.values() if m.id > after and m.ephemeral_for is None][:most]
         return [payloads.message(m, call.world) for m in reversed(newer)]
     if before is not None:
         shown = (m for m in shown if m.id < before)
     return [payloads.message(m, call.world) for m in islice(shown, most)]
+
+
+def _around(call: Call, newest_first: list[Message], most: int) -> list[dict[str, Any]]:
+    """The message of ``around``, there or not, with as many before as after it."""
+    middle = snowflake("around", call.query["around"])
+    newer = [m for m in newest_first if m.id > middle]
+    older = [m for m in newest_first if m.id <= middle]
+    shown = newer[len(newer) - min(most // 2, len(newer)) :]
+    return [payloads.message(m, call.world) for m in [*shown, *older[: most - len(shown)]]]
 
 
 @table.on("POST", "/channels/{channel_id}/messages")

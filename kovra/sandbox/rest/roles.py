@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from kovra.sandbox import errors, payloads, permissions
 from kovra.sandbox.deeds import places as deeds
-from kovra.sandbox.rest.call import Call, whole_number
+from kovra.sandbox.rest.call import Call, snowflake, whole_number
 from kovra.sandbox.rest.routing import Table
 from kovra.sandbox.stage import change
 from kovra.sandbox.world import Guild, Role
@@ -19,6 +21,36 @@ MOST_COLOR = 0xFFFFFF
 @table.on("GET", "/guilds/{guild_id}/roles")
 def roles(call: Call) -> list[dict[str, Any]]:
     return [payloads.role(role) for role in call.guild().roles.values()]
+
+
+@table.on("GET", "/guilds/{guild_id}/roles/member-counts")
+def member_counts(call: Call) -> dict[str, int]:
+    """How many hold each role, @everyone left out."""
+    guild = call.guild()
+    held = Counter(role_id for member in guild.members.values() for role_id in member.roles)
+    return {str(role_id): held[role_id] for role_id in guild.roles if role_id != guild.id}
+
+
+@table.on("PATCH", "/guilds/{guild_id}/roles", body=list)
+def move_roles(call: Call) -> list[dict[str, Any]]:
+    """Put roles into other places; nobody moves a role that is not below their own, or to a place that is not."""
+    guild = call.guild(permissions.MANAGE_ROLES)
+    wanted = []
+    for at, item in enumerate(call.body):
+        role = guild.roles.get(snowflake(f"{at}.id", item.get("id")))
+        if role is None:
+            raise errors.unknown_role()
+        if item.get("position") is None:
+            continue
+        position = whole_number(f"{at}.position", item["position"])
+        permissions.require_role(guild, call.bot_id, role)
+        permissions.require_role(guild, call.bot_id, replace(role, position=position))
+        wanted.append((role, position))
+    for role, position in wanted:
+        before, role.position = role.position, position
+        changes = [change("position", before, position)] if before != position else []
+        deeds.role_changed(call.stage, guild, role, changes, by=call.bot_id, reason=call.reason)
+    return roles(call)
 
 
 @table.on("GET", "/guilds/{guild_id}/roles/{role_id}")
