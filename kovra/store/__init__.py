@@ -7,7 +7,7 @@
 ``requests``  the queue of record: receipts, accept, the status of one request
 ``jobs``      mass actions: accept of many, pause, cancel, release
 ``budgets``   what a moderator has spent, counted from the rows
-``ledger``    how the executor writes the queue of record: claims, intents, results
+``ledger``    how the executor writes the queue of record: claims, intents, results; ``writes`` are its statements
 ``liveness``  proof that a worker lives, and the release of what a dead one held
 ``backlog``   what the relay brings back to the lanes
 ``casebook``  writing cases: the gapless number, the digest, the chain

@@ -11,9 +11,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Row, bindparam, select, update
+from sqlalchemy import CTE, BigInteger, ColumnElement, Row, Select, bindparam, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
 
 from kovra.actions.audit import GENESIS
 from kovra.actions.request import Action, ActionRequest, Source, State
@@ -58,23 +57,35 @@ CASE_WRITES: tuple[CTE, ...] = (
 )
 
 
-def number_case(
-    session: Session,
-    key: bytes,
-    request: ActionRequest,
-    standing: Standing,
-    row: Row[Any],
-    ends_at: datetime | None,
-    now: ColumnElement[datetime],
-) -> NewCase:
-    """Take the guild's next case number and event number, and seal the case.
+def numbers_for(row: CTE, now: ColumnElement[datetime]) -> Select[Any]:
+    """Take the next case number and event number of the guild of this row, when there is the row; gives both.
 
-    A rollback gives both numbers back, so they have no gaps. The counters are held from here until commit.
+    A rollback gives the numbers back, so they have no gaps. The counters are held from here until commit.
     """
-    case_no, seq, previous, created_at = session.connection().execute(_next_numbers(request.guild_id, now)).one()
+    counters = GuildCounters
+    one = literal(1, BigInteger)
+    numbered = (
+        insert(counters)
+        .from_select(["guild_id", "last_case", "last_event"], select(row.c.guild_id, one, one))
+        .on_conflict_do_update(
+            index_elements=["guild_id"],
+            set_={"last_case": counters.last_case + 1, "last_event": counters.last_event + 1},
+        )
+        .returning(
+            counters.guild_id, counters.last_case, counters.last_event, counters.case_seal, now.label("numbered_at")
+        )
+        .cte("numbered")
+    )
+    return select(row, numbered).where(numbered.c.guild_id == row.c.guild_id)
+
+
+def new_case(
+    key: bytes, request: ActionRequest, standing: Standing, row: Row[Any], ends_at: datetime | None
+) -> NewCase:
+    """Seal a case under the numbers that ``row`` of :func:`numbers_for` has taken."""
     case = Case(
         guild_id=request.guild_id,
-        case_no=case_no,
+        case_no=row.last_case,
         request_id=request.request_id,
         action=request.action,
         target_id=request.target_id,
@@ -83,12 +94,12 @@ def number_case(
         moderator_name=standing.moderator.name,
         source=request.source,
         reason=request.reason,
-        created_at=created_at,
+        created_at=row.numbered_at,
         ends_at=ends_at,
         batch_id=request.batch_id,
     )
     digest = case_digest(case, dict(request.params))
-    seal = chain(key, previous or GENESIS, digest)
+    seal = chain(key, row.case_seal or GENESIS, digest)
     told = {
         "notice_status": row.notice_status,
         "notice_text": row.notice_text,
@@ -97,13 +108,7 @@ def number_case(
     }
     facts = asdict(case) | {"params": dict(request.params), "state": State.APPLIED.value}
     values = facts | told | {"digest": digest, "seal": seal}
-    return NewCase(case=case, seq=seq, values={f"case_{name}": value for name, value in values.items()})
-
-
-def record_on_case(session: Session, guild_id: GuildId, case_no: int, **facts: Any) -> None:
-    """Note what became of a case's messages."""
-    write = update(ModCases).where(ModCases.guild_id == guild_id, ModCases.case_no == case_no).values(**facts)
-    session.connection().execute(write)
+    return NewCase(case=case, seq=row.last_event, values={f"case_{name}": value for name, value in values.items()})
 
 
 def case_of(row: ModCases) -> Case:
@@ -175,19 +180,6 @@ class Casebook:
                     return number
             last, head_seal = (counters.last_case, counters.case_seal or GENESIS) if counters else (0, GENESIS)
             return None if (last, head_seal) == (number, seal) else min(last, number) + 1
-
-
-def _next_numbers(guild_id: GuildId, now: ColumnElement[datetime]) -> Any:
-    counters = GuildCounters
-    return (
-        insert(counters)
-        .values(guild_id=guild_id, last_case=1, last_event=1)
-        .on_conflict_do_update(
-            index_elements=["guild_id"],
-            set_={"last_case": counters.last_case + 1, "last_event": counters.last_event + 1},
-        )
-        .returning(counters.last_case, counters.last_event, counters.case_seal, now)
-    )
 
 
 def _us(moment: datetime) -> int:

@@ -192,6 +192,16 @@ def enter_guild(session: Session, guild_id: GuildId) -> None:
     session.connection().exec_driver_sql(_settings(guild_id, wait_for_disk=True))
 
 
+def end_with(session: Session, statement: Executable, values: Mapping[str, Any]) -> None:
+    """The last statement of a transaction, whose commit travels with it. It gives no rows.
+
+    For what others wait behind: they wait a trip less.
+    """
+    connection = session.connection()
+    _line(connection).end_with_next()
+    connection.execute(statement, values)
+
+
 def _settings(guild_id: GuildId | None, wait_for_disk: bool) -> str:
     """What a transaction is to begin with. Text, not parameters: SET takes none; a number cannot be anything else."""
     entered = "" if guild_id is None else f"SET LOCAL kovra.guild = '{int(guild_id)}';"

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text, Uuid, bindparam, delete, func, select, text
+from sqlalchemy import CTE, BigInteger, ColumnElement, Text, Uuid, bindparam, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
@@ -77,6 +77,30 @@ _APPEND = (
     )
     .returning(GuildEvents.seq)
 )
+
+
+def event_told_of(rows: CTE, kind: EventKind, facts: ColumnElement[Any]) -> CTE:
+    """Append an event for the one row, or none, of a larger statement; it asks for ``of_request``.
+
+    The row is written first: the counters are the last lock that is taken.
+    """
+    numbered = (
+        insert(GuildCounters)
+        .from_select(["guild_id", "last_event"], select(rows.c.guild_id, literal(1, BigInteger)))
+        .on_conflict_do_update(index_elements=["guild_id"], set_={"last_event": GuildCounters.last_event + 1})
+        .returning(GuildCounters.guild_id, GuildCounters.last_event)
+        .cte("numbered")
+    )
+    event = select(
+        numbered.c.guild_id,
+        numbered.c.last_event,
+        literal(kind.value, Text),
+        bindparam("of_request", type_=Uuid),
+        facts,
+        func.clock_timestamp(),
+    ).where(numbered.c.guild_id == rows.c.guild_id)
+    return insert(GuildEvents).from_select(["guild_id", "seq", "kind", "request_id", "facts", "at"], event).cte("told")
+
 
 #: Writes an event under a number that the transaction has taken, as a part of a larger statement.
 EVENT_WRITE = (

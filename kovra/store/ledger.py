@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, DateTime, Row, Uuid, bindparam, func, or_, select, update
+from sqlalchemy import Executable, Row, select, update
 from sqlalchemy import case as sql_case
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from kovra.actions.audit import AuditKind
 from kovra.actions.checkpoint import nowhere
@@ -28,41 +27,20 @@ from kovra.guard.ports import Ledger as LedgerPort
 from kovra.ids import ChannelId, GuildId
 from kovra.store.audit import AuditLog
 from kovra.store.backlog import Backlog, Overdue
-from kovra.store.casebook import CASE_WRITES, case_of, number_case, record_on_case
-from kovra.store.database import Database
-from kovra.store.events import EVENT_WRITE, EventKind, append_event, event_values
+from kovra.store.casebook import case_of, new_case
+from kovra.store.database import Database, end_with
+from kovra.store.events import EventKind, append_event, event_values
 from kovra.store.liveness import Liveness
 from kovra.store.requests import audit_entry, request_facts
 from kovra.store.tables import ActionRequests, ModCases
+from kovra.store.writes import APPLY, NOBODY, Writes, fence, names
 
 __all__ = ["Backlog", "Ledger", "Liveness", "Overdue"]
 
 #: How long a request waits for a worker that knows its key.
 KEY_COMES_WITHIN = timedelta(seconds=5)
 
-_NOBODY: Mapping[str, None] = {"claim_owner": None, "claim_key": None, "claim_until": None}
-
-# The end of finalise: the request, its case, the head of the chain and the event in one statement, built once. The row
-# was locked and its fence checked before.
-_APPLY = (
-    update(ActionRequests)
-    .where(
-        ActionRequests.guild_id == bindparam("in_guild", type_=BigInteger),
-        ActionRequests.request_id == bindparam("of_request", type_=Uuid),
-        ActionRequests.claim_epoch == bindparam("with_epoch"),
-        ActionRequests.state == State.EXECUTING.value,
-    )
-    .values(
-        state=State.APPLIED.value,
-        case_no=bindparam("case_case_no"),
-        checked_at=func.coalesce(ActionRequests.checked_at, bindparam("since", type_=DateTime(timezone=True))),
-        effect_done_at=sql_case(
-            (ActionRequests.effect_at.is_not(None), bindparam("since", type_=DateTime(timezone=True))), else_=None
-        ),
-        applied_at=bindparam("case_created_at"),
-    )
-    .add_cte(*CASE_WRITES, EVENT_WRITE)
-)
+_NOTHING: Mapping[str, Any] = {}
 
 
 class _Written(NamedTuple):
@@ -94,29 +72,27 @@ class Ledger(LedgerPort):
         self._database = database
         self._audit_key = audit_key
         self._audit = AuditLog(database, audit_key)
-        self._owner = owner
-        self._claim_key = claim_key
-        self._claim_for = timedelta(seconds=claim_s)
         self._max_attempts = max_attempts
-        self._take = self._taking()
+        self._writes = Writes(
+            database.now(),
+            owner=owner,
+            claim_key=claim_key,
+            claim_for=timedelta(seconds=claim_s),
+            max_attempts=max_attempts,
+        )
         self._at = at
 
     def claim(self, verified: Verified) -> Claim | NotClaimed:
         """Take a request, when it is due and nobody alive has it."""
         request = verified.request
+        same = {"same_body": verified.body, "same_kid": verified.kid, "same_sig": verified.sig}
+        asked = {**names(request), **same, "with_facts": request_facts(request, State.EXECUTING)}
         try:
+            taken = self._database.once(request.guild_id, self._writes.take_and_tell, asked)
+            if taken:
+                return self._claimed(verified, taken[0])
             with self._database.transaction(request.guild_id) as session:
-                row = session.connection().execute(self._take, _names(request)).one_or_none()
-                if row is None:
-                    return self._why_not(session, verified)
-                # A body that differs breaks the claim off: what the statement wrote is rolled back.
-                _same_as_kept(row, verified)
-                if row.attempts > self._max_attempts:
-                    self._bury(session, request, row)
-                    return NotClaimed.FINISHED
-                if row.state == State.EXECUTING:
-                    self._tell(session, EventKind.ACTION_RUNNING, request, State.EXECUTING)
-                return _claim(session, verified, row)
+                return self._why_not(session, verified)
         except IntegrityError as error:
             if getattr(error.orig, "diag", None) and error.orig.diag.constraint_name == "uq_action_requests_executing":
                 # A forged body is refused now too, not when its turn comes: the relay would bring the good one.
@@ -136,106 +112,55 @@ class Ledger(LedgerPort):
 
     def intend_notice(self, claim: Claim) -> None:
         """Commit that the DM is about to be sent; the moment of the first try stays."""
-        row, now = ActionRequests, self._database.now()
-        with self._database.transaction(claim.guild_id) as session:
-            self._write(
-                session,
-                claim,
-                (State.EXECUTING, State.APPLIED),
-                notice_status=NoticeStatus.SENDING.value,
-                notice_at=func.coalesce(row.notice_at, now),
-                checked_at=func.coalesce(row.checked_at, now),
-            )
+        self._once(claim, self._writes.intend_notice)
 
     def record_notice(self, claim: Claim, result: NoticeResult) -> None:
         """What became of the DM; on the case too, when there is one."""
         facts = {
-            "notice_status": result.status.value,
-            "notice_text": result.text,
-            "notice_code": result.code,
+            "new_notice_status": result.status.value,
+            "new_notice_text": result.text,
+            "new_notice_code": result.code,
+            "new_notice_channel_id": result.channel_id,
+            "new_notice_message_id": result.message_id,
         }
         # Losing it is as if the worker had died before it: the intent stands, and the nonce makes a second try the
         # same notice. It has no numbered event, and the commit before the next call to Discord takes it to disk.
-        with self._database.transaction(claim.guild_id, wait_for_disk=False) as session:
-            case_no, _ = self._write(
-                session,
-                claim,
-                (State.EXECUTING, State.APPLIED),
-                **facts,
-                notice_channel_id=result.channel_id,
-                notice_message_id=result.message_id,
-                notice_done_at=self._database.now(),
-            )
-            if case_no is not None:
-                record_on_case(session, claim.guild_id, case_no, **facts, notice_at=self._database.now())
+        self._once(claim, self._writes.record_notice, facts, wait_for_disk=False)
 
     def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> None:
         """Commit that Guard is about to act."""
-        row, now = ActionRequests, self._database.now()
-        with self._database.transaction(claim.guild_id) as session:
-            self._write(
-                session,
-                claim,
-                (State.EXECUTING,),
-                effect_at=now,
-                effect_before=dict(before),
-                # The call that follows must end while the claim is surely ours.
-                claim_until=now + self._claim_for,
-                checked_at=func.coalesce(row.checked_at, now),
-            )
+        self._once(claim, self._writes.intend_effect, {"new_effect_before": dict(before)})
 
     def finalise(self, claim: Claim, *, standing: Standing, ends_at: datetime | None) -> Case:
         """Case number, case, event and state in one transaction.
 
-        The request row is locked first and the counters last, so that a number is held for two round trips only.
+        The number is held for two trips only: the one that takes it, and the one that writes everything and commits.
         """
-        row = ActionRequests
-        told_so_far = (row.notice_status, row.notice_text, row.notice_code, row.notice_done_at)
-        mine = select(*told_so_far, self._database.now().label("began")).where(*_fence(claim, (State.EXECUTING,)))
         with self._database.transaction(claim.guild_id) as session:
-            found = _run(session, mine.with_for_update(of=row)).one_or_none()
+            found = session.connection().execute(self._writes.lock_and_number, fence(claim)).one_or_none()
             if found is None:
-                raise ClaimLost(f"request {claim.request_id} is no longer ours")
-            began = found.began
-            new = number_case(session, self._audit_key, claim.request, standing, found, ends_at, self._database.now())
+                raise _lost(claim)
+            new = new_case(self._audit_key, claim.request, standing, found, ends_at)
             facts = request_facts(claim.request, State.APPLIED) | {"case_no": new.case.case_no}
             told = event_values(claim.guild_id, new.seq, EventKind.CASE_CREATED, claim.request_id, facts)
-            applied = {"with_epoch": claim.epoch, "since": began}
-            session.connection().execute(_APPLY, {**_names(claim.request), **applied, **new.values, **told})
             self._at("before_finalise_commit")
+            end_with(session, APPLY, {**fence(claim), "since": found.began, **new.values, **told})
             return new.case
 
     def intend_post(self, claim: Claim, channel_id: ChannelId) -> None:
         """Commit that the post in the log channel is about to be sent."""
-        moment = func.coalesce(ActionRequests.post_at, self._database.now())
-        with self._database.transaction(claim.guild_id) as session:
-            self._write(
-                session,
-                claim,
-                (State.APPLIED,),
-                post_status=PostStatus.SENDING.value,
-                post_channel_id=channel_id,
-                post_at=moment,
-            )
+        self._once(claim, self._writes.intend_post, {"new_post_channel_id": channel_id})
 
     def finish(self, claim: Claim, post: PostResult) -> None:
         """What became of the post in the log channel; nothing is left to do for this request."""
-        row, now = ActionRequests, self._database.now()
         posted = {
-            "post_status": post.status.value,
-            "post_code": post.code,
-            "post_channel_id": post.channel_id,
-            "post_message_id": post.message_id,
+            "new_post_status": post.status.value,
+            "new_post_code": post.code,
+            "new_post_channel_id": post.channel_id,
+            "new_post_message_id": post.message_id,
+            "with_facts": request_facts(claim.request, State.DONE),
         }
-        told = func.coalesce(row.notice_status, NoticeStatus.NOT_NEEDED.value)
-        done_at = sql_case((row.post_at.is_not(None), now), else_=None)
-        with self._database.transaction(claim.guild_id) as session:
-            end = {**posted, "notice_status": told, "post_done_at": done_at}
-            case_no, notice = self._end(session, claim, (State.APPLIED,), State.DONE, **end)
-            if case_no is not None:
-                on_case = {**posted, "notice_status": notice, "state": State.DONE.value}
-                record_on_case(session, claim.guild_id, case_no, **on_case)
-            self._tell(session, EventKind.ACTION_DONE, claim.request, State.DONE, case_no=case_no, notice=notice)
+        self._once(claim, self._writes.finish, posted)
 
     def fail(self, claim: Claim, failure: Failure) -> None:
         """The request ends without a case: ``failed``, or ``dead`` when its attempts are used up."""
@@ -275,7 +200,7 @@ class Ledger(LedgerPort):
                 attempts=row.attempts - 1,
                 due_at=self._database.now() + timedelta(seconds=delay_s),
                 **undone,
-                **_NOBODY,
+                **NOBODY,
             )
             self._tell(session, EventKind.ACTION_QUEUED, claim.request, State.ACCEPTED)
 
@@ -290,64 +215,36 @@ class Ledger(LedgerPort):
                 due_at=self._database.now() + timedelta(seconds=delay_s),
                 post_status=claim.post.value if claim.post else None,
                 post_at=claim.post_at,
-                **_NOBODY,
+                **NOBODY,
             )
 
     # What the methods above share.
 
-    def _taking(self) -> ReturningUpdate[Any]:
-        """Claims a row in one statement: due, and free because nobody has it, its time is over, or its owner died."""
-        row, now = ActionRequests, self._database.now()
-        free = or_(
-            row.state == State.ACCEPTED.value,
-            row.claim_until.is_(None),
-            row.claim_until < now,
-            func.pg_try_advisory_xact_lock(row.claim_key),
-        )
-        return (
-            update(row)
-            .where(
-                row.guild_id == bindparam("in_guild", type_=BigInteger),
-                row.request_id == bindparam("of_request", type_=Uuid),
-                row.state.in_([State.ACCEPTED.value, State.EXECUTING.value, State.APPLIED.value]),
-                or_(row.due_at.is_(None), row.due_at <= now),
-                free,
-            )
-            .values(
-                state=sql_case((row.state == State.APPLIED.value, row.state), else_=State.EXECUTING.value),
-                attempts=row.attempts + 1,
-                claim_owner=self._owner,
-                claim_key=self._claim_key,
-                claim_epoch=row.claim_epoch + 1,
-                claim_until=now + self._claim_for,
-                claimed_at=now,
-                due_at=None,
-            )
-            .returning(
-                row.body,
-                row.kid,
-                row.sig,
-                row.state,
-                row.attempts,
-                row.claim_epoch,
-                row.case_no,
-                row.accepted_at,
-                row.created_at,
-                row.expires_at,
-                row.effect_at,
-                row.effect_before,
-                row.notice_status,
-                row.notice_at,
-                row.post_status,
-                row.post_at,
-                now.label("now"),
-            )
-        )
+    def _once(self, claim: Claim, write: Executable, values: Mapping[str, Any] = _NOTHING, **how: bool) -> None:
+        """Write on the claim's row, in one trip.
+
+        Raises:
+            ClaimLost: another worker has claimed the row since, or it is past the states of this write.
+        """
+        if not self._database.once(claim.guild_id, write, {**fence(claim), **values}, **how):
+            raise _lost(claim)
+
+    def _claimed(self, verified: Verified, row: Row[Any]) -> Claim:
+        case, request = None, verified.request
+        if row.case_no is not None:
+            with self._database.transaction(request.guild_id) as session:
+                case = case_of(session.get_one(ModCases, (request.guild_id, row.case_no)))
+        return _claim(verified, row, case)
 
     def _why_not(self, session: Session, verified: Verified) -> NotClaimed:
-        row = _kept_row(session, verified)
+        row, request = _kept_row(session, verified), verified.request
         if State(row.state).terminal:
             return NotClaimed.FINISHED
+        if row.attempts >= self._max_attempts:
+            last = session.connection().execute(self._writes.take, names(request)).one_or_none()
+            if last is not None:
+                self._bury(session, request, last)
+                return NotClaimed.FINISHED
         return NotClaimed.DEFERRED if row.due_at is not None else NotClaimed.RUNNING
 
     def _bury(self, session: Session, request: ActionRequest, row: Row[Any]) -> None:
@@ -363,7 +260,7 @@ class Ledger(LedgerPort):
         dead = {"state": State.DEAD.value, "attempts": self._max_attempts, "done_at": self._database.now()}
         row_of = ActionRequests
         end = update(row_of).where(row_of.request_id == request.request_id, row_of.guild_id == request.guild_id)
-        _run(session, end.values(**dead, **_failure(failure), **_NOBODY))
+        _run(session, end.values(**dead, **_failure(failure), **NOBODY))
         self._announce_failure(session, request, State.DEAD, failure)
 
     def _announce_failure(self, session: Session, request: ActionRequest, state: State, failure: Failure) -> None:
@@ -379,7 +276,7 @@ class Ledger(LedgerPort):
 
     def _end(self, session: Session, claim: Claim, states: tuple[State, ...], end: State, **values: Any) -> _Written:
         moment = self._database.now()
-        return self._write(session, claim, states, state=end.value, done_at=moment, **_NOBODY, **values)
+        return self._write(session, claim, states, state=end.value, done_at=moment, **NOBODY, **values)
 
     @staticmethod
     def _write(session: Session, claim: Claim, states: tuple[State, ...], **values: Any) -> _Written:
@@ -391,7 +288,7 @@ class Ledger(LedgerPort):
         write = update(ActionRequests).where(*_fence(claim, states)).values(**values)
         written = _run(session, write.returning(ActionRequests.case_no, ActionRequests.notice_status)).one_or_none()
         if written is None:
-            raise ClaimLost(f"request {claim.request_id} is no longer ours")
+            raise _lost(claim)
         return _Written(*written)
 
 
@@ -405,8 +302,8 @@ def _fence(claim: Claim, states: tuple[State, ...]) -> tuple[Any, ...]:
     )
 
 
-def _names(request: ActionRequest) -> dict[str, Any]:
-    return {"in_guild": request.guild_id, "of_request": request.request_id}
+def _lost(claim: Claim) -> ClaimLost:
+    return ClaimLost(f"request {claim.request_id} is no longer ours")
 
 
 def _kept_row(session: Session, verified: Verified) -> ActionRequests:
@@ -426,11 +323,9 @@ def _same_as_kept(kept: Row[Any] | ActionRequests, verified: Verified) -> None:
         raise EnvelopeRefused("row_differs")
 
 
-def _claim(session: Session, verified: Verified, row: Row[Any]) -> Claim:
-    request = verified.request
-    case = session.get_one(ModCases, (request.guild_id, row.case_no)) if row.case_no is not None else None
+def _claim(verified: Verified, row: Row[Any], case: Case | None) -> Claim:
     return Claim(
-        request=request,
+        request=verified.request,
         revoked=verified.revoked,
         epoch=row.claim_epoch,
         attempt=row.attempts,
@@ -444,7 +339,7 @@ def _claim(session: Session, verified: Verified, row: Row[Any]) -> Claim:
         notice_at=row.notice_at,
         post=PostStatus(row.post_status) if row.post_status else None,
         post_at=row.post_at,
-        case=case_of(case) if case else None,
+        case=case,
     )
 
 

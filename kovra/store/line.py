@@ -19,6 +19,8 @@ class Line(connection):
 
     #: Goes before the first statement of the next transaction, and is forgotten with its end.
     opening: str = BEGIN
+    #: Goes behind the next statement.
+    closing: str = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,6 +39,10 @@ class Line(connection):
             # Somebody used this connection with an isolation of their own, which switches psycopg2's BEGIN back on.
             self.autocommit = True
         self.opening = settings if alone else BEGIN + settings
+
+    def end_with_next(self) -> None:
+        """Let the commit travel with the next statement; PostgreSQL leaves it out when the statement fails."""
+        self.closing = ";COMMIT"
 
     def cursor(self, name: str | None = None, **how: Any) -> cursor:
         """A cursor; one with a name is read in portions."""
@@ -64,6 +70,7 @@ class _Cursor(cursor):
                 query = self.connection.opening + query
             else:
                 self._open()
+        query, self.connection.closing = query + self.connection.closing, ""
         super().execute(query, variables)
 
     def executemany(self, query: str, variables: Any) -> None:

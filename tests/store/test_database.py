@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import event, func, select, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from kovra.ids import new_request_id
+from kovra.store.database import end_with
 from kovra.store.events import EventKind, append_event
 from kovra.store.tables import GuildEvents
 
@@ -114,3 +115,30 @@ def test_saying_the_guild_is_no_statement_of_its_own(web, say):
     web.once(say.HARBOUR, COUNT)
 
     assert len(sent) == 2
+
+
+def test_a_commit_travels_with_the_last_statement(connect, say):
+    web = connect("kovra_web", pool_size=1, max_overflow=0)
+    made = text("INSERT INTO guild_counters (guild_id) VALUES (:g)")
+
+    with web.transaction(say.HARBOUR) as session:
+        end_with(session, made, {"g": say.HARBOUR})
+        seen_by_others = connect("kovra_web").once(say.HARBOUR, text("SELECT count(*) FROM guild_counters"))
+
+    assert seen_by_others[0][0] == 1
+
+
+def test_a_last_statement_that_fails_commits_nothing(connect, say):
+    web = connect("kovra_web", pool_size=1, max_overflow=0)
+
+    def fail():
+        with web.transaction(say.HARBOUR) as session:
+            tell(session, say.HARBOUR)
+            end_with(session, text("INSERT INTO guild_counters (guild_id) VALUES (:g)"), {"g": say.HARBOUR})
+
+    with pytest.raises(IntegrityError):
+        fail()
+
+    assert count(web, say.HARBOUR) == 0
+    with web.transaction(say.HARBOUR) as session:
+        assert tell(session, say.HARBOUR) == 1
