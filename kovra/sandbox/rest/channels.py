@@ -18,6 +18,8 @@ table = Table()
 
 #: Six hours, in seconds (API reference, Modify Channel).
 MOST_SLOWMODE_S = 21_600
+#: The kinds of channel that are made here; Discord knows more.
+_KINDS = (ChannelType.TEXT, ChannelType.VOICE, ChannelType.CATEGORY)
 
 
 @table.on("GET", "/guilds/{guild_id}/channels")
@@ -37,7 +39,7 @@ def create_channel(call: Call) -> dict[str, Any]:
         call.body["name"],
         by=call.bot_id,
         reason=call.reason,
-        type=whole_number("type", call.body.get("type") or 0),
+        type=choice("type", call.body.get("type") or 0, _KINDS),
         topic=call.body.get("topic"),
         parent_id=None if parent is None else snowflake("parent_id", parent),
         overwrites=_overwrites(call, guild, call.body.get("permission_overwrites") or []),
