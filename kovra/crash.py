@@ -38,7 +38,9 @@ EXECUTOR = (
     "before_ack",
     "after_ack",
 )
-POINTS = (*DOOR, *RELAY, *EXECUTOR)
+#: A bulk ban: intent for all, the call, each group of cases written. The other points of a chunk are an action's.
+BULK = ("after_bulk_intent", "after_bulk_call", "after_bulk_settle")
+POINTS = (*DOOR, *RELAY, *EXECUTOR, *BULK)
 
 
 def checkpoint(wish: str, subject: Callable[[], str | None] = lambda: None) -> Callable[[str], None]:

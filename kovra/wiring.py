@@ -20,16 +20,20 @@ from dramatiq.middleware import CurrentMessage, Middleware, Retries
 from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Key
 from kovra.actions.submit import Submit
+from kovra.actions.submit_job import SubmitJob
 from kovra.config import Config
 from kovra.crash import checkpoint
 from kovra.errors import Unavailable
+from kovra.guard.bulk import BulkBan
+from kovra.guard.chunk import ExecuteChunk
 from kovra.guard.execute import Execute
+from kovra.guard.job_posts import JobPosts
 from kovra.guard.notices import Notices
 from kovra.live import bulletin
 from kovra.live.bulletin import Bulletin
 from kovra.live.hub import Hub
 from kovra.live.outcomes import Outcomes
-from kovra.queue.actors import declare_actions
+from kovra.queue.actors import declare_actions, declare_chunks
 from kovra.queue.broker import LanesBroker
 from kovra.queue.client import connect
 from kovra.queue.dead_workers import DeadWorkers
@@ -43,6 +47,9 @@ from kovra.store.database import Database, PostgresClock, sqlalchemy_url
 from kovra.store.events import Events
 from kovra.store.expiry import Expiry
 from kovra.store.guilds import Guilds
+from kovra.store.job_backlog import JobBacklog
+from kovra.store.job_ledger import JobLedger
+from kovra.store.jobs import Jobs
 from kovra.store.ledger import Backlog, Ledger, Liveness
 from kovra.store.liveness import new_claim_key
 from kovra.store.members import Members
@@ -95,6 +102,19 @@ def build_submit(config: Config, database: Database, signing_key: Key) -> Submit
     )
 
 
+def build_submit_job(config: Config, database: Database, signing_key: Key) -> SubmitJob:
+    """The one way in for mass actions, for a process that signs with this key."""
+    return SubmitJob(
+        roster=Roster(database),
+        jobs=Jobs(database, config.audit_key),
+        outbox=Outbox(broker=build_broker(config, serve=())),
+        bulletin=Bulletin(bulletin.connect(config.redis_url)),
+        clock=PostgresClock(database),
+        signing_key=signing_key,
+        at=_checkpoint(config),
+    )
+
+
 @dataclass
 class WorkerProcess:
     """Guard's hands: consumers over the lanes, the relay, the janitor, and the proof that this process lives."""
@@ -108,6 +128,8 @@ class WorkerProcess:
     retention: Retention
     expiry: Expiry
     workers: Worker
+    #: Set when the process is to end: a chunk stops between two targets.
+    ending: threading.Event
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -127,6 +149,7 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Take nothing new, finish what is in hand, then let go of everything else."""
+        self.ending.set()
         self.workers.stop(timeout=STOP_MS)
         self._stopping.set()
         for thread in self._threads:
@@ -170,16 +193,32 @@ def build_worker(config: Config) -> WorkerProcess:
         at=at,
     )
     declare_actions(broker, execute)
+    jobs, ending = JobLedger(database, config.audit_key, owner=owner, claim_key=claim_key), threading.Event()
+    declare_chunks(
+        broker,
+        ExecuteChunk(
+            ledger=jobs,
+            execute=execute,
+            bulk=BulkBan(ledger=jobs, single=ledger, roster=roster, discord=rest, at=at),
+            posts=JobPosts(ledger=jobs, roster=roster, discord=rest, base_url=config.base_url, at=at),
+            quarantine=quarantine,
+            bulletin=execute.bulletin,
+            keys=config.verifying_keys,
+            at=at,
+            stopping=ending.is_set,
+        ),
+    )
     return WorkerProcess(
         database=database,
         rest=rest,
         liveness=liveness,
-        relay=Relay(backlog=Backlog(database), outbox=Outbox(broker=broker), at=at),
+        relay=Relay(backlog=Backlog(database), jobs=JobBacklog(database), outbox=Outbox(broker=broker), at=at),
         janitor=Janitor(broker),
         dead_workers=DeadWorkers(broker=broker, proven=_proven_dead(liveness)),
         retention=Retention(events=Events(database)),
         expiry=Expiry(database, config.audit_key),
         workers=Worker(broker, worker_threads=WORKER_THREADS, worker_timeout=1000),
+        ending=ending,
     )
 
 

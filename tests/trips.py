@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+import redis
 from sqlalchemy import Engine, create_engine, text
 
 from kovra import wiring
+from kovra.actions.job import Chunk, Job, SealedChunk, seal_chunk
 from kovra.actions.request import Action, ActionRequest, Receipt, Source
 from kovra.actions.submit import Submit
+from kovra.actions.submit_job import SubmitJob
 from kovra.config import Process, from_environment
 from kovra.ids import GuildId, UserId, audit_ref, new_request_id
 from kovra.launcher.needs import browser_program
@@ -37,6 +41,7 @@ class Discord:
         self.world = self.ask("GET", "world")
         self.guild_id = GuildId(int(self.world["guild_id"]))
         self.people = {person["username"]: UserId(int(person["id"])) for person in self.ask("GET", "people")}
+        self._number = itertools.count()
         self._fresh = iter([UserId(int(user_id)) for user_id in self.world["notable"]["plain"]])
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
@@ -49,6 +54,18 @@ class Discord:
     def someone(self) -> UserId:
         """An ordinary member nobody has acted on yet."""
         return next(self._fresh)
+
+    def strangers(self, count: int) -> list[UserId]:
+        """People of Discord who are no members."""
+        return [
+            UserId(int(self.ask("POST", "users", {"username": f"raider-{next(self._number)}"})["id"]))
+            for _ in range(count)
+        ]
+
+    def banned(self) -> dict[UserId, str]:
+        """Who is banned, with the reason."""
+        bans = self.ask("GET", f"guilds/{self.guild_id}/bans")
+        return {UserId(int(ban["user"]["id"])): ban["reason"] for ban in bans}
 
     def is_banned(self, user_id: UserId) -> bool:
         return str(user_id) in {ban["user"]["id"] for ban in self.ask("GET", f"guilds/{self.guild_id}/bans")}
@@ -79,6 +96,8 @@ class Trips:
         self.config = from_environment(Process.WEB, stack.env)
         self.database = Database(self.config.database_url, role="kovra_web")
         self.submit: Submit = wiring.build_submit(self.config, self.database, self.config.web_keys[0])
+        self.submit_job: SubmitJob = wiring.build_submit_job(self.config, self.database, self.config.web_keys[0])
+        self.redis = redis.Redis.from_url(stack.redis_url)
         self.engine: Engine = create_engine(sqlalchemy_url(stack.postgres.url_of("kovra", SUPERUSER)))
 
     def a(self, action: Action, target: UserId, by: str = "juniperlock", reason: str = "spam", **more: Any) -> Any:
@@ -96,6 +115,32 @@ class Trips:
             issued_at=datetime.now(UTC),
         )
         return dataclasses.replace(asked, **more)
+
+    def a_job(self, action: Action, targets: Iterable[UserId], by: str = "tamsin_reed", **more: Any) -> Job:
+        """A mass action as the dashboard makes it."""
+        facts = {"reason": "raid", "source": Source.DASHBOARD, "issued_at": datetime.now(UTC)} | more
+        return Job(
+            batch_id=new_request_id(),
+            guild_id=self.guild_id,
+            action=action,
+            targets=tuple(targets),
+            moderator_id=self.discord.people[by],
+            **facts,
+        )
+
+    def rows_of(self, job: Job) -> list[dict[str, Any]]:
+        """The requests of a job, in the order in which their turn comes."""
+        return self.all("SELECT * FROM action_requests WHERE batch_id = :id ORDER BY place", id=job.batch_id)
+
+    def end_of_job(self, job: Job) -> list[dict[str, Any]]:
+        """The requests of a job, once each has reached its end and every case has its post."""
+        ends = {"done", "failed", "rejected", "expired", "dead", "cancelled"}
+
+        def ended() -> list[dict[str, Any]]:
+            rows = self.rows_of(job)
+            return rows if all(row["state"] in ends and row["post_status"] != "waiting" for row in rows) else []
+
+        return self.until(ended)
 
     def run(self, request: ActionRequest) -> dict[str, Any]:
         """Submit a request and wait for its end; its row."""
@@ -126,6 +171,15 @@ class Trips:
     def events_of(self, request_id: UUID) -> list[str]:
         rows = self.all("SELECT kind FROM guild_events WHERE request_id = :id ORDER BY seq", id=request_id)
         return [row["kind"] for row in rows]
+
+    def chunk_of(self, job: Job, number: int) -> SealedChunk:
+        """A chunk as the web signs it, whether or not it was ever accepted."""
+        chunk = Chunk(guild_id=job.guild_id, batch_id=job.batch_id, number=number)
+        return seal_chunk(chunk, self.config.web_keys[0])
+
+    def write(self, statement: str, **values: Any) -> None:
+        with self.engine.begin() as line:
+            line.execute(text(statement), values)
 
     def all(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         with self.engine.connect() as line:
@@ -160,6 +214,7 @@ def stack(servers_folder: Path) -> Iterator[Stack]:
 def path(stack: Stack) -> Iterator[Trips]:
     trips = Trips(stack)
     yield trips
+    trips.redis.close()
     trips.database.dispose()
     trips.engine.dispose()
 

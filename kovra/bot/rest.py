@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -35,6 +35,9 @@ _AUDIT_TYPES = {Action.KICK: 20, Action.BAN: 22, Action.UNBAN: 23, Action.MUTE: 
 
 #: Most entries or messages Discord gives at once, and how many such pages of the audit log are worth reading.
 _PAGE, _AUDIT_PAGES = 100, 3
+
+#: Most bans in one page, how many pages are worth reading, and how many bans are sooner asked for one by one.
+_BANS_IN_A_PAGE, _BAN_PAGES, _FEW_BANS = 1000, 20, 10
 
 #: What is added to the time limits of a call before its caller gives up on the loop itself, in seconds.
 _SLACK_S = 5.0
@@ -96,6 +99,42 @@ class GuardRest:
         """Ban a member or a bare id; their messages of the last ``delete_window_s`` seconds go too."""
         self._call(lambda http: http.ban(user_id, guild_id, delete_message_seconds=delete_window_s, reason=reason))
 
+    def bulk_ban(
+        self, guild_id: GuildId, user_ids: Sequence[UserId], *, delete_window_s: int, reason: str
+    ) -> frozenset[UserId]:
+        """Ban up to 200 users in one call; who was banned by it. Discord says of nobody why they were not."""
+        answer = self._call(
+            lambda http: http.bulk_ban(list(user_ids), guild_id, delete_message_seconds=delete_window_s, reason=reason)
+        )
+        try:
+            return frozenset(UserId(int(user_id)) for user_id in answer["banned_users"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DiscordUnknown("Discord's answer does not say who was banned") from error
+
+    def bans_among(self, guild_id: GuildId, user_ids: Iterable[UserId]) -> dict[UserId, str]:
+        """Who of these is banned, with the reason. Few are asked for one by one, many are read from the list."""
+        wanted = sorted(set(user_ids))
+        found: dict[UserId, str] = {}
+        after, pages = (wanted[0] - 1 if wanted else 0), 0
+        while len(wanted) > _FEW_BANS and pages < _BAN_PAGES:
+            page = self._call(lambda http, after=after: http.get_bans(guild_id, limit=_BANS_IN_A_PAGE, after=after))
+            rows = [payloads.ban_row(ban) for ban in page]
+            found |= {row.user_id: row.reason or "" for row in rows if row.user_id in wanted}
+            after, pages = max([after, *(row.user_id for row in rows)]), pages + 1
+            wanted = [user_id for user_id in wanted if user_id > after] if len(rows) == _BANS_IN_A_PAGE else []
+        for user_id in wanted:
+            if (ban := self.fetch_ban(guild_id, user_id)) is not None:
+                found[user_id] = ban.reason or ""
+        return found
+
+    def noted_targets(self, guild_id: GuildId, action: Action, mark: str) -> frozenset[UserId]:
+        """Whom one of the last 300 entries of the audit log for this action names, with the mark at its end."""
+        return frozenset(
+            UserId(int(entry["target_id"]))
+            for entry in self._late_entries(guild_id, action)
+            if entry.get("target_id") and _marked(entry, mark)
+        )
+
     def unban(self, guild_id: GuildId, user_id: UserId, *, reason: str) -> None:
         """Lift a ban."""
         self._call(lambda http: http.unban(user_id, guild_id, reason=reason))
@@ -126,7 +165,7 @@ class GuardRest:
             lambda http: http.send_message(
                 channel_id,
                 message.content,
-                embed=dict(message.embed) if message.embed else None,
+                embeds=[dict(embed) for embed in message.embeds] or None,
                 nonce=nonce,
                 enforce_nonce=True,
                 allowed_mentions={"parse": []},
@@ -154,6 +193,9 @@ class GuardRest:
 
     def noted(self, guild_id: GuildId, action: Action, mark: str) -> bool:
         """Whether one of the last 300 entries of the audit log for this action ends in the mark."""
+        return any(_marked(entry, mark) for entry in self._late_entries(guild_id, action))
+
+    def _late_entries(self, guild_id: GuildId, action: Action) -> Iterator[dict[str, Any]]:
         before: int | None = None
         for _ in range(_AUDIT_PAGES):
             page = self._call(
@@ -162,17 +204,15 @@ class GuardRest:
                 )
             )
             entries = page["audit_log_entries"]
-            if any((entry.get("reason") or "").rstrip().endswith(mark) for entry in entries):
-                return True
+            yield from entries
             if len(entries) < _PAGE:
-                return False
+                return
             before = min(int(entry["id"]) for entry in entries)
-        return False
 
     def find_message(self, channel_id: ChannelId, message: Message, *, nonce: str, since: datetime) -> MessageId | None:
         """Look for a message by its nonce, else by its text and the footer of its embed; a hundred are looked at."""
         after = int(since.timestamp() * 1000) - DISCORD_EPOCH_MS << 22
-        wanted = (message.content, _footer([message.embed] if message.embed else []))
+        wanted = (message.content, _footer(message.embeds))
         for found in self._call(lambda http: http.logs_from(channel_id, _PAGE, after=after)):
             same = (found.get("content") or "", _footer(found.get("embeds") or [])) == wanted
             if found.get("nonce") == nonce or (same and found["author"].get("bot")):
@@ -231,6 +271,10 @@ def as_kovra(error: Exception) -> DiscordError:
     if not reached(error):
         return DiscordUnreached(str(error) or type(error).__name__)
     return DiscordUnknown(str(error) or type(error).__name__)
+
+
+def _marked(entry: Mapping[str, Any], mark: str) -> bool:
+    return (entry.get("reason") or "").rstrip().endswith(mark)
 
 
 def _footer(embeds: Sequence[Mapping[str, Any]]) -> str | None:

@@ -3,9 +3,10 @@
 ``execute``  the story of one action, from the lane entry to the last message
 ``claim``    whose turn it is: claims, fenced by an epoch
 ``notices``  the DM to the target and the post in the log channel
+``chunk``    the story of one chunk of a job; ``bulk`` bans many in one call, ``job_posts`` posts its cases
 ``perform``  one action, one call to Discord
 ``probe``    what became of a deed whose answer never came
 ``outcome``  what Discord's answers mean
 ``case``     the record of what was done
-``ports``    what this room asks of the world
+``ports``    what this room asks of the world; ``job_ports`` what executing a job asks beside
 """

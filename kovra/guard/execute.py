@@ -24,7 +24,7 @@ from kovra.errors import (
     Unavailable,
 )
 from kovra.guard import outcome
-from kovra.guard.case import Case, NoticeStatus
+from kovra.guard.case import Case, NoticeStatus, PostResult, PostStatus
 from kovra.guard.claim import Claim, NotClaimed
 from kovra.guard.notices import Notices
 from kovra.guard.perform import DEEDLESS, audit_reason, ends_at, perform
@@ -136,6 +136,11 @@ class Execute:
             return
         if told in (None, NoticeStatus.SENDING):
             told = self.notices.tell_after(claim, standing or self._standing(claim), case)
+        if claim.request.batch_id is not None:
+            # The cases of a job are posted together, which nobody waits for.
+            self.ledger.finish(claim, PostResult(status=PostStatus.WAITING))
+            self.at("after_done")
+            return
         try:
             post = self.notices.post(claim, case, told)
         except (DiscordLimited, DiscordUnreached) as error:

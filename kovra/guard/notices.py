@@ -66,7 +66,9 @@ def notice_text(request: ActionRequest, guild_name: str, case: Case | None) -> s
     return "\n".join(lines)
 
 
-def case_post(case: Case, notice: NoticeStatus | None, case_url: str) -> Message:
+def case_post(
+    case: Case, notice: NoticeStatus | None, case_url: str, most_reason: int = _MAX_REASON_IN_POST
+) -> Message:
     """The post in the log channel. Its footer carries the mark by which a lost post is found again."""
     fields = [
         {"name": "Member", "value": f"<@{case.target_id}>\n`{case.target_id}`", "inline": True},
@@ -77,17 +79,16 @@ def case_post(case: Case, notice: NoticeStatus | None, case_url: str) -> Message
         fields.append({"name": "Until", "value": f"<t:{int(case.ends_at.timestamp())}:f>", "inline": True})
     if notice in (NoticeStatus.REFUSED, NoticeStatus.SKIPPED, NoticeStatus.UNKNOWN):
         fields.append({"name": "DM", "value": f"{notice.value}: the member was not told", "inline": True})
-    return Message(
-        embed={
-            "title": f"Case #{case.case_no} · {case.action.value.capitalize()} · {_cut(_plain(case.target_name), 80)}",
-            "url": case_url,
-            "description": _cut(case.reason, _MAX_REASON_IN_POST) or "No reason given",
-            "color": _COLOURS[case.action],
-            "fields": fields,
-            "footer": {"text": audit_ref(case.request_id)},
-            "timestamp": case.created_at.isoformat(),
-        }
-    )
+    embed = {
+        "title": f"Case #{case.case_no} · {case.action.value.capitalize()} · {_cut(_plain(case.target_name), 80)}",
+        "url": case_url,
+        "description": _cut(case.reason, most_reason) or "No reason given",
+        "color": _COLOURS[case.action],
+        "fields": fields,
+        "footer": {"text": audit_ref(case.request_id)},
+        "timestamp": case.created_at.isoformat(),
+    }
+    return Message(embeds=(embed,))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +117,8 @@ class Notices:
     def _tell(self, claim: Claim, standing: Standing, case: Case | None) -> NoticeStatus:
         if claim.notice not in (None, NoticeStatus.SENDING):
             return claim.notice
+        if not claim.request.tells:
+            return NoticeStatus.NOT_NEEDED
         if standing.target.bot:
             return self._no_notice(claim, NoticeStatus.NOT_NEEDED)
         begun = claim.notice is NoticeStatus.SENDING
@@ -150,43 +153,21 @@ class Notices:
         try:
             nonce = message_nonce(claim.request_id, "l")
             since = claim.post_at or claim.now
-            message_id = self._send(channel_id, message, nonce, since=since, look_only=look_only)
+            message_id = send_once(self.discord, channel_id, message, nonce, since=since, look_only=look_only)
         except DiscordRefused as error:
             return PostResult(status=PostStatus.REFUSED, code=error.code, channel_id=channel_id)
         except DiscordUnknown:
             return PostResult(status=PostStatus.UNKNOWN, channel_id=channel_id)
         return PostResult(status=PostStatus.SENT, channel_id=channel_id, message_id=message_id)
 
-    def _send(
-        self, channel_id: ChannelId, message: Message, nonce: str, *, since: datetime, look_only: bool
-    ) -> MessageId:
-        """Send a message, or find it where it may have been sent already.
-
-        Args:
-            since: when it was first tried.
-            look_only: it may have been sent, and sending it again would not give the first one back.
-        """
-        if not look_only:
-            try:
-                return self.discord.send(channel_id, message, nonce=nonce)
-            except DiscordUnknown:
-                # At once again: the nonce makes it the same message.
-                with suppress(DiscordError):
-                    return self.discord.send(channel_id, message, nonce=nonce)
-        try:
-            found = self.discord.find_message(channel_id, message, nonce=nonce, since=since - _CLOCKS_APART)
-        except DiscordError as error:
-            raise DiscordUnknown("whether the message was sent cannot be seen") from error
-        if found is None:
-            raise DiscordUnknown("the message was not found where it may have been sent")
-        return found
-
     def _send_notice(self, claim: Claim, text: str, *, look_only: bool) -> NoticeResult:
         try:
             since = claim.notice_at or claim.now
             channel_id = self.discord.open_dm(claim.request.target_id)
             nonce = message_nonce(claim.request_id, "d")
-            message_id = self._send(channel_id, Message(content=text), nonce, since=since, look_only=look_only)
+            message_id = send_once(
+                self.discord, channel_id, Message(content=text), nonce, since=since, look_only=look_only
+            )
         except DiscordRefused as error:
             status = NoticeStatus.UNKNOWN if look_only else NoticeStatus.REFUSED
             return NoticeResult(status=status, text=text, code=error.code)
@@ -199,6 +180,31 @@ class Notices:
     def _no_notice(self, claim: Claim, status: NoticeStatus) -> NoticeStatus:
         self.ledger.record_notice(claim, NoticeResult(status=status))
         return status
+
+
+def send_once(
+    discord: Discord, channel_id: ChannelId, message: Message, nonce: str, *, since: datetime, look_only: bool
+) -> MessageId:
+    """Send a message, or find it where it may have been sent already.
+
+    Args:
+        since: when it was first tried.
+        look_only: it may have been sent, and sending it again would not give the first one back.
+    """
+    if not look_only:
+        try:
+            return discord.send(channel_id, message, nonce=nonce)
+        except DiscordUnknown:
+            # At once again: the nonce makes it the same message.
+            with suppress(DiscordError):
+                return discord.send(channel_id, message, nonce=nonce)
+    try:
+        found = discord.find_message(channel_id, message, nonce=nonce, since=since - _CLOCKS_APART)
+    except DiscordError as error:
+        raise DiscordUnknown("whether the message was sent cannot be seen") from error
+    if found is None:
+        raise DiscordUnknown("the message was not found where it may have been sent")
+    return found
 
 
 def _forgotten(first_try: datetime | None, claim: Claim) -> bool:

@@ -21,6 +21,7 @@ class FailureKind(StrEnum):
     TARGET_UNKNOWN = "target_unknown"
     TARGET_GONE = "target_gone"
     NOT_BANNED = "not_banned"
+    ALREADY_BANNED = "already_banned"
     FORBIDDEN = "forbidden"
     NO_ACCESS = "no_access"
     INVALID = "invalid"
@@ -74,6 +75,12 @@ def gone(action: Action, target_name: str) -> Failure:
     """The target left by themselves before an act that never reached them."""
     sentence = f"{target_name} left the server before Guard could {action} them. Nothing was done."
     return Failure(kind=FailureKind.TARGET_GONE, sentence=sentence)
+
+
+def already_banned(target_name: str) -> Failure:
+    """A mass ban met somebody whom another ban keeps out: that ban stands as it is."""
+    sentence = f"{target_name} is banned already. That ban stands as it is; nothing was changed."
+    return Failure(kind=FailureKind.ALREADY_BANNED, sentence=sentence)
 
 
 def unconfirmed(action: Action, target_name: str) -> Failure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from kovra.actions.request import Action, ActionRequest
 from kovra.guard.ports import Discord
@@ -26,12 +27,12 @@ def ends_at(request: ActionRequest, now: datetime) -> datetime | None:
     return until.replace(microsecond=until.microsecond // 1000 * 1000)
 
 
-def audit_reason(request: ActionRequest, moderator_name: str) -> str:
+def audit_reason(request: ActionRequest, moderator_name: str, ref: UUID | None = None) -> str:
     """The reason in Discord's audit log: who asked, why, and the mark by which Guard knows its own deed.
 
     Cut, at a word where there is one, so that the mark always fits; the case keeps the whole text.
     """
-    mark = f" {audit_ref(request.request_id)}"
+    mark = f" {audit_ref(ref or request.request_id)}"
     text = " ".join(f"{moderator_name}: {request.reason or 'no reason given'}".split())
     room = MAX_AUDIT_REASON - len(mark)
     if len(text) > room:

@@ -18,10 +18,10 @@ from kovra.ids import ChannelId, GuildId, MessageId, UserId
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A message of Guard's. ``embed`` is Discord's embed object; mentions never ping anyone."""
+    """A message of Guard's. ``embeds`` are Discord's embed objects, ten at most; mentions never ping anyone."""
 
     content: str = ""
-    embed: Mapping[str, Any] | None = None
+    embeds: tuple[Mapping[str, Any], ...] = ()
 
 
 class MemberSeen(Protocol):

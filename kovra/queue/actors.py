@@ -13,7 +13,7 @@ from dramatiq.middleware import CurrentMessage
 from kovra.errors import EnvelopeRefused
 from kovra.ids import GuildId
 from kovra.queue.broker import LanesBroker
-from kovra.queue.outbox import ACTOR, QUEUE
+from kovra.queue.outbox import ACTOR, CHUNK_ACTOR, QUEUE
 
 
 class _Envelope(TypedDict):
@@ -34,8 +34,19 @@ def declare_actions(broker: LanesBroker, execute: Executor) -> dramatiq.Actor:
     Retries are switched off: the request's row says what comes next, never the message. An entry that must not run
     raises EnvelopeRefused and goes to the dead letters.
     """
+    return _declare(broker, execute, ACTOR, priority=0)
 
-    def execute_action(*args: object, **parts: object) -> None:
+
+def declare_chunks(broker: LanesBroker, execute: Executor) -> dramatiq.Actor:
+    """Declare the actor that executes chunks of jobs, as :func:`declare_actions` does for actions.
+
+    Of what a worker has fetched already, single actions run first.
+    """
+    return _declare(broker, execute, CHUNK_ACTOR, priority=10)
+
+
+def _declare(broker: LanesBroker, execute: Executor, name: str, priority: int) -> dramatiq.Actor:
+    def run(*args: object, **parts: object) -> None:
         # The lane as the broker read it from the stream's name, not as the message claims.
         lane = CurrentMessage.get_current_message().lane
         if not (lane.isascii() and lane.isdigit() and 0 < int(lane) < 1 << 63):
@@ -44,10 +55,11 @@ def declare_actions(broker: LanesBroker, execute: Executor) -> dramatiq.Actor:
         execute(lane=GuildId(int(lane)), **_envelope(args, parts))
 
     return dramatiq.actor(
-        execute_action,
-        actor_name=ACTOR,
+        run,
+        actor_name=name,
         queue_name=QUEUE,
         broker=broker,
+        priority=priority,
         max_retries=0,
         throws=(EnvelopeRefused,),
     )

@@ -10,14 +10,18 @@ from dramatiq import Message
 from dramatiq.errors import ConnectionClosed
 
 from kovra.actions.envelope import Sealed
+from kovra.actions.job import SealedChunk
 from kovra.ids import GuildId, UserId
 from kovra.queue.broker import LanesBroker
+from kovra.queue.keys import BULK
 
 log = logging.getLogger(__name__)
 
 #: The queue and the actor that execute actions.
 QUEUE = "guard"
 ACTOR = "execute_action"
+#: The actor that executes chunks of jobs, at the priority of bulk work.
+CHUNK_ACTOR = "execute_chunk"
 
 
 def lane_message(
@@ -43,6 +47,20 @@ def lane_message(
     )
 
 
+def chunk_message(*, guild_id: GuildId, batch_id: str, number: int, body: bytes, kid: str, sig: str) -> Message:
+    """The message that names one chunk of a job. The chunks of one job run one after another."""
+    name = f"{batch_id}.{number}"
+    return Message(
+        queue_name=QUEUE,
+        actor_name=CHUNK_ACTOR,
+        args=(),
+        kwargs={"body": base64.b64encode(body).decode(), "kid": kid, "sig": sig},
+        options={"lane": str(guild_id), "priority": BULK, "order_key": f"{guild_id}:{batch_id}", "lock": name},
+        message_id=name,
+        message_timestamp=0,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outbox:
     """Puts sealed requests on their lanes; what Redis does not take, the relay brings later."""
@@ -61,6 +79,20 @@ class Outbox:
             sig=sealed.sig,
         )
         return self.offer(message)
+
+    def put_chunk(self, sealed: SealedChunk) -> bool:
+        """True when the lane holds it now."""
+        chunk = sealed.chunk
+        return self.offer(
+            chunk_message(
+                guild_id=chunk.guild_id,
+                batch_id=str(chunk.batch_id),
+                number=chunk.number,
+                body=sealed.body,
+                kid=sealed.kid,
+                sig=sealed.sig,
+            )
+        )
 
     def offer(self, message: Message, *, again: bool = False) -> bool:
         """Put a lane message; False when Redis is away.

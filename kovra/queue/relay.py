@@ -12,7 +12,7 @@ from uuid import UUID
 from kovra.actions.checkpoint import nowhere
 from kovra.errors import Unavailable
 from kovra.ids import GuildId, UserId
-from kovra.queue.outbox import Outbox, lane_message
+from kovra.queue.outbox import Outbox, chunk_message, lane_message
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +39,30 @@ class Backlog(Protocol):
         """Accepted and due but unclaimed for two seconds, or left behind by a worker that is gone."""
 
 
+class OverdueChunk(Protocol):
+    """A chunk of a job that has something to do and may not be on a lane."""
+
+    guild_id: GuildId
+    batch_id: UUID
+    number: int
+    body: bytes
+    kid: str
+    sig: str
+
+
+class JobBacklog(Protocol):
+    """Where overdue chunks are found."""
+
+    def overdue(self) -> Sequence[OverdueChunk]:
+        """With requests that are overdue as single ones would be, or with cases that wait for their post."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Relay:
     """One loop in each worker. Running it twice is harmless: the lane knows the message, the claim decides."""
 
     backlog: Backlog
+    jobs: JobBacklog
     outbox: Outbox
     at: Callable[[str], None] = nowhere
 
@@ -59,6 +78,18 @@ class Relay:
                 body=bytes(row.body),
                 kid=row.kid,
                 sig=row.sig,
+            )
+            taken += self.outbox.offer(message, again=True)
+            self.at("relay_pushed")
+        for chunk in self.jobs.overdue():
+            self.at("relay_selected")
+            message = chunk_message(
+                guild_id=chunk.guild_id,
+                batch_id=str(chunk.batch_id),
+                number=chunk.number,
+                body=bytes(chunk.body),
+                kid=chunk.kid,
+                sig=chunk.sig,
             )
             taken += self.outbox.offer(message, again=True)
             self.at("relay_pushed")

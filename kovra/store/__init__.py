@@ -9,7 +9,8 @@
 ``budgets``   what a moderator has spent, counted from the rows
 ``ledger``    how the executor writes the queue of record: claims, intents, results; ``writes`` are its statements
 ``liveness``  proof that a worker lives, and the release of what a dead one held
-``backlog``   what the relay brings back to the lanes
+``job_ledger`` how the executor writes chunks of jobs; ``job_posts`` their posts; ``case_batches`` cases of one chunk
+``backlog``   what the relay brings back to the lanes; ``job_backlog`` of jobs
 ``casebook``  writing cases: the gapless number, the digest, the chain
 ``cases``     cases as pages show them; ``steps`` are the times of one
 ``events``    the numbered events of a guild

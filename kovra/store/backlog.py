@@ -66,7 +66,9 @@ class Backlog:
         )
         late = (
             select(row)
-            .where(or_(waiting, abandoned), or_(row.relayed_at.is_(None), row.relayed_at < lately))
+            # What belongs to a job travels in its chunk.
+            .where(row.chunk.is_(None), or_(waiting, abandoned))
+            .where(or_(row.relayed_at.is_(None), row.relayed_at < lately))
             .order_by(row.created_at)
             .limit(limit)
         )

@@ -63,7 +63,7 @@ class Jobs(JobsPort):
                 refusals = _not_releasable(session, job, asked) | refusals
             accepted = self._insert_accepted(session, job, asked, refusals, now)
             rejected = [sealed for sealed, _ in asked if sealed.request.request_id in refusals]
-            places = {request.request_id: place for place, request in enumerate(job.requests())}
+            places = {sealed.request.request_id: place for place, (sealed, _) in enumerate(asked)}
             rows = [
                 new_row(sealed, refusals[sealed.request.request_id], now) | {"place": places[sealed.request.request_id]}
                 for sealed in rejected
@@ -113,7 +113,7 @@ class Jobs(JobsPort):
             if limited
             else None
         )
-        places = {request.request_id: place for place, request in enumerate(job.requests())}
+        places = {sealed.request.request_id: place for place, (sealed, _) in enumerate(asked)}
         left = len(open_still) if given is None else given.granted
         # By where it stood among those that may run: a chunk has at most 200, and fewer where a twin was running.
         chunk_of = {sealed.request.request_id: place // CHUNK_SIZE for place, sealed in enumerate(open_still)}
@@ -165,12 +165,12 @@ class Jobs(JobsPort):
         requests = select(ActionRequests).where(
             ActionRequests.guild_id == job.guild_id, ActionRequests.batch_id == job.batch_id
         )
-        rows = session.scalars(requests.order_by(ActionRequests.place))
+        kept = {found.request_id: found for found in session.scalars(requests)}
         return JobReceipt(
             batch_id=job.batch_id,
             guild_id=job.guild_id,
             state=JobState(row.state),
-            receipts=tuple(receipt_of(found) for found in rows),
+            receipts=tuple(receipt_of(kept[request.request_id]) for request in job.requests()),
             replay=True,
         )
 

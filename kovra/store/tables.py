@@ -128,7 +128,7 @@ class ActionRequests(Base):
     kid: Mapped[str]
     sig: Mapped[str]
     fingerprint: Mapped[bytes]
-    #: Its job, the chunk it travels in (none when it was rejected on arrival), its place in what was asked.
+    #: Its job, the chunk it travels in (none when it was rejected on arrival), its turn.
     batch_id: Mapped[UUID | None]
     chunk: Mapped[int | None]
     place: Mapped[int | None]

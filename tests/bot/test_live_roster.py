@@ -14,13 +14,15 @@ GUILD, MODERATOR, TARGET, ROLE = 100, 1, 2, 200
 class Mirror:
     silent: bool
 
-    def standing(self, guild_id, moderator_id, target_id):
+    def standings(self, guild_id, moderator_id, target_ids):
         def person(user_id):
             return Person(user_id=user_id, name=str(user_id), member=True, permissions=0, rank=9)
 
-        return Standing(
-            guild_id=guild_id, owner_id=7, guard=person(8), moderator=person(moderator_id), target=person(target_id)
-        )
+        def standing(target_id):
+            people = {"guard": person(8), "moderator": person(moderator_id), "target": person(target_id)}
+            return Standing(guild_id=guild_id, owner_id=7, **people)
+
+        return {target_id: standing(target_id) for target_id in target_ids}
 
     def gateway_silent(self, guild_id):
         return self.silent

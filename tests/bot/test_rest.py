@@ -77,7 +77,7 @@ def test_the_audit_log_knows_a_deed_by_its_mark_and_kind(rest, guild_id, plain):
 
 def test_a_message_is_found_again_by_its_words_or_its_footer_and_not_an_older_one(rest, plain):
     channel_id, since = rest.open_dm(plain[0]), datetime.now(UTC) - timedelta(seconds=60)
-    post = Message(embed={"title": "Case #1", "footer": {"text": "[kv:abcdefghijklmnop]"}})
+    post = Message(embeds=({"title": "Case #1", "footer": {"text": "[kv:abcdefghijklmnop]"}},))
     dm_id = rest.send(channel_id, Message(content="You have been warned"), nonce="one")
     post_id = rest.send(channel_id, post, nonce="two")
 
@@ -144,7 +144,9 @@ def test_a_message_arrives_with_its_embed_and_pings_nobody(rest, sandbox, plain)
     channel_id = rest.open_dm(plain[0])
 
     message_id = rest.send(
-        channel_id, Message(content="hello @everyone", embed={"title": "Case #1", "description": "why"}), nonce="n-1"
+        channel_id,
+        Message(content="hello @everyone", embeds=({"title": "Case #1", "description": "why"},)),
+        nonce="n-1",
     )
 
     kept = sandbox.call(lambda s: s.world.messages[channel_id][message_id])

@@ -100,7 +100,7 @@ def test_the_longest_notice_fits_a_message_and_a_guild_name_is_only_a_name(actio
 
 @pytest.mark.parametrize("action", list(Action))
 def test_a_post_fits_an_embed_and_carries_the_mark(action):
-    embed = case_post(case(action, reason="x" * 4000, name="_" * 200), NoticeStatus.REFUSED, "https://k").embed
+    embed = case_post(case(action, reason="x" * 4000, name="_" * 200), NoticeStatus.REFUSED, "https://k").embeds[0]
 
     assert len(embed["title"]) <= 256
     assert len(embed["description"]) <= 4096
@@ -110,7 +110,7 @@ def test_a_post_fits_an_embed_and_carries_the_mark(action):
 
 
 def test_a_case_without_a_reason_says_so():
-    assert case_post(case(reason=""), NoticeStatus.SENT, "https://k").embed["description"] == "No reason given"
+    assert case_post(case(reason=""), NoticeStatus.SENT, "https://k").embeds[0]["description"] == "No reason given"
 
 
 @pytest.mark.parametrize(
