@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kovra.sandbox import errors, permissions
-from kovra.sandbox.rest.call import Call, choice
+from kovra.sandbox.rest.call import Call, choice, whole_number
 from kovra.sandbox.rest.routing import Table
 from kovra.sandbox.stage import AuditAction, change
 from kovra.sandbox.world import Guild
@@ -17,6 +17,18 @@ KEYWORD = 1
 MOST_KEYWORD_RULES = 6
 #: Discord's numbers: what rules look at, what they are, what they do.
 EVENT_TYPES, TRIGGER_TYPES, ACTION_TYPES = (1, 2), (1, 3, 4, 5, 6), (1, 2, 3, 4)
+TIME_OUT, PRESET, MENTION_SPAM, PROFILE = 3, 4, 5, 6
+#: What the metadata of a rule has by its trigger, whatever was sent.
+_DEFAULTS: dict[int, dict[str, Any]] = {
+    KEYWORD: {"keyword_filter": [], "regex_patterns": [], "allow_list": []},
+    PRESET: {"allow_list": [], "presets": []},
+    MENTION_SPAM: {"mention_total_limit": 20, "mention_raid_protection_enabled": False},
+    PROFILE: {"keyword_filter": [], "regex_patterns": [], "allow_list": []},
+}
+#: What a rule may hold (API reference, Auto Moderation): how many, and letters of each.
+MOST_OF = {"keyword_filter": (1000, 60), "regex_patterns": (10, 260), "allow_list": (1000, 60)}
+MOST_EXEMPT = {"exempt_roles": 20, "exempt_channels": 50}
+MOST_CUSTOM_MESSAGE, MOST_TIME_OUT_S, MOST_MENTIONS = 150, 2_419_200, 50
 
 
 @table.on("GET", "/guilds/{guild_id}/auto-moderation/rules")
@@ -37,6 +49,7 @@ def create_rule(call: Call) -> dict[str, Any]:
         raise errors.invalid_form(
             "trigger_type", "AUTO_MODERATION_MAX_RULES_OF_TYPE_EXCEEDED", f"Maximum number of rules reached ({most})."
         )
+    _require_may_time_out(call, guild)
     rule_id = call.stage.new_id()
     rule = {
         "id": str(rule_id),
@@ -45,15 +58,11 @@ def create_rule(call: Call) -> dict[str, Any]:
         "enabled": False,
         "exempt_roles": [],
         "exempt_channels": [],
-        "trigger_metadata": {},
-        **_read(call.body),
+        "trigger_metadata": {**_DEFAULTS.get(int(call.body["trigger_type"]), {})},
+        **_read(call.body, call.body["trigger_type"]),
         "event_type": call.body["event_type"],
         "trigger_type": call.body["trigger_type"],
     }
-    if rule["trigger_type"] == KEYWORD:
-        rule["trigger_metadata"] = {
-            "keyword_filter": [], "regex_patterns": [], "allow_list": [], **rule["trigger_metadata"]
-        }  # fmt: skip
     guild.rules[rule_id] = rule
     _tell(call, guild, rule, "CREATE", AuditAction.AUTOMOD_RULE_CREATE)
     return rule
@@ -68,7 +77,8 @@ def rule(call: Call) -> dict[str, Any]:
 def edit_rule(call: Call) -> dict[str, Any]:
     guild = call.guild(permissions.MANAGE_GUILD)
     found = _find(call, guild)
-    found.update(_read(call.body))
+    _require_may_time_out(call, guild)
+    found.update(_read(call.body, found["trigger_type"]))
     _tell(call, guild, found, "UPDATE", AuditAction.AUTOMOD_RULE_UPDATE)
     return found
 
@@ -92,25 +102,63 @@ def _tell(call: Call, guild: Guild, rule: dict[str, Any], what: str, action: Aud
     call.stage.tell(f"AUTO_MODERATION_RULE_{what}", guild, lambda: rule)
     changes = [change("name", None if what == "CREATE" else rule["name"], None if what == "DELETE" else rule["name"])]
     call.stage.record(guild, action, int(rule["id"]), by=call.bot_id, reason=call.reason, changes=changes)
+    call.stage.count(call.bot_id, call.reason, f"{what.lower()}_rule")
 
 
-def _read(body: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a rule that a body names, ids as text."""
-    read = {key: body[key] for key in ("name", "enabled", "trigger_metadata") if body.get(key) is not None}
+def _require_may_time_out(call: Call, guild: Guild) -> None:
+    """A rule that times members out is for those who may do so themselves."""
+    if any(str(action.get("type")) == str(TIME_OUT) for action in call.body.get("actions") or []):
+        permissions.require(guild, call.bot_id, permissions.MODERATE_MEMBERS, call.stage.now())
+
+
+def _read(body: dict[str, Any], trigger_type: int) -> dict[str, Any]:
+    """The fields of a rule that a body names, ids as text.
+
+    Raises:
+        Refusal: one of them is more than a rule of this type may hold.
+    """
+    _check_metadata(body.get("trigger_metadata") or {})
+    read = {key: body[key] for key in ("name", "enabled") if body.get(key) is not None}
+    if body.get("trigger_metadata") is not None:
+        read["trigger_metadata"] = {**_DEFAULTS.get(int(trigger_type), {}), **body["trigger_metadata"]}
     for key in ("exempt_roles", "exempt_channels"):
         if body.get(key) is not None:
+            if len(body[key]) > MOST_EXEMPT[key]:
+                raise errors.too_long(key, MOST_EXEMPT[key])
             read[key] = [str(i) for i in body[key]]
     if body.get("actions") is not None:
-        read["actions"] = [_action(action, at) for at, action in enumerate(body["actions"])]
+        read["actions"] = [_action(action, at, trigger_type) for at, action in enumerate(body["actions"])]
     return read
 
 
-def _action(action: dict[str, Any], at: int) -> dict[str, Any]:
+def _check_metadata(metadata: dict[str, Any]) -> None:
+    for key, (most, letters) in MOST_OF.items():
+        held = metadata.get(key) or []
+        if len(held) > most:
+            raise errors.too_long(f"trigger_metadata.{key}", most)
+        for at, text in enumerate(held):
+            if len(str(text)) > letters:
+                raise errors.too_long(f"trigger_metadata.{key}.{at}", letters)
+    mentions = metadata.get("mention_total_limit")
+    if mentions is not None and whole_number("trigger_metadata.mention_total_limit", mentions) > MOST_MENTIONS:
+        raise errors.too_large("trigger_metadata.mention_total_limit", MOST_MENTIONS)
+
+
+def _action(action: dict[str, Any], at: int, trigger_type: int) -> dict[str, Any]:
     if action.get("type") is None:
         raise errors.required(f"actions.{at}.type")
     metadata = dict(action.get("metadata") or {})
     if "channel_id" in metadata:
         metadata["channel_id"] = str(metadata["channel_id"])
     if "duration_seconds" in metadata:
-        metadata["duration_seconds"] = int(metadata["duration_seconds"])
-    return {"type": choice(f"actions.{at}.type", action["type"], ACTION_TYPES), "metadata": metadata}
+        where = f"actions.{at}.metadata.duration_seconds"
+        metadata["duration_seconds"] = whole_number(where, metadata["duration_seconds"])
+        if metadata["duration_seconds"] > MOST_TIME_OUT_S:
+            raise errors.too_large(where, MOST_TIME_OUT_S)
+    if len(str(metadata.get("custom_message") or "")) > MOST_CUSTOM_MESSAGE:
+        raise errors.too_long(f"actions.{at}.metadata.custom_message", MOST_CUSTOM_MESSAGE)
+    kind = choice(f"actions.{at}.type", action["type"], ACTION_TYPES)
+    if kind == TIME_OUT and int(trigger_type) not in (KEYWORD, MENTION_SPAM):
+        message = "This action does not go with this trigger."
+        raise errors.invalid_form(f"actions.{at}.type", "AUTO_MODERATION_INVALID_ACTION_TYPE", message)
+    return {"type": kind, "metadata": metadata}

@@ -18,6 +18,8 @@ table = Table()
 
 #: Six hours, in seconds (API reference, Modify Channel).
 MOST_SLOWMODE_S = 21_600
+#: Channels of one guild, threads left out (error 30013).
+MOST_CHANNELS = 500
 #: The kinds of channel that are made here; Discord knows more.
 _KINDS = (ChannelType.TEXT, ChannelType.VOICE, ChannelType.CATEGORY)
 
@@ -32,6 +34,8 @@ def create_channel(call: Call) -> dict[str, Any]:
     guild = call.guild(permissions.MANAGE_CHANNELS)
     if not call.body.get("name"):
         raise errors.required("name")
+    if len(guild.channel_ids) >= MOST_CHANNELS:
+        raise errors.too_many(30013, "guild channels", MOST_CHANNELS)
     parent = call.body.get("parent_id")
     created = deeds.create_channel(
         call.stage,

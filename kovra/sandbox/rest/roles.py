@@ -16,6 +16,8 @@ from kovra.sandbox.world import Guild, Role
 table = Table()
 
 MOST_COLOR = 0xFFFFFF
+#: Roles of one guild (error 30005).
+MOST_ROLES = 250
 
 
 @table.on("GET", "/guilds/{guild_id}/roles")
@@ -61,6 +63,8 @@ def role(call: Call) -> dict[str, Any]:
 @table.on("POST", "/guilds/{guild_id}/roles")
 def create_role(call: Call) -> dict[str, Any]:
     guild = call.guild(permissions.MANAGE_ROLES)
+    if len(guild.roles) >= MOST_ROLES:
+        raise errors.too_many(30005, "guild roles", MOST_ROLES)
     created = Role(
         id=call.stage.new_id(),
         name=call.body.get("name") or "new role",
