@@ -1,6 +1,7 @@
 """Breaking Kovra on purpose: real processes die, and the sandbox judges from outside what really happened.
 
 ``matrix``   every named point of death with every action
+``attack``   forged, spoiled and repeated entries straight into Redis; keys that change and keys that leak
 ``storm``    every fault at once, under a steady load
 
 What they share:
@@ -10,5 +11,6 @@ What they share:
 ``load``     mixed actions at a steady rate, pressed again until they are answered
 ``judge``    the promises, checked against the database, the sandbox's counters and the open streams
 ``source``   an event stream that comes back, as a browser's does
+``forgeries`` what somebody who has Redis can put on a lane
 ``control``  the sandbox's control API
 """
