@@ -26,7 +26,8 @@ class Fault:
             ``/guilds/{guild_id}/bans/{user_id}``.
         params: values in the path that must match, by name.
         when: before or after the effect.
-        status: the answer; with ``drop`` the connection is closed instead and nothing is answered.
+        status: the answer; with ``drop`` the connection is closed instead and nothing is answered, with ``reset`` it
+            ends in a TCP RST.
         code, message, headers, extra: of the answer.
         times: how often it strikes before it is spent; None is always.
         skip: how many matching requests pass first.
@@ -45,6 +46,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     drop: bool = False
+    reset: bool = False
     via: bool = True
     times: int | None = 1
     skip: int = 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 import time
 import traceback
 from collections import deque
@@ -290,10 +292,15 @@ class Sandbox:
     ) -> web.Response:
         """Let the fault strike, in its own time: its answer, or none at all."""
         await asyncio.sleep(fault.delay_ms / 1000)
-        self._log(request, began, reason, body, 0 if fault.drop else fault.status, None)
-        if not fault.drop:
+        mute = fault.drop or fault.reset
+        self._log(request, began, reason, body, 0 if mute else fault.status, None)
+        if not mute:
             self.limits.note(fault.status)
         elif request.transport is not None:
+            if fault.reset:
+                # A socket that may not linger is closed with a TCP RST.
+                connection = request.transport.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             request.transport.abort()
         return _answer(fault.status, fault.body(), fault.headers, via=fault.via)
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import urllib.parse
+
 import pytest
 import requests
+
+from kovra.sandbox import DEFAULT_TOKEN
 
 REF = "abcdefghijklmn23"
 MARK = f"[kv:{REF}]"
@@ -88,6 +93,17 @@ def test_a_dropped_connection_answers_nothing(small_discord, when, done):
         small_discord.in_guild("PUT", f"/bans/{user_id}", reason=MARK)
 
     assert (user_id in small_discord.guild.bans) is done
+
+
+def test_a_reset_reaches_the_client_as_one(small_discord):
+    address = urllib.parse.urlsplit(small_discord.base_url)
+    small_discord.control("POST", "faults", {"route": "/guilds/{guild_id}", "reset": True})
+    request = f"GET /api/v10/guilds/{small_discord.guild.id} HTTP/1.1\r\nHost: sandbox\r\n"
+
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(f"{request}Authorization: Bot {DEFAULT_TOKEN}\r\n\r\n".encode())
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
 
 
 def test_a_fault_strikes_only_where_and_as_often_as_it_was_told(small_discord):
