@@ -16,9 +16,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-#: What a door does, the relay, the executor, and the lane at its end.
+#: What a door does, the relay, the scheduler of ends, the executor, and the lane at its end.
 DOOR = ("before_accept", "after_accept", "after_enqueue", "before_answer")
 RELAY = ("relay_selected", "relay_pushed")
+SCHEDULER = ("end_selected", "before_end_commit", "after_end_commit")
 EXECUTOR = (
     "after_read",
     "after_verify",
@@ -40,7 +41,7 @@ EXECUTOR = (
 )
 #: A bulk ban: intent for all, the call, each group of cases written. The other points of a chunk are an action's.
 BULK = ("after_bulk_intent", "after_bulk_call", "after_bulk_settle")
-POINTS = (*DOOR, *RELAY, *EXECUTOR, *BULK)
+POINTS = (*DOOR, *RELAY, *SCHEDULER, *EXECUTOR, *BULK)
 
 
 def checkpoint(wish: str, subject: Callable[[], str | None] = lambda: None) -> Callable[[str], None]:

@@ -61,14 +61,14 @@ def test_points_are_named_once():
     ("env", "armed"), [({}, ""), ({"KOVRA_ENV": "production"}, ""), ({"KOVRA_ENV": "test"}, "x:1")]
 )
 def test_only_a_test_environment_is_armed(env, armed):
-    key = f"k:{'ab' * 32}"
+    key = "ab" * 32
     whole = {
         "DATABASE_URL": "postgres://u:p@h/d",
         "REDIS_URL": "redis://h",
         "DISCORD_TOKEN": "t",
         "KOVRA_BASE_URL": "https://kovra.example.org",
-        "KOVRA_WEB_KEYS": key,
-        "KOVRA_GUARD_KEYS": key,
+        "KOVRA_WEB_KEYS": f"w:{key}",
+        "KOVRA_GUARD_KEYS": f"g:{key}",
         "KOVRA_AUDIT_KEY": "ab" * 32,
         "KOVRA_CRASH": "x:1",
     }

@@ -18,6 +18,9 @@ MAX_REASON = 4000
 #: Discord accepts a timeout of less than 28 days (API reference, Modify Guild Member); a minute for clock skew.
 MAX_MUTE = timedelta(days=28, seconds=-60)
 
+#: The longest a punishment may be asked to last; what shall last longer is asked for without an end.
+MAX_DURATION = timedelta(days=3650)
+
 #: Longest window of messages that a ban may delete (API reference, Create Guild Ban), in seconds.
 MAX_DELETE_WINDOW_S = 604_800
 
@@ -74,13 +77,17 @@ class State(StrEnum):
 #: These act by what they say, so they say it.
 REASON_REQUIRED = frozenset({Action.WARN, Action.NOTE})
 
+_DURATION_S = (1, int(MAX_DURATION.total_seconds()))
+_CASE_NO = (1, (1 << 53) - 1)
+
 #: The parameters each action takes, each a whole number, and its bounds. ``…_s`` are seconds; ``notice`` says whether
-#: the target is told (1) or not (0).
+#: the target is told (1) or not (0); ``for_case`` is the case whose end Guard keeps with it.
 PARAMS: Mapping[Action, Mapping[str, tuple[int, int]]] = MappingProxyType(
     {
-        Action.BAN: {"delete_window_s": (0, MAX_DELETE_WINDOW_S), "notice": (0, 1)},
+        Action.BAN: {"delete_window_s": (0, MAX_DELETE_WINDOW_S), "duration_s": _DURATION_S, "notice": (0, 1)},
+        Action.UNBAN: {"for_case": _CASE_NO},
         Action.KICK: {"notice": (0, 1)},
-        Action.MUTE: {"duration_s": (1, int(MAX_MUTE.total_seconds())), "notice": (0, 1)},
+        Action.MUTE: {"duration_s": _DURATION_S, "for_case": _CASE_NO, "notice": (0, 1)},
         Action.WARN: {"notice": (0, 1)},
     }
 )
@@ -127,8 +134,15 @@ class ActionRequest:
             low, high = bounds[name]
             if type(value) is not int or not low <= value <= high:
                 raise Malformed(f"{name} must be a whole number from {low} to {high}.")
-        if self.action is Action.MUTE and "duration_s" not in self.params:
+        if self.action is Action.MUTE and not {"duration_s", "for_case"} & self.params.keys():
             raise Malformed("A mute needs a duration.")
+        if self.for_case is not None and self.source is not Source.SYSTEM:
+            raise Malformed("Only Guard itself keeps the end of a case.")
+
+    @property
+    def for_case(self) -> int | None:
+        """The case whose end this request keeps, when Guard asks for it itself."""
+        return self.params.get("for_case")
 
     @property
     def tells(self) -> bool:
@@ -156,6 +170,7 @@ class RefusalKind(StrEnum):
     NO_CAPABILITY = "no_capability"
     CAPABILITY_LIMIT = "capability_limit"
     NO_LONGER_MEMBER = "no_longer_member"
+    SUPERSEDED = "superseded"
     GUARD_PERMISSION = "guard_permission"
     GUARD_ABSENT = "guard_absent"
     BUDGET = "budget"

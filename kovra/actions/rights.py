@@ -161,7 +161,8 @@ class Limit:
 class Standing:
     """All that rights are decided from: one guild's live state around one request.
 
-    ``grants`` are what Kovra itself gave the moderator, beside what their Discord permissions give.
+    ``grants`` are what Kovra itself gave the moderator, beside what their Discord permissions give. ``end_stands``:
+    the case whose end is being kept has not been lifted or replaced since; only Guard's own requests ask that.
     """
 
     guild_id: GuildId
@@ -170,6 +171,7 @@ class Standing:
     moderator: Person
     target: Person
     grants: Mapping[Capability, Limit] = field(default_factory=dict)
+    end_stands: bool = True
 
 
 def effective_permissions(person: Person, owner_id: UserId) -> int:
@@ -209,7 +211,7 @@ def check(request: ActionRequest, standing: Standing) -> Refusal | None:
         ``None`` when it may, else the first reason why not. Actions without a moderator (``native``, ``system``, …)
         are measured by Guard's rank and permissions alone.
     """
-    checks = [_about_target(request, standing)]
+    checks = [_about_end(request, standing), _about_target(request, standing)]
     if request.source in BY_HAND:
         checks += [_about_moderator(request, standing)]
     checks += [_about_membership(request, standing), _about_guard(request, standing)]
@@ -226,6 +228,18 @@ def job_needs(request: ActionRequest) -> tuple[Capability, ...]:
 def permission_names(needed: Permission) -> str:
     """What a person reads for one permission or several together."""
     return " and ".join(name for permission, name in PERMISSION_NAMES.items() if permission & needed)
+
+
+def superseded(case_no: int | None) -> Refusal:
+    """The refusal of a request that keeps an end which is no longer wanted."""
+    return _no(
+        RefusalKind.SUPERSEDED,
+        f"Case #{case_no} does not end by itself any more: someone has lifted or replaced it since. Nothing was done.",
+    )
+
+
+def _about_end(request: ActionRequest, standing: Standing) -> Refusal | None:
+    return superseded(request.for_case) if request.for_case is not None and not standing.end_stands else None
 
 
 def _about_target(request: ActionRequest, standing: Standing) -> Refusal | None:

@@ -8,5 +8,6 @@
 ``probe``    what became of a deed whose answer never came
 ``outcome``  what Discord's answers mean
 ``case``     the record of what was done
+``endings``  when a punishment ends by itself, and what Guard does about it
 ``ports``    what this room asks of the world; ``job_ports`` what executing a job asks beside
 """

@@ -57,7 +57,10 @@ class PostResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One numbered case, as it stands at finalise. ``case_no`` is the n-th case ever of its guild."""
+    """One numbered case, as it stands at finalise. ``case_no`` is the n-th case ever of its guild.
+
+    ``for_case`` is the case whose end it keeps: the one whose ban it lifts, or whose mute it carries on.
+    """
 
     guild_id: GuildId
     case_no: int
@@ -72,3 +75,4 @@ class Case:
     created_at: datetime
     ends_at: datetime | None = None
     batch_id: UUID | None = None
+    for_case: int | None = None

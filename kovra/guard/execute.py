@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,7 @@ from kovra.errors import (
 from kovra.guard import outcome
 from kovra.guard.case import Case, NoticeStatus, PostResult, PostStatus
 from kovra.guard.claim import Claim, NotClaimed
+from kovra.guard.endings import KeptEnd, same_ban, told_until
 from kovra.guard.notices import Notices
 from kovra.guard.perform import DEEDLESS, audit_reason, ends_at, perform
 from kovra.guard.ports import Discord, Ledger, Quarantine, Roster
@@ -157,20 +158,21 @@ class Execute:
         if left not in (None, Verdict.DONE, Verdict.NOT_DONE):
             self._give_up(claim, left, str(claim.request.target_id))
             return None, None, None
-        standing = self._admit(claim, left)
+        kept = self.ledger.kept_end(claim) if claim.request.for_case is not None else None
+        standing = self._admit(claim, left, kept)
         if standing is None:
             return None, None, None
-        told, until = claim.notice, self._until(claim)
+        told, end = claim.notice, self._end(claim, kept)
         if left is not Verdict.DONE:
-            told = self.notices.tell_before(claim, standing)
-            if claim.request.action not in DEEDLESS and not self._do(claim, standing, until):
+            told = self.notices.tell_before(claim, standing, end)
+            if claim.request.action not in DEEDLESS and not self._do(claim, standing, end, kept):
                 return None, None, None
         self.at("before_finalise")
-        case = self.ledger.finalise(claim, standing=standing, ends_at=until)
+        case = self.ledger.finalise(claim, standing=standing, ends_at=end)
         self.at("after_finalise")
         return case, told, standing
 
-    def _admit(self, claim: Claim, left: Verdict | None) -> rights.Standing | None:
+    def _admit(self, claim: Claim, left: Verdict | None, kept: KeptEnd | None) -> rights.Standing | None:
         """The standing under which it may run now; None when its story ends or pauses here.
 
         What has been done already is recorded whatever rights and time say now.
@@ -186,6 +188,8 @@ class Execute:
         except Unavailable:
             self.ledger.give_back(claim, delay_s=RETRY_S, intent_stays=left is not None)
             return None
+        if claim.request.for_case is not None:
+            standing = replace(standing, end_stands=kept is not None)
         if left is not Verdict.DONE and (refusal := rights.check(claim.request, standing)):
             self.ledger.reject(claim, refusal)
             return None
@@ -218,12 +222,16 @@ class Execute:
         else:
             self.ledger.fail(claim, outcome.unconfirmed(claim.request.action, name))
 
-    def _do(self, claim: Claim, standing: rights.Standing, until: datetime | None) -> bool:
+    def _do(self, claim: Claim, standing: rights.Standing, end: datetime | None, kept: KeptEnd | None) -> bool:
         """Act on Discord. True when it is done; otherwise the ledger says what became of it."""
         request, name = claim.request, standing.target.name
         reason = audit_reason(request, standing.moderator.name)
         try:
-            before = self._before(claim, until)
+            before = self._before(claim, end)
+            if kept is not None and not same_ban(before.get("ban"), kept):
+                self.ledger.reject(claim, rights.superseded(request.for_case))
+                return False
+            until = _moment(before.get("until"))
             for tries in range(before.get("tries", 0) + 1, MOST_TRIES + 1):
                 before = {**before, "tries": tries}
                 self.ledger.intend_effect(claim, before)
@@ -253,7 +261,7 @@ class Execute:
             self.ledger.give_back(claim, delay_s=RETRY_S)
         return False
 
-    def _before(self, claim: Claim, until: datetime | None) -> Mapping[str, Any]:
+    def _before(self, claim: Claim, end: datetime | None) -> Mapping[str, Any]:
         """The fence: that of the first attempt when there was one, for it stood before any deed."""
         if claim.effect_before:
             return {"tries": 1, **claim.effect_before}
@@ -261,14 +269,26 @@ class Execute:
         joined_at = (
             self.roster.joined_at(request.guild_id, request.target_id) if request.action is Action.KICK else None
         )
-        return {"until": until.isoformat() if until else None, **fence(self.discord, request, joined_at)}
+        known = fence(self.discord, request, joined_at)
+        if end is not None:
+            until = told_until(end, claim.now) if request.action is Action.MUTE else None
+            known |= {"ends_at": end.isoformat(), "until": until.isoformat() if until else None}
+        return known
 
     @staticmethod
-    def _until(claim: Claim) -> datetime | None:
+    def _end(claim: Claim, kept: KeptEnd | None) -> datetime | None:
         """When the punishment ends: as the first attempt had it, so that its deed can be known again."""
-        kept = claim.effect_before.get("until")
-        return datetime.fromisoformat(kept) if kept else ends_at(claim.request, claim.now)
+        before = claim.effect_before
+        if first := _moment(before.get("ends_at") or before.get("until")):
+            return first
+        if kept is not None:
+            return kept.ends_at if claim.request.action is Action.MUTE else None
+        return ends_at(claim.request, claim.now)
 
     def _standing(self, claim: Claim) -> rights.Standing:
         request = claim.request
         return self.roster.standing(request.guild_id, request.moderator_id, request.target_id)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -51,12 +51,16 @@ _COLOURS = {
 }
 
 
-def notice_text(request: ActionRequest, guild_name: str, case: Case | None) -> str:
-    """What the target reads. A ban or kick is told before the case exists, so it names none."""
-    until = f" until <t:{int(case.ends_at.timestamp())}:f>" if case and case.ends_at else ""
+def notice_text(request: ActionRequest, guild_name: str, case: Case | None, ends_at: datetime | None = None) -> str:
+    """What the target reads. A ban or kick is told before the case exists, so it names none.
+
+    ``ends_at``: when what they are told of ends by itself; of a case, it stands there.
+    """
+    ends_at = case.ends_at if case else ends_at
+    until = f" until <t:{int(ends_at.timestamp())}:f>" if ends_at else ""
     lines = [f"You have been {_VERBS[request.action]} in **{_plain(guild_name)}**{until}."]
     if request.action is Action.BAN:
-        lines[0] = f"You are being banned from **{_plain(guild_name)}**."
+        lines[0] = f"You are being banned from **{_plain(guild_name)}**{until}."
     elif request.action is Action.KICK:
         lines[0] = f"You are being kicked from **{_plain(guild_name)}**. You may join again with an invite."
     if request.reason:
@@ -77,6 +81,9 @@ def case_post(
     ]
     if case.ends_at:
         fields.append({"name": "Until", "value": f"<t:{int(case.ends_at.timestamp())}:f>", "inline": True})
+    if case.for_case:
+        word = "Carries on" if case.action is Action.MUTE else "Ends"
+        fields.append({"name": word, "value": f"#{case.for_case}", "inline": True})
     if notice in (NoticeStatus.REFUSED, NoticeStatus.SKIPPED, NoticeStatus.UNKNOWN):
         fields.append({"name": "DM", "value": f"{notice.value}: the member was not told", "inline": True})
     embed = {
@@ -104,9 +111,9 @@ class Notices:
     base_url: str
     at: Callable[[str], None] = nowhere
 
-    def tell_before(self, claim: Claim, standing: Standing) -> NoticeStatus | None:
+    def tell_before(self, claim: Claim, standing: Standing, ends_at: datetime | None = None) -> NoticeStatus | None:
         """Send the DM of a ban or kick. None: this action is told later, or not at all."""
-        return self._tell(claim, standing, None) if claim.request.action in TOLD_BEFORE else None
+        return self._tell(claim, standing, None, ends_at) if claim.request.action in TOLD_BEFORE else None
 
     def tell_after(self, claim: Claim, standing: Standing, case: Case) -> NoticeStatus:
         """Send the DM of a mute or warn, which names its case."""
@@ -114,7 +121,9 @@ class Notices:
             return self._tell(claim, standing, case)
         return claim.notice or NoticeStatus.NOT_NEEDED
 
-    def _tell(self, claim: Claim, standing: Standing, case: Case | None) -> NoticeStatus:
+    def _tell(
+        self, claim: Claim, standing: Standing, case: Case | None, ends_at: datetime | None = None
+    ) -> NoticeStatus:
         if claim.notice not in (None, NoticeStatus.SENDING):
             return claim.notice
         if not claim.request.tells:
@@ -125,7 +134,7 @@ class Notices:
         if not standing.target.member and not begun:
             # Discord refuses a DM to someone we share no server with; asking anyway counts against Guard.
             return self._no_notice(claim, NoticeStatus.SKIPPED)
-        text = notice_text(claim.request, self.roster.guild_name(claim.guild_id), case)
+        text = notice_text(claim.request, self.roster.guild_name(claim.guild_id), case, ends_at)
         # Sent again to someone who has left, the nonce would not help: Discord refuses before it looks at it.
         look_only = begun and (_forgotten(claim.notice_at, claim) or not standing.target.member)
         if not look_only:

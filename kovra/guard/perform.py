@@ -21,7 +21,7 @@ DEEDLESS = frozenset({Action.WARN, Action.NOTE})
 
 def ends_at(request: ActionRequest, now: datetime) -> datetime | None:
     """When the punishment ends by itself: an absolute moment in whole milliseconds, so that it can be known again."""
-    if request.action is not Action.MUTE:
+    if "duration_s" not in request.params:
         return None
     until = now + timedelta(seconds=request.params["duration_s"])
     return until.replace(microsecond=until.microsecond // 1000 * 1000)
@@ -44,7 +44,7 @@ def audit_reason(request: ActionRequest, moderator_name: str, ref: UUID | None =
 
 
 def perform(discord: Discord, request: ActionRequest, *, reason: str, until: datetime | None) -> None:
-    """Do it.
+    """Do it. ``until`` is the end of a time-out as Discord is told it.
 
     Raises:
         DiscordError: as :class:`~kovra.guard.ports.Discord` words it.

@@ -12,6 +12,7 @@ from kovra.actions.request import Action, ActionRequest, Refusal
 from kovra.actions.rights import Standing
 from kovra.guard.case import Case, NoticeResult, PostResult
 from kovra.guard.claim import Claim, NotClaimed
+from kovra.guard.endings import KeptEnd
 from kovra.guard.outcome import Failure
 from kovra.ids import ChannelId, GuildId, MessageId, UserId
 
@@ -123,7 +124,10 @@ class Ledger(Protocol):
         """Commit that Guard is about to act; no call that changes Discord leaves before this."""
 
     def finalise(self, claim: Claim, *, standing: Standing, ends_at: datetime | None) -> Case:
-        """Case number, case, event ``case.created`` and state ``applied`` in one transaction."""
+        """Case number, case, the ends of its target, event ``case.created`` and state ``applied``, all in one."""
+
+    def kept_end(self, claim: Claim) -> KeptEnd | None:
+        """The end of a case that this request keeps (``for_case``); None when it was lifted or replaced since."""
 
     def intend_post(self, claim: Claim, channel_id: ChannelId) -> None: ...
 

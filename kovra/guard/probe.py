@@ -36,7 +36,10 @@ class Verdict(StrEnum):
 
 
 def fence(discord: Discord, request: ActionRequest, joined_at: datetime | None) -> dict[str, Any]:
-    """What must be known of the time before, as JSON. A ban needs none: whoever is banned afterwards is banned.
+    """What must be known of the time before, as JSON.
+
+    A ban needs none: whoever is banned afterwards is banned. But one that ends keeps the ban that stood already, whose
+    reason Discord does not change.
 
     Args:
         joined_at: when the target joined, as far as it is known without asking Discord.
@@ -49,7 +52,7 @@ def fence(discord: Discord, request: ActionRequest, joined_at: datetime | None) 
             member = discord.fetch_member(request.guild_id, request.target_id)
             joined_at = member.joined_at if member else None
         return {"joined_at": joined_at.isoformat() if joined_at else None}
-    if request.action is Action.UNBAN:
+    if request.action is Action.UNBAN or (request.action is Action.BAN and "duration_s" in request.params):
         ban = discord.fetch_ban(request.guild_id, request.target_id)
         return {"ban": None if ban is None else {"reason": ban.reason}}
     return {}

@@ -35,7 +35,8 @@ class NewCase:
     values: Mapping[str, Any]
 
 
-_WRITTEN = frozenset(field.name for field in fields(Case)) | {
+# Which case it continues is one of its params.
+_WRITTEN = (frozenset(field.name for field in fields(Case)) - {"for_case"}) | {
     "params",
     "state",
     "notice_status",
@@ -97,6 +98,7 @@ def new_case(
         created_at=row.numbered_at,
         ends_at=ends_at,
         batch_id=request.batch_id,
+        for_case=request.for_case,
     )
     digest = case_digest(case, dict(request.params))
     seal = chain(key, row.case_seal or GENESIS, digest)
@@ -106,7 +108,8 @@ def new_case(
         "notice_code": row.notice_code,
         "notice_at": row.notice_done_at,
     }
-    facts = asdict(case) | {"params": dict(request.params), "state": State.APPLIED.value}
+    facts = {name: value for name, value in asdict(case).items() if name in _WRITTEN}
+    facts |= {"params": dict(request.params), "state": State.APPLIED.value}
     values = facts | told | {"digest": digest, "seal": seal}
     return NewCase(case=case, seq=row.last_event, values={f"case_{name}": value for name, value in values.items()})
 
@@ -127,6 +130,7 @@ def case_of(row: ModCases) -> Case:
         created_at=row.created_at,
         ends_at=row.ends_at,
         batch_id=UUID(str(row.batch_id)) if row.batch_id else None,
+        for_case=row.params.get("for_case"),
     )
 
 

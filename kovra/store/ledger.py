@@ -22,6 +22,7 @@ from kovra.actions.rights import Standing
 from kovra.errors import ClaimLost, EnvelopeRefused
 from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostStatus
 from kovra.guard.claim import Claim, NotClaimed
+from kovra.guard.endings import KeptEnd
 from kovra.guard.outcome import Failure, FailureKind
 from kovra.guard.ports import Ledger as LedgerPort
 from kovra.ids import ChannelId, GuildId
@@ -29,6 +30,7 @@ from kovra.store.audit import AuditLog
 from kovra.store.backlog import Backlog, Overdue
 from kovra.store.casebook import case_of, new_case
 from kovra.store.database import Database, end_with
+from kovra.store.endings import effect_of, end_values, kept_end
 from kovra.store.events import EventKind, append_event, event_values
 from kovra.store.liveness import Liveness
 from kovra.store.requests import audit_entry, request_facts
@@ -144,8 +146,15 @@ class Ledger(LedgerPort):
             facts = request_facts(claim.request, State.APPLIED) | {"case_no": new.case.case_no}
             told = event_values(claim.guild_id, new.seq, EventKind.CASE_CREATED, claim.request_id, facts)
             self._at("before_finalise_commit")
-            end_with(session, APPLY, {**fence(claim), "since": found.began, **new.values, **told})
+            ends = end_values(claim.request, new.case, found.began)
+            values = {**fence(claim), "since": found.began, **new.values, **told, **ends}
+            end_with(session, APPLY[effect_of(claim.request, ends_at)], values)
             return new.case
+
+    def kept_end(self, claim: Claim) -> KeptEnd | None:
+        """The end of a case that this request keeps; None when it was lifted or replaced since."""
+        with self._database.transaction(claim.guild_id) as session:
+            return kept_end(session, claim.request)
 
     def intend_post(self, claim: Claim, channel_id: ChannelId) -> None:
         """Commit that the post in the log channel is about to be sent."""

@@ -290,6 +290,42 @@ class ModCases(Base):
     post_message_id: Mapped[Snowflake | None]
 
 
+class ScheduledEnds(Base):
+    """Punishments that end by themselves, one row per case that began one.
+
+    ``due_at`` is when Guard has to act next (lift the ban, renew the mute), ``next_at`` when it looks again: the same,
+    but for an attempt under way (``asked_request_id``) or one that did not succeed (``failures`` in a row). ``asked``
+    counts the requests made so far. ``settled_by`` is the request that ended or replaced it, none when it was done in
+    Discord itself.
+    """
+
+    __tablename__ = "scheduled_ends"
+    __table_args__ = (
+        # The scheduler's question.
+        Index("ix_scheduled_ends_due", "next_at", postgresql_where=text("state = 'open'")),
+        # What a newer act, or a look in Discord, settles.
+        Index("ix_scheduled_ends_target", "guild_id", "target_id", postgresql_where=text("state = 'open'")),
+        CheckConstraint("state IN ('open', 'ended', 'cancelled')", name="state"),
+        CheckConstraint("punishment IN ('ban', 'mute')", name="punishment"),
+    )
+
+    request_id: Mapped[UUID] = mapped_column(primary_key=True)
+    guild_id: Mapped[Snowflake]
+    target_id: Mapped[Snowflake]
+    punishment: Mapped[str]
+    case_no: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str]
+    began_at: Mapped[Moment]
+    ends_at: Mapped[Moment]
+    due_at: Mapped[Moment]
+    next_at: Mapped[Moment]
+    asked: Mapped[int] = mapped_column(server_default=ZERO)
+    failures: Mapped[int] = mapped_column(server_default=ZERO)
+    asked_request_id: Mapped[UUID | None]
+    settled_at: Mapped[Moment | None]
+    settled_by: Mapped[UUID | None]
+
+
 class GuildEvents(Base):
     """What open pages are told, numbered per guild in the order of commits. Ids and states only."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
@@ -14,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Text,
+    Update,
     Uuid,
     bindparam,
     cast,
@@ -31,6 +33,7 @@ from kovra.actions.request import ActionRequest, State
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.guard.claim import Claim
 from kovra.store.casebook import CASE_WRITES, numbers_for
+from kovra.store.endings import END_WRITES, Effect
 from kovra.store.events import EVENT_WRITE, EventKind, event_told_of
 from kovra.store.tables import ActionRequests, ModCases
 
@@ -44,9 +47,9 @@ _MINE = (
 _EXECUTING = _ROW.state == State.EXECUTING.value
 _APPLIED = _ROW.state == State.APPLIED.value
 
-#: The end of finalise: the request, its case, the head of the chain and the event. The row was locked and its fence
-#: checked before.
-APPLY = (
+# The end of finalise: the request, its case, the head of the chain and the event. The row was locked and its fence
+# checked before.
+_APPLYING = (
     update(_ROW)
     .where(
         *_MINE,
@@ -63,6 +66,10 @@ APPLY = (
         applied_at=bindparam("case_created_at"),
     )
     .add_cte(*CASE_WRITES, EVENT_WRITE)
+)
+#: By what the case does to the ends of its target: that is a part of the same statement.
+APPLY: Mapping[Effect, Update] = MappingProxyType(
+    {effect: _APPLYING.add_cte(*writes) for effect, writes in END_WRITES.items()}
 )
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from kovra.actions.request import MAX_DELETE_WINDOW_S, MAX_MUTE, MAX_REASON, Action, Source, State
+from kovra.actions.request import MAX_DELETE_WINDOW_S, MAX_DURATION, MAX_REASON, Action, Source, State
 from kovra.errors import Malformed
 from kovra.ids import GuildId, UserId
 
@@ -54,11 +54,13 @@ def test_any_other_text_is_kept_as_it_is(a, reason):
         (Action.BAN, {"delete_window_s": True}),
         (Action.BAN, {"delete_window_s": "60"}),
         (Action.BAN, {"delete_window_s": None}),
-        (Action.BAN, {"duration_s": 60}),
+        (Action.BAN, {"duration_s": 0}),
+        (Action.BAN, {"duration_s": int(MAX_DURATION.total_seconds()) + 1}),
+        (Action.KICK, {"duration_s": 60}),
         (Action.KICK, {"delete_window_s": 0}),
         (Action.MUTE, {}),
         (Action.MUTE, {"duration_s": 0}),
-        (Action.MUTE, {"duration_s": int(MAX_MUTE.total_seconds()) + 1}),
+        (Action.MUTE, {"duration_s": int(MAX_DURATION.total_seconds()) + 1}),
         (Action.UNMUTE, {"duration_s": 60}),
         (Action.NOTE, {"anything": 1}),
     ],
@@ -74,7 +76,8 @@ def test_a_parameter_out_of_its_bounds_is_refused(a, action, params):
         (Action.BAN, {"delete_window_s": 0}),
         (Action.BAN, {"delete_window_s": MAX_DELETE_WINDOW_S}),
         (Action.MUTE, {"duration_s": 1}),
-        (Action.MUTE, {"duration_s": int(MAX_MUTE.total_seconds())}),
+        (Action.MUTE, {"duration_s": int(MAX_DURATION.total_seconds())}),
+        (Action.BAN, {"duration_s": int(MAX_DURATION.total_seconds())}),
     ],
 )
 def test_the_bounds_themselves_are_allowed(a, action, params):
@@ -109,3 +112,13 @@ def test_two_wishes_have_two_fingerprints_and_the_moment_is_no_part_of_it(a, cha
 
 def test_three_states_have_something_to_come():
     assert {state for state in State if not state.terminal} == {State.ACCEPTED, State.EXECUTING, State.APPLIED}
+
+
+@pytest.mark.parametrize("action", [Action.UNBAN, Action.MUTE])
+def test_only_guard_itself_keeps_the_end_of_a_case(a, action):
+    for source in Source:
+        if source is Source.SYSTEM:
+            assert a(action, source=source, params={"for_case": 42}).for_case == 42
+            continue
+        with pytest.raises(Malformed):
+            a(action, source=source, params={"for_case": 42})

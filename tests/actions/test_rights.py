@@ -256,6 +256,16 @@ def test_without_a_moderator_only_guard_is_measured(a, action, source):
     assert kind(check(a(action, source=source), standing(moderator=nobody))) is expected
 
 
+@pytest.mark.parametrize("action", [Action.UNBAN, Action.MUTE])
+def test_an_end_is_kept_only_while_it_stands(a, action):
+    keeps = a(action, source=Source.SYSTEM, params={"for_case": 42})
+
+    assert check(keeps, standing()) is None
+    refusal = check(keeps, replace(standing(), end_stands=False))
+    assert kind(refusal) is RefusalKind.SUPERSEDED
+    assert "#42" in refusal.sentence
+
+
 def test_every_refusal_says_who_and_is_a_whole_sentence(a):
     targets = (standing().target, person(TARGET, member=False), person(OWNER), person(TARGET, rank=7, bot=True))
     moderators = (standing().moderator, person(MODERATOR), person(MODERATOR, member=False))

@@ -19,6 +19,7 @@ from kovra.actions.rights import Permission, Person, Standing
 from kovra.errors import ClaimLost, DiscordRefused, DiscordUnknown, EnvelopeRefused, Unavailable
 from kovra.guard.case import Case, NoticeStatus
 from kovra.guard.claim import Claim, NotClaimed
+from kovra.guard.endings import KeptEnd
 from kovra.guard.execute import Execute
 from kovra.guard.notices import Notices
 from kovra.ids import ChannelId, GuildId, MessageId, UserId, new_request_id
@@ -29,6 +30,7 @@ TARGET = UserId(130_000_000_000_000_003)
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 JOINED = datetime(2025, 3, 4, 5, 6, 7, 891_000, tzinfo=UTC)
 KEY = Key(kid="w1", ring="web", secret=b"w" * 32)
+GUARD_KEY = Key(kid="g1", ring="guard", secret=b"g" * 32)
 EVERY = sum(permission.value for permission in Permission) & ~Permission.ADMINISTRATOR.value
 
 
@@ -83,6 +85,7 @@ class World:
     target: Person = Person(user_id=TARGET, name="raider", member=True, rank=1)
     moderator: Person = Person(user_id=MODERATOR, name="odalys", member=True, permissions=EVERY, rank=5)
     not_claimed: NotClaimed | None = None
+    kept: KeptEnd | None = None
 
     def _tell(self, what: str) -> None:
         if (error := self.fail.get(what)) is not None:
@@ -256,10 +259,14 @@ class World:
             reason=request.reason,
             created_at=self.now,
             ends_at=ends_at,
+            for_case=request.for_case,
         )
         assert self.rows[request.request_id].case is None, "a second case for one request"
         self._write("finalise", claim, case=case, state=State.APPLIED)
         return case
+
+    def kept_end(self, claim: Claim) -> KeptEnd | None:
+        return self.kept
 
     def intend_post(self, claim: Claim, channel_id: ChannelId) -> None:
         self._write("intend_post", claim, post="sending", post_at=claim.post_at or self.now)
@@ -311,7 +318,7 @@ class Stage:
     """Asks for actions and executes them."""
 
     world: World
-    keys: dict[str, Key] = field(default_factory=lambda: {"w1": KEY})
+    keys: dict[str, Key] = field(default_factory=lambda: {"w1": KEY, "g1": GUARD_KEY})
 
     def ask(self, action: Action = Action.BAN, **changed: Any) -> Sealed:
         given: dict[str, Any] = {
@@ -325,7 +332,9 @@ class Stage:
             "issued_at": NOON,
             "params": {"duration_s": 600} if action is Action.MUTE else {},
         }
-        sealed = envelope.seal(ActionRequest(**(given | changed)), KEY, NOON + timedelta(hours=1))
+        request = ActionRequest(**(given | changed))
+        key = GUARD_KEY if request.source is Source.SYSTEM else KEY
+        sealed = envelope.seal(request, key, NOON + timedelta(hours=1))
         self.world.rows[sealed.request.request_id] = Row(sealed)
         return sealed
 

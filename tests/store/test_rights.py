@@ -20,6 +20,7 @@ PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", 
 #: Written by hand, apart from the migration: what each role may do at all with a table (on any column).
 ALLOWED = {
     "kovra_web": {
+        "scheduled_ends": "SELECT",
         "jobs": "SELECT INSERT UPDATE",
         "job_chunks": "SELECT INSERT UPDATE",
         "job_posts": "SELECT",
@@ -42,6 +43,7 @@ ALLOWED = {
         "sessions": "SELECT INSERT UPDATE DELETE",
     },
     "kovra_worker": {
+        "scheduled_ends": "SELECT INSERT UPDATE",
         "jobs": "SELECT INSERT",
         "job_chunks": "SELECT INSERT UPDATE",
         "job_posts": "SELECT INSERT UPDATE",
@@ -62,6 +64,7 @@ ALLOWED = {
         "capability_grants": "SELECT",
     },
     "kovra_bot": {
+        "scheduled_ends": "SELECT UPDATE",
         "jobs": "SELECT INSERT",
         "job_chunks": "SELECT INSERT UPDATE",
         "job_posts": "SELECT",
@@ -118,7 +121,9 @@ def test_a_role_has_the_rights_it_needs_on_a_table_and_no_other(owner, role, tab
         ("kovra_worker", "UPDATE mod_cases SET seal = ''"),
         ("kovra_worker", "DELETE FROM mod_cases"),
         ("kovra_worker", "DELETE FROM action_requests"),
+        ("kovra_worker", "UPDATE scheduled_ends SET ends_at = now()"),
         ("kovra_worker", "SELECT * FROM sessions"),
+        ("kovra_bot", "UPDATE scheduled_ends SET due_at = now()"),
         ("kovra_worker", "UPDATE members SET role_ids = '{}'"),
         *((role, "UPDATE audit_log SET facts = '{}'") for role in ROLES),
         *((role, "DELETE FROM audit_log") for role in ROLES),
@@ -173,6 +178,8 @@ def both_guilds_everywhere(owner, say):
         values["guild_id"] = guild_id
         if table.name == "jobs":
             values["state"] = "running"
+        if table.name == "scheduled_ends":
+            values |= {"state": "ended", "punishment": "ban"}
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         with owner.transaction(guild_id) as session:
@@ -208,6 +215,13 @@ def test_the_worker_sees_of_other_guilds_only_what_is_open_in_the_queue(connect,
     for table in set(GUILD_TABLE_NAMES) - {"action_requests"}:
         assert seen(database, say.HARBOUR, table) == {say.HARBOUR}, table
         assert seen(database, None, table) == set(), table
+
+
+def test_the_worker_sees_open_ends_of_every_guild(connect, both_guilds_everywhere, owner, say):
+    with owner.transaction(say.MEADOW) as session:
+        session.execute(text("UPDATE scheduled_ends SET state = 'open'"))
+
+    assert seen(connect("kovra_worker"), None, "scheduled_ends") == {say.MEADOW}
 
 
 def test_the_worker_changes_only_what_belongs_to_the_guild_it_has_entered(connect, both_guilds_everywhere, row_of, say):

@@ -1,0 +1,132 @@
+"""The ends of punishments, as rows: written with the case that begins or settles one, read by the scheduler.
+
+``END_WRITES`` are parts of the statement that ends finalise, so an act costs no trip more for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import CTE, BigInteger, DateTime, Text, Uuid, bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from kovra.actions.request import Action, ActionRequest
+from kovra.guard.case import Case
+from kovra.guard.endings import ENDS_OF, EndState, KeptEnd, due_at
+from kovra.store.tables import ActionRequests, ScheduledEnds
+
+
+class Effect(StrEnum):
+    """What a case does to the ends of its target."""
+
+    NONE = "none"
+    SETTLES = "settles"
+    BEGINS = "begins"
+    """Settles what stood, and begins anew."""
+    CONTINUES = "continues"
+
+
+_ENDS = ScheduledEnds
+_MOMENT = DateTime(timezone=True)
+_THEIRS = (
+    _ENDS.guild_id == bindparam("end_guild_id", type_=BigInteger),
+    _ENDS.target_id == bindparam("end_target_id", type_=BigInteger),
+    _ENDS.punishment == bindparam("end_punishment", type_=Text),
+    _ENDS.state == EndState.OPEN.value,
+)
+_BEGAN = bindparam("end_began_at", type_=_MOMENT)
+_SETTLE = (
+    update(_ENDS)
+    .where(*_THEIRS)
+    .values(
+        state=bindparam("end_settled_as", type_=Text),
+        settled_at=_BEGAN,
+        settled_by=bindparam("end_by_request", type_=Uuid),
+        asked_request_id=None,
+    )
+)
+_BEGIN = insert(_ENDS).values(
+    request_id=bindparam("end_by_request", type_=Uuid),
+    guild_id=bindparam("end_guild_id", type_=BigInteger),
+    target_id=bindparam("end_target_id", type_=BigInteger),
+    punishment=bindparam("end_punishment", type_=Text),
+    case_no=bindparam("end_case_no", type_=BigInteger),
+    state=EndState.OPEN.value,
+    began_at=_BEGAN,
+    ends_at=bindparam("end_ends_at", type_=_MOMENT),
+    due_at=bindparam("end_due_at", type_=_MOMENT),
+    next_at=bindparam("end_due_at", type_=_MOMENT),
+)
+_CONTINUE = (
+    update(_ENDS)
+    .where(*_THEIRS)
+    .values(
+        due_at=bindparam("end_due_at", type_=_MOMENT),
+        next_at=bindparam("end_due_at", type_=_MOMENT),
+        failures=0,
+        asked_request_id=None,
+    )
+)
+
+#: Built once: the counters are held while they run.
+END_WRITES: Mapping[Effect, tuple[CTE, ...]] = MappingProxyType(
+    {
+        Effect.NONE: (),
+        Effect.SETTLES: (_SETTLE.cte("settled"),),
+        Effect.BEGINS: (_SETTLE.cte("settled"), _BEGIN.cte("begun")),
+        Effect.CONTINUES: (_CONTINUE.cte("continued"),),
+    }
+)
+
+
+def effect_of(request: ActionRequest, ends_at: datetime | None) -> Effect:
+    """What the case of this request does to the ends of its target."""
+    if request.action not in ENDS_OF:
+        return Effect.NONE
+    if request.for_case is not None:
+        return Effect.CONTINUES if request.action is Action.MUTE else Effect.SETTLES
+    return Effect.SETTLES if ends_at is None else Effect.BEGINS
+
+
+def end_values(request: ActionRequest, case: Case, began: datetime) -> dict[str, Any]:
+    """What :data:`END_WRITES` ask for."""
+    punishment = ENDS_OF.get(request.action)
+    if punishment is None:
+        return {}
+    values = {
+        "end_guild_id": request.guild_id,
+        "end_target_id": request.target_id,
+        "end_punishment": punishment.value,
+        "end_began_at": began,
+        "end_by_request": request.request_id,
+        "end_case_no": case.case_no,
+        "end_settled_as": (EndState.CANCELLED if request.for_case is None else EndState.ENDED).value,
+    }
+    if case.ends_at is not None:
+        values |= {"end_ends_at": case.ends_at, "end_due_at": due_at(punishment, case.ends_at, began)}
+    return values
+
+
+def kept_end(session: Session, request: ActionRequest) -> KeptEnd | None:
+    """The end that this request keeps; None when it does not stand any more."""
+    first = ActionRequests
+    standing = (
+        select(_ENDS.request_id, _ENDS.ends_at, first.effect_before)
+        .outerjoin(first, first.request_id == _ENDS.request_id)
+        .where(
+            _ENDS.guild_id == request.guild_id,
+            _ENDS.target_id == request.target_id,
+            _ENDS.case_no == request.for_case,
+            _ENDS.punishment == ENDS_OF[request.action].value,
+            _ENDS.state == EndState.OPEN.value,
+        )
+    )
+    found = session.execute(standing).one_or_none()
+    if found is None:
+        return None
+    return KeptEnd(request_id=found.request_id, ends_at=found.ends_at, before=found.effect_before or {})
