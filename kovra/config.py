@@ -63,6 +63,8 @@ class Config:
     proxies: int
     #: Where to die, for tests; see ``kovra.crash``.
     crash: str = ""
+    #: How long a worker's claim lasts when nobody can prove it dead, in seconds; tests shorten it.
+    claim_s: int = 30
 
     @property
     def verifying_keys(self) -> dict[str, Key]:
@@ -94,6 +96,7 @@ def from_environment(process: Process, environ: Mapping[str, str] = os.environ) 
         pacing=environ.get("KOVRA_PACING", "on") != "off",
         proxies=read.number("KOVRA_PROXIES", 0),
         crash=environ.get("KOVRA_CRASH", "") if environ.get("KOVRA_ENV") == "test" else "",
+        claim_s=read.number("KOVRA_CLAIM_S", 30) if environ.get("KOVRA_ENV") == "test" else 30,
     )
     read.check_rings(config.web_keys, config.guard_keys)
     if read.wrong:

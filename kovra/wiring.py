@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import dramatiq.worker
 from dramatiq import Worker
 from dramatiq.middleware import CurrentMessage, Middleware, Retries
 
@@ -75,6 +76,10 @@ WORKER_THREADS = 12
 #: What a silent worker had is given to others after this, in milliseconds. Giving too early does no harm: the claim in
 #: Postgres decides who executes.
 SILENT_MS = 2_500
+
+#: How soon a consumer that lost Redis looks whether it is back, in seconds. Dramatiq's own 3 s is longer than what was
+#: clicked meanwhile should wait.
+RECONNECT_S = 0.5
 
 #: How long a stopping worker lets the actions in its hands finish, in milliseconds.
 STOP_MS = 20_000
@@ -172,9 +177,9 @@ def build_worker(config: Config) -> WorkerProcess:
     roster = LiveRoster(mirror=Roster(database), discord=rest)
     claim_key, at = new_claim_key(), _checkpoint(config)
     owner = f"{socket.gethostname()}:{os.getpid()}"[:100]
-    ledger = Ledger(database, config.audit_key, owner=owner, claim_key=claim_key, at=at)
+    ledger = Ledger(database, config.audit_key, owner=owner, claim_key=claim_key, claim_s=config.claim_s, at=at)
     quarantine = Quarantine(database, config.audit_key)
-    liveness = Liveness(database, claim_key)
+    liveness = Liveness(database, claim_key, free_left=ledger.free_left)
     broker = build_broker(
         config,
         *_watched_acks(config, at),
@@ -192,6 +197,7 @@ def build_worker(config: Config) -> WorkerProcess:
         keys=config.verifying_keys,
         at=at,
     )
+    dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = RECONNECT_S
     declare_actions(broker, execute)
     jobs, ending = JobLedger(database, config.audit_key, owner=owner, claim_key=claim_key), threading.Event()
     declare_chunks(

@@ -3,6 +3,9 @@
 ``matrix``   every named point of death with every action
 ``attack``   forged, spoiled and repeated entries straight into Redis; keys that change and keys that leak
 ``storm``    every fault at once, under a steady load
+``redis``    Valkey goes away, and forgets everything again and again
+``postgres`` PostgreSQL crashes in the middle of a burst
+``pause``    a worker stands still while another works on
 
 What they share:
 

@@ -84,7 +84,8 @@ class Judge:
 
     def unfinished(self) -> Sequence[Any]:
         """What has not reached an end."""
-        return [row for row in self.requests() if row.state not in ENDS]
+        open_ = "SELECT * FROM action_requests WHERE guild_id = ANY(:guilds) AND state <> ALL(:ends)"
+        return self.rows(open_, ends=list(ENDS))
 
     def findings(self, answered: Collection[str], seen: Mapping[int, Sequence[int]]) -> list[Finding]:
         """Everything that is broken, once the load has stopped and everything had its time to end.

@@ -186,6 +186,15 @@ class Rig:
         assert self.stack.postgres is not None
         self.stack.postgres.restart()
 
+    def next_case_ms(self, patience_s: float = 60.0) -> float | None:
+        """Milliseconds from now to the next case, by PostgreSQL's clock; None when none comes."""
+        began = self.judge.rows("SELECT clock_timestamp()")[0][0]
+        first = "SELECT min(applied_at) FROM action_requests WHERE guild_id = ANY(:guilds) AND applied_at > :began"
+        deadline = time.monotonic() + patience_s
+        while (at := self.judge.rows(first, began=began)[0][0]) is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return None if at is None else (at - began).total_seconds() * 1000
+
     def discord(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask the sandbox's control API."""
         return control(self.stack.sandbox_url, method, path, body)

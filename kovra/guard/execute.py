@@ -86,6 +86,7 @@ class Execute:
             log.info("request %s was taken over by another worker", claim.request_id)
         except Unavailable:
             # Nothing more may be done without the record. The row keeps its place; the relay brings it back.
+            self.ledger.leave(claim)
             log.warning("request %s is left where it stands: the database does not answer", claim.request_id)
         finally:
             self.bulletin.ring(claim.guild_id)

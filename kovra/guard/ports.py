@@ -149,6 +149,9 @@ class Ledger(Protocol):
         ``intent_stays``: what became of the deed is still unknown, so whoever takes it next must look first.
         """
 
+    def leave(self, claim: Claim) -> None:
+        """Let go of a claim that could not be written on; others may have it once the database answers again."""
+
     def put_off(self, claim: Claim, *, delay_s: float) -> None:
         """Let the log post of a case wait: this attempt certainly sent nothing. State ``applied`` with a due time."""
 

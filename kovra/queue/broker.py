@@ -238,6 +238,13 @@ class LanesBroker(Broker):
                 pipe.smembers(self.keys.prefix(queue_name, shard) + "paused")
             return {lane.decode() for lanes in pipe.execute() for lane in lanes}
 
+    def answers(self) -> bool:
+        """Whether Redis answers now."""
+        try:
+            return bool(self.client.ping())
+        except redis.RedisError:
+            return False
+
     def silent(self, queue_name: str) -> set[str]:
         """Consumers that hold something and missed a heartbeat, this process aside.
 

@@ -94,6 +94,10 @@ class Outbox:
             )
         )
 
+    def answers(self) -> bool:
+        """Whether Redis is there."""
+        return self.broker.answers()
+
     def offer(self, message: Message, *, again: bool = False) -> bool:
         """Put a lane message; False when Redis is away.
 

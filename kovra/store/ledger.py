@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Verified
 from kovra.actions.request import ActionRequest, Refusal, State
 from kovra.actions.rights import Standing
-from kovra.errors import ClaimLost, EnvelopeRefused
+from kovra.errors import ClaimLost, EnvelopeRefused, Unavailable
 from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostStatus
 from kovra.guard.claim import Claim, NotClaimed
 from kovra.guard.endings import KeptEnd
@@ -48,6 +49,13 @@ _NOTHING: Mapping[str, Any] = {}
 class _Written(NamedTuple):
     case_no: int | None
     notice: str | None
+
+
+class _Left(NamedTuple):
+    """A claim of ours that nobody works on. Without an epoch: whether it was taken at all was never answered."""
+
+    request: ActionRequest
+    epoch: int | None
 
 
 class Ledger(LedgerPort):
@@ -83,6 +91,8 @@ class Ledger(LedgerPort):
             max_attempts=max_attempts,
         )
         self._at = at
+        self._claim_key = claim_key
+        self._left: deque[_Left] = deque()
 
     def claim(self, verified: Verified) -> Claim | NotClaimed:
         """Take a request, when it is due and nobody alive has it."""
@@ -102,6 +112,35 @@ class Ledger(LedgerPort):
                     _kept_row(session, verified)
                 return NotClaimed.TARGET_BUSY
             raise
+        except Unavailable:
+            self._left.append(_Left(request, None))
+            raise
+
+    def leave(self, claim: Claim) -> None:
+        """Let go of a claim whose write failed with Unavailable; :meth:`free_left` does it."""
+        self._left.append(_Left(claim.request, claim.epoch))
+
+    def free_left(self) -> int:
+        """Free the claims that were left, so that nobody waits for their time to run out; says how many.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer yet; what was not freed is kept for the next time.
+        """
+        row, freed = ActionRequests, 0
+        while self._left:
+            request, epoch = self._left[0]
+            free = update(row).where(
+                row.guild_id == request.guild_id,
+                row.request_id == request.request_id,
+                row.claim_key == self._claim_key,
+                row.state.in_([State.EXECUTING.value, State.APPLIED.value]),
+                # Of a claim we never heard of, only one that nothing was written on since.
+                row.claim_epoch == epoch if epoch is not None else row.checked_at.is_(None),
+            )
+            with self._database.transaction(request.guild_id) as session:
+                freed += _run(session, free.values(**NOBODY)).rowcount
+            self._left.popleft()
+        return freed
 
     def await_key(self, lane: GuildId, *, body: bytes, kid: str, sig: str) -> bool:
         """Let an accepted request wait whose key this process does not know; False when it is no copy of one."""

@@ -38,10 +38,20 @@ def new_claim_key() -> int:
 
 
 class Liveness:
-    """Holds this process's lock. Needs a connection straight to PostgreSQL, not through a transaction pooler."""
+    """Holds this process's lock. Needs a connection straight to PostgreSQL, not through a transaction pooler.
 
-    def __init__(self, database: Database, claim_key: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+    ``free_left`` frees what this very process let go of while PostgreSQL was away.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        claim_key: int,
+        monotonic: Callable[[], float] = time.monotonic,
+        free_left: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._database = database
+        self._free_left = free_left
         self._monotonic = monotonic
         self._key = claim_key
         self._connection: Connection | None = None
@@ -60,15 +70,15 @@ class Liveness:
         self.hold()
 
     def run(self, stop: threading.Event) -> None:
-        """Keep the lock and free what dead workers held, until told to stop. A database that is away is waited for."""
+        """Keep the lock and free what nobody works on, until told to stop. A database that is away is waited for."""
         while not stop.wait(TICK_S):
             try:
-                freed = self.free_dead_claims()
+                freed = self._free_left() + self.free_dead_claims()
             except Unavailable:
-                log.warning("claims of dead workers wait: the database does not answer")
+                log.warning("claims that nobody works on wait: the database does not answer")
             else:
                 if freed:
-                    log.info("freed %d claims of a dead worker", freed)
+                    log.info("freed %d claims that nobody worked on", freed)
 
     def close(self) -> None:
         """As release."""

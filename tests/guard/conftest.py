@@ -81,6 +81,7 @@ class World:
     quarantined: list = field(default_factory=list)
     replays: int = 0
     rings: int = 0
+    left: list[Claim] = field(default_factory=list)
     log_id: ChannelId | None = ChannelId(5)
     target: Person = Person(user_id=TARGET, name="raider", member=True, rank=1)
     moderator: Person = Person(user_id=MODERATOR, name="odalys", member=True, permissions=EVERY, rank=5)
@@ -284,6 +285,9 @@ class World:
     def give_back(self, claim: Claim, *, delay_s: float, intent_stays: bool = False) -> None:
         undone = {} if intent_stays else {"effect_at": None, "effect_before": {}}
         self._write("give_back", claim, state=State.ACCEPTED, due_in_s=delay_s, **undone)
+
+    def leave(self, claim: Claim) -> None:
+        self.left.append(claim)
 
     def put_off(self, claim: Claim, *, delay_s: float) -> None:
         self._write("put_off", claim, post=claim.post, post_at=claim.post_at, due_in_s=delay_s)

@@ -320,6 +320,15 @@ def test_a_database_that_goes_anywhere_leaves_the_request_where_it_stands(stage,
     assert len(world.messages) <= 2
 
 
+def test_a_claim_that_cannot_be_written_on_is_let_go(stage, world, away):
+    sealed = stage.ask()
+    world.fail["finalise"] = away
+
+    stage.run(sealed)
+
+    assert [claim.request_id for claim in world.left] == [sealed.request.request_id]
+
+
 @pytest.mark.parametrize("write", WRITES[1:])
 def test_who_was_replaced_writes_nothing_more(stage, world, write):
     world.fail[write] = ClaimLost()

@@ -190,7 +190,8 @@ def test_whoever_was_overtaken_writes_nothing_more(accept, guard, new_worker, sa
 
 
 def test_every_write_is_in_the_list_above(guard, say):
-    own = {name for name in vars(type(guard.ledger)) if not name.startswith("_")} - {"claim", "await_key", "kept_end"}
+    own = {name for name in vars(type(guard.ledger)) if not name.startswith("_")}
+    own -= {"claim", "await_key", "kept_end", "leave", "free_left"}
 
     assert own == set(WRITES) == set(writes(guard, None, say))
 
@@ -295,6 +296,74 @@ def test_who_lost_its_own_lock_gives_others_the_time_to_take_theirs_again(accept
     assert at_once == (0, set())
     assert later == ({guard.claim_key}, 1)
     looking.release()
+
+
+def test_a_claim_that_was_left_is_free_at_once(accept, guard, new_worker):
+    kept, _ = accept()
+    guard.ledger.leave(guard.take(kept))
+
+    freed = guard.ledger.free_left(), guard.ledger.free_left()
+
+    assert freed == (1, 0)
+    assert new_worker().take(kept).epoch == 2
+
+
+def test_a_claim_that_was_left_and_taken_again_stays_taken(accept, guard, row_of):
+    kept, receipt = accept()
+    left = guard.take(kept)
+    guard.ledger.leave(left)
+    guard.ledger.free_left()
+    guard.take(kept)
+    guard.ledger.leave(left)
+
+    assert guard.ledger.free_left() == 0
+    assert row_of(receipt.request_id).claim_owner is not None
+
+
+def test_a_claim_whose_answer_was_lost_is_freed(accept, guard, new_worker, worker, monkeypatch):
+    kept, _ = accept()
+    answered = worker.once
+
+    def lost(*args, **how):
+        answered(*args, **how)
+        raise Unavailable("the connection broke after the commit")
+
+    monkeypatch.setattr(worker, "once", lost)
+    with pytest.raises(Unavailable):
+        guard.take(kept)
+    monkeypatch.undo()
+
+    assert guard.ledger.free_left() == 1
+    assert new_worker().take(kept).epoch == 2
+
+
+def test_what_cannot_be_freed_yet_is_freed_later(accept, guard, new_worker, worker, monkeypatch):
+    kept, _ = accept()
+    guard.ledger.leave(guard.take(kept))
+
+    def away(*args, **how):
+        raise Unavailable("the database does not answer")
+
+    monkeypatch.setattr(worker, "transaction", away)
+    with pytest.raises(Unavailable):
+        guard.ledger.free_left()
+    monkeypatch.undo()
+
+    assert guard.ledger.free_left() == 1
+
+
+def test_the_loop_that_keeps_the_lock_frees_what_was_left(worker):
+    stop, looked = threading.Event(), threading.Event()
+
+    def free_left():
+        looked.set()
+        stop.set()
+        return 0
+
+    with Liveness(worker, new_claim_key(), free_left=free_left) as liveness:
+        liveness.run(stop)
+
+    assert looked.is_set()
 
 
 def test_no_two_processes_hold_one_key(worker):
