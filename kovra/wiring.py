@@ -36,7 +36,7 @@ from kovra.live.hub import Hub
 from kovra.live.outcomes import Outcomes
 from kovra.queue.actors import declare_actions, declare_chunks
 from kovra.queue.broker import LanesBroker
-from kovra.queue.client import connect
+from kovra.queue.client import connect, of_one_node
 from kovra.queue.dead_workers import DeadWorkers
 from kovra.queue.janitor import Janitor
 from kovra.queue.outbox import QUEUE, Outbox
@@ -99,7 +99,7 @@ def build_submit(config: Config, database: Database, signing_key: Key) -> Submit
         roster=Roster(database),
         requests=Requests(database, config.audit_key),
         outbox=Outbox(broker=build_broker(config, serve=())),
-        bulletin=Bulletin(bulletin.connect(config.redis_url)),
+        bulletin=Bulletin(bulletin.connect(of_one_node(config.redis_url))),
         audit=AuditLog(database, config.audit_key),
         clock=PostgresClock(database),
         signing_key=signing_key,
@@ -193,7 +193,7 @@ def build_worker(config: Config) -> WorkerProcess:
         discord=rest,
         notices=Notices(ledger=ledger, roster=roster, discord=rest, base_url=config.base_url, at=at),
         quarantine=quarantine,
-        bulletin=Bulletin(bulletin.connect(config.redis_url)),
+        bulletin=Bulletin(bulletin.connect(of_one_node(config.redis_url))),
         keys=config.verifying_keys,
         at=at,
     )
@@ -236,7 +236,7 @@ def build_bot(config: Config) -> BotProcess:
     point_pycord_at(config.discord_base_url, config.discord_cdn_url)
     database = Database(config.database_url, role="kovra_bot")
     requests = Requests(database, config.audit_key)
-    hub = Hub(config.redis_url, Events(database))
+    hub = Hub(of_one_node(config.redis_url), Events(database))
     hub.start()
     return BotProcess(
         token=config.discord_token,
@@ -244,7 +244,7 @@ def build_bot(config: Config) -> BotProcess:
         mirror=Mirror(database),
         submit=build_submit(config, database, config.guard_keys[0]),
         outcomes=Outcomes(hub, requests.progress),
-        hints=Bulletin(bulletin.connect(config.redis_url)).hint,
+        hints=Bulletin(bulletin.connect(of_one_node(config.redis_url))).hint,
         pacer=_pacer(config),
     )
 
@@ -255,7 +255,7 @@ def build_web(config: Config) -> Flask:
 
     database = Database(config.database_url, role="kovra_web")
     events = Events(database)
-    hub = Hub(config.redis_url, events)
+    hub = Hub(of_one_node(config.redis_url), events)
     hub.start()
     return create_site(
         base_url=config.base_url,

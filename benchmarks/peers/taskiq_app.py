@@ -8,7 +8,7 @@ import task
 from taskiq_redis import ListQueueBroker
 
 broker = ListQueueBroker(task.URL)
-run = broker.task(task.run, task_name="run")
+run = broker.task(task_name="run")(task.run)
 _loop = asyncio.new_event_loop()
 
 

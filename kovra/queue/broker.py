@@ -17,6 +17,7 @@ from dramatiq.broker import Broker
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 from dramatiq.message import Message
 from dramatiq.middleware import Middleware
+from redis.cluster import RedisCluster
 
 from kovra.queue import dead, gauges, locks
 from kovra.queue.client import told_as_closed
@@ -42,7 +43,8 @@ class LanesBroker(Broker):
     time, and none after it is done, until ``lock_ttl_ms``).
 
     Args:
-        client: from ``connect``; its socket time-out must be above one second, the longest blocking call.
+        client: from ``connect``, of one server or of a cluster; its socket time-out must be above one second, the
+            longest blocking call.
         namespace: first part of every key.
         shards: over how many shards the lanes are spread; the same in every process.
         serve: the shards that this process consumes; all when None.
@@ -63,7 +65,7 @@ class LanesBroker(Broker):
 
     def __init__(
         self,
-        client: redis.Redis,
+        client: redis.Redis | RedisCluster,
         *,
         namespace: str = "kovra",
         shards: int = 64,
@@ -131,7 +133,8 @@ class LanesBroker(Broker):
             raise QueueNotFound(queue_name)
         if not self.serve:
             raise ValueError("this broker serves no shard")
-        silence_s = self.client.connection_pool.connection_kwargs.get("socket_timeout")
+        kwargs = None if self.scripts.clustered else self.client.connection_pool.connection_kwargs
+        silence_s = kwargs.get("socket_timeout") if kwargs else None
         if silence_s is not None and silence_s <= 1.0:
             raise ValueError(f"socket_timeout is {silence_s} s; the consumer blocks for up to one second")
         return LanesConsumer(self, queue_name, prefetch, timeout)

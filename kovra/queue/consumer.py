@@ -18,7 +18,7 @@ from dramatiq.middleware import Middleware, SkipMessage
 
 from kovra.queue.acks import Acks, Wish
 from kovra.queue.client import UNREACHED, told_as_closed
-from kovra.queue.doorbells import Doorbells
+from kovra.queue.doorbells import ClusterDoorbells, Doorbells
 from kovra.queue.entry import MAX_BYTES, Entry, Fetched, Refused, read_item
 from kovra.queue.intake import Intake
 from kovra.queue.keys import BULK
@@ -64,7 +64,8 @@ class LanesConsumer(Consumer):
         self.prefixes = [broker.keys.prefix(queue_name, shard) for shard in broker.serve]
         self.own_bell = f"{self.prefixes[0]}bell:{broker.consumer_name}"
         self.wants_room = False  # it sleeps in Redis with its bulk slots used up: ring when one is free
-        self.doorbells = Doorbells(
+        bells = ClusterDoorbells if broker.scripts.clustered else Doorbells
+        self.doorbells = bells(
             broker.scripts, prefixes=self.prefixes, own_bell=self.own_bell, bulk_turn=broker.bulk_turn
         )
         self.acks, self.intake = Acks(broker, self.state.freed.set, self._ended), Intake(broker, queue_name)
@@ -118,6 +119,7 @@ class LanesConsumer(Consumer):
             self._let_go(entry)
 
     def close(self) -> None:
+        self.doorbells.close()
         self.requeue([self.state.cache.popleft() for _ in range(len(self.state.cache))])
         solo = self.broker.holdings.solo
         if solo is not None and solo[0] == self.queue_name and self.broker.holdings.empty():
@@ -135,6 +137,7 @@ class LanesConsumer(Consumer):
             if self._free() <= 0 or self._no_hurry():
                 self.state.freed.wait(min(self.timeout_s, self.nap_s) if self._free() <= 0 else _GATHER_S)
                 if self._free() <= 0:
+                    self.doorbells.give_back()
                     return None
             prefixes = self._listen()
             if prefixes or self.acks.waiting():

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import select
 from collections.abc import Sequence
+from typing import Any
+
+import redis
 
 from kovra.queue.scripts import Scripts
 
 INTERACTIVE_LEFT, BULK_LEFT = 1, 2
+
+#: How long one BLPOP of a cluster waits: as long may a worker that has become busy keep a token from an idle one.
+_BLOCK_S = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 class Doorbells:
@@ -51,7 +61,7 @@ class Doorbells:
         if (rung or known or nap_s is None) and most > 0:
             # Who took all free slots from one shard would let the others wait for its work.
             others = [bell for bell in bells if bell not in rung and self._prefix(bell) not in self._left]
-            rung += [others[i] for i in self._scripts.gather(others, most)] if others else []
+            rung += self._more(others, most) if others else []
         chosen = list(dict.fromkeys([*map(self._note_rung, rung), *known]))[:free]
         for prefix in chosen:
             self._left.pop(prefix, None)
@@ -79,6 +89,16 @@ class Doorbells:
         bell = "" if answer is None else answer[0].decode()
         return [bell] if bell in self._places else []
 
+    def _more(self, bells: list[str], most: int) -> list[str]:
+        """Which of these ring too, up to so many."""
+        return [bells[i] for i in self._scripts.gather(bells, most)]
+
+    def give_back(self) -> None:
+        """This worker is and stays busy: whoever is idle may have what rang."""
+
+    def close(self) -> None:
+        """Listen no more."""
+
     def _prefix(self, bell: str) -> str:
         return self._prefixes[self._places[bell][1]]
 
@@ -86,3 +106,82 @@ class Doorbells:
         priority, shard = self._places[bell]
         self._after[priority] = shard + 1
         return self._prefixes[shard]
+
+
+class ClusterDoorbells(Doorbells):
+    """The bells of shards that lie on several nodes.
+
+    One command cannot listen at several slots. So each shard has a connection that waits in a BLPOP of its own, and one
+    thread watches them all. A token that comes while this worker is busy is kept, and given back when it stays so.
+    """
+
+    def __init__(self, scripts: Scripts, *, prefixes: Sequence[str], own_bell: str, bulk_turn: int) -> None:
+        super().__init__(scripts, prefixes=prefixes, own_bell=own_bell, bulk_turn=bulk_turn)
+        self._lines: dict[str, Any] = {}  # a connection for each prefix
+        self._waiting: set[str] = set()  # the prefixes whose connection waits for an answer
+        self._taken: set[str] = set()  # bells whose token we took and whose shard we have not asked yet
+
+    def listen(self, *, free: int, bulk: bool, nap_s: float | None) -> list[str]:
+        chosen = super().listen(free=free, bulk=bulk, nap_s=nap_s)
+        self._taken.difference_update(f"{prefix}wake:{priority}" for prefix in chosen for priority in (0, 1))
+        return chosen
+
+    def give_back(self) -> None:
+        self._answers(0)
+        while self._taken:
+            bell = self._taken.pop()
+            self._left.pop(self._prefix(bell), None)
+            self._scripts.lines.ask("LPUSH", bell, 1)
+
+    def close(self) -> None:
+        for line in self._lines.values():
+            line.disconnect()
+        self._lines.clear()
+        self._waiting.clear()
+
+    def _sleep(self, bells: list[str], bulk: bool, nap_s: float) -> list[str]:
+        for prefix in self._prefixes:
+            if prefix not in self._waiting:
+                self._wait_at(prefix)
+        return self._answers(nap_s)
+
+    def _more(self, bells: list[str], most: int) -> list[str]:
+        return self._answers(0)
+
+    def _wait_at(self, prefix: str) -> None:
+        line = self._lines.get(prefix) or self._scripts.lines.line_of(prefix)
+        self._lines[prefix] = line
+        more = [self._own_bell] if prefix == self._prefixes[0] else []
+        try:
+            line.send_command("BLPOP", f"{prefix}wake:0", f"{prefix}wake:1", *more, _BLOCK_S)
+        except redis.RedisError as error:
+            self._give_up(prefix, error)
+            return
+        self._waiting.add(prefix)
+
+    def _answers(self, timeout_s: float) -> list[str]:
+        """The bells that rang. Their tokens are taken, so what is not asked at once is known to have work."""
+        by_socket = {self._lines[prefix]._sock: prefix for prefix in self._waiting}
+        readable, _, _ = select.select(list(by_socket), [], [], timeout_s)
+        rung = [bell for socket in readable if (bell := self._answer(by_socket[socket])) in self._places]
+        for bell in rung:
+            priority, shard = self._places[bell]
+            prefix = self._prefixes[shard]
+            self._left[prefix] = self._left.get(prefix, 0) | 1 << priority
+        self._taken.update(rung)
+        return rung
+
+    def _answer(self, prefix: str) -> str:
+        self._waiting.discard(prefix)
+        try:
+            answer = self._lines[prefix].read_response()
+        except redis.RedisError as error:
+            self._give_up(prefix, error)
+            return ""
+        return "" if answer is None else answer[0].decode()
+
+    def _give_up(self, prefix: str, error: Exception) -> None:
+        """The slot moved or its node is gone. What rang meanwhile, the slow look finds."""
+        _log.info("cannot hear the bell of %s: %s", prefix, error)
+        self._lines.pop(prefix).disconnect()
+        self._scripts.lines.look_again()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import redis
+from redis.cluster import RedisCluster
 
 from kovra.queue.keys import Keys
 
@@ -27,12 +28,19 @@ def lanes(client: redis.Redis, keys: Keys, queue: str) -> list[LaneGauge]:
         for shard in range(keys.shards):
             pipe.zrange(keys.prefix(queue, shard) + "parts", 0, -1)
         found = [(shard, lane.decode()) for shard, names in enumerate(pipe.execute()) for lane in names]
-    seconds, micros = client.time()
+    seconds, micros = _time(client)
     return [
         gauge
         for shard, lane in found
         if (gauge := _gauge(client, keys, queue, shard, lane, seconds * 1000 + micros // 1000))
     ]
+
+
+def _time(client: redis.Redis | RedisCluster) -> tuple[int, int]:
+    """The server's clock; of a cluster, any node's."""
+    if isinstance(client, RedisCluster):
+        return client.time(target_nodes=client.get_random_node())
+    return client.time()
 
 
 def size(client: redis.Redis, keys: Keys, queue: str) -> int:

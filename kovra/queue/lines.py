@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any
 
 import redis
+from redis.cluster import RedisCluster
 
 
 class Lines:
@@ -59,3 +60,23 @@ class Lines:
             self._pool.release(line)
             return self._pool.get_connection()
         return line
+
+
+class ClusterLines:
+    """The same for a Redis Cluster, redis-py's own way: it knows which node to ask and follows a slot that moves."""
+
+    def __init__(self, client: RedisCluster) -> None:
+        self._client = client
+
+    def ask(self, *words: Any) -> Any:
+        return self._client.execute_command(*words)
+
+    def line_of(self, key: str) -> Any:
+        """A connection of its own to the node that has a key, for a command that blocks. The caller hangs up."""
+        manager = self._client.nodes_manager
+        node = manager.get_node_from_slot(self._client.keyslot(key))
+        return self._client.get_redis_connection(node).connection_pool.get_connection()
+
+    def look_again(self) -> None:
+        """Ask the nodes anew who has which slot."""
+        self._client.nodes_manager.initialize()

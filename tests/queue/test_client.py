@@ -4,7 +4,7 @@ import threading
 import pytest
 import redis
 
-from kovra.queue.client import UNREACHED, connect
+from kovra.queue.client import UNREACHED, connect, is_cluster, of_one_node
 
 
 def test_a_command_without_an_answer_is_sent_once():
@@ -47,3 +47,11 @@ def test_nobody_there_is_said_at_once_as_an_error():
 def test_tls_and_unix_addresses_open_nothing_until_used():
     connect("rediss://redis.example:6380/0")
     connect("unix:///tmp/nowhere.sock?db=0")
+
+
+def test_an_address_says_whether_it_is_a_clusters():
+    assert is_cluster("rediss://:secret@host:6379?cluster=true&socket_timeout=3")
+    assert not is_cluster("redis://host:6379/0")
+    assert of_one_node("rediss://:secret@host:6379?cluster=true&socket_timeout=3") == (
+        "rediss://:secret@host:6379?socket_timeout=3"
+    )
