@@ -31,7 +31,7 @@ FLOOR_BATCH = 16
 
 def main(quick: bool, json: bool) -> int:
     """Run and print; 0 when the run was valid."""
-    rounds, messages, light = (1, 4_000, 8) if quick else (3, 10_000, 40)
+    rounds, messages, light = (1, 3_000, 8) if quick else (3, 10_000, 40)
     with tempfile.TemporaryDirectory(prefix="kovra-bench-") as folder:
         with EmbeddedValkey(Path(folder) / "valkey", durable=False, port=0) as server:
             with redis.Redis.from_url(server.url) as client:
@@ -45,7 +45,7 @@ def main(quick: bool, json: bool) -> int:
                 say(f"light load: {light} messages, one per {LIGHT_EVERY_S} s")
                 _light(report, server.url, known, light)
                 _throughput(report, server.url, client, rounds, messages)
-                _peers_throughput(report, server.url, client, known, 300 if quick else 2_000)
+                _peers_throughput(report, server.url, client, known, 150 if quick else 2_000)
     report.print(as_json=json)
     return 0
 
