@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from kovra.actions.request import ActionRequest
 from kovra.actions.rights import Standing
 from kovra.guard.case import Case
 from kovra.ids import GuildId
-from kovra.store.casebook import case_digest, chain
+from kovra.store.casebook import case_digest, case_row, chain
 from kovra.store.tables import GuildCounters, ModCases
 
 
@@ -69,12 +69,13 @@ def number_cases(
             reason=request.reason,
             created_at=created_at,
             batch_id=request.batch_id,
+            for_case=request.for_case,
         )
         params = dict(request.params)
         digest = case_digest(case, params)
         seal = chain(key, seal or GENESIS, digest)
         cases.append(case)
-        rows.append(asdict(case) | {"params": params, "digest": digest, "seal": seal})
+        rows.append(case_row(case) | {"params": params, "digest": digest, "seal": seal})
     return NewCases(
         cases=tuple(cases),
         rows=tuple(rows),

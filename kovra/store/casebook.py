@@ -35,7 +35,6 @@ class NewCase:
     values: Mapping[str, Any]
 
 
-# Which case it continues is one of its params.
 _WRITTEN = (frozenset(field.name for field in fields(Case)) - {"for_case"}) | {
     "params",
     "state",
@@ -108,10 +107,14 @@ def new_case(
         "notice_code": row.notice_code,
         "notice_at": row.notice_done_at,
     }
-    facts = {name: value for name, value in asdict(case).items() if name in _WRITTEN}
-    facts |= {"params": dict(request.params), "state": State.APPLIED.value}
+    facts = case_row(case) | {"params": dict(request.params), "state": State.APPLIED.value}
     values = facts | told | {"digest": digest, "seal": seal}
     return NewCase(case=case, seq=row.last_event, values={f"case_{name}": value for name, value in values.items()})
+
+
+def case_row(case: Case) -> dict[str, Any]:
+    """The columns of a case; which case it continues is one of its params."""
+    return {name: value for name, value in asdict(case).items() if name in _WRITTEN}
 
 
 def case_of(row: ModCases) -> Case:

@@ -5,19 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import CTE, BigInteger, DateTime, Text, Uuid, bindparam, select, update
+from sqlalchemy import CTE, BigInteger, DateTime, Text, Uuid, bindparam, column, select, update, values
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from kovra.actions.request import Action, ActionRequest
 from kovra.guard.case import Case
 from kovra.guard.endings import ENDS_OF, EndState, KeptEnd, due_at
+from kovra.ids import GuildId
 from kovra.store.tables import ActionRequests, ScheduledEnds
 
 
@@ -98,7 +99,7 @@ def end_values(request: ActionRequest, case: Case, began: datetime) -> dict[str,
     punishment = ENDS_OF.get(request.action)
     if punishment is None:
         return {}
-    values = {
+    asked = {
         "end_guild_id": request.guild_id,
         "end_target_id": request.target_id,
         "end_punishment": punishment.value,
@@ -108,8 +109,28 @@ def end_values(request: ActionRequest, case: Case, began: datetime) -> dict[str,
         "end_settled_as": (EndState.CANCELLED if request.for_case is None else EndState.ENDED).value,
     }
     if case.ends_at is not None:
-        values |= {"end_ends_at": case.ends_at, "end_due_at": due_at(punishment, case.ends_at, began)}
-    return values
+        asked |= {"end_ends_at": case.ends_at, "end_due_at": due_at(punishment, case.ends_at, began)}
+    return asked
+
+
+def cancel_ends(session: Session, guild_id: GuildId, action: Action, cases: Sequence[Case]) -> None:
+    """What these cases, none of which ends by itself, replace: the ends of their targets, in one statement."""
+    if (punishment := ENDS_OF.get(action)) is None or not cases:
+        return
+    newer = values(column("target", BigInteger), column("by", Uuid), column("at", _MOMENT), name="newer").data(
+        [(case.target_id, case.request_id, case.created_at) for case in cases]
+    )
+    cancel = (
+        update(_ENDS)
+        .where(
+            _ENDS.guild_id == guild_id,
+            _ENDS.target_id == newer.c.target,
+            _ENDS.punishment == punishment.value,
+            _ENDS.state == EndState.OPEN.value,
+        )
+        .values(state=EndState.CANCELLED.value, settled_at=newer.c.at, settled_by=newer.c.by, asked_request_id=None)
+    )
+    session.connection().execute(cancel)
 
 
 def kept_end(session: Session, request: ActionRequest) -> KeptEnd | None:

@@ -25,6 +25,7 @@ from kovra.store.audit import AuditLog
 from kovra.store.cancelling import cancel_waiting
 from kovra.store.case_batches import number_cases, write_cases
 from kovra.store.database import Database
+from kovra.store.endings import cancel_ends
 from kovra.store.events import EventKind, append_events, write_events
 from kovra.store.job_posts import JobPostLedger
 from kovra.store.requests import request_facts
@@ -138,6 +139,7 @@ class JobLedger(JobPostLedger):
             pairs = [(claim.request, standings[claim.request.target_id]) for claim in mine]
             new = number_cases(session, self._audit_key, guild_id, pairs, self._database.now(), events=2)
             on_case = {"notice_status": NoticeStatus.NOT_NEEDED.value, "post_status": PostStatus.WAITING.value}
+            cancel_ends(session, guild_id, mine[0].request.action, new.cases)
             write_cases(session, guild_id, new, state=State.DONE.value, **on_case)
             numbers = values(column("id", Uuid), column("no", Integer), name="numbers").data(
                 [(case.request_id, case.case_no) for case in new.cases]

@@ -9,6 +9,7 @@ from sqlalchemy import event, text
 
 from kovra.actions.request import MAX_MUTE, Action, Source
 from kovra.guard.endings import RENEW_AHEAD
+from kovra.store.job_ledger import JobLedger
 
 
 @pytest.fixture
@@ -199,3 +200,18 @@ def test_an_end_that_was_replaced_is_kept_no_more(do, accept, guard, say):
     )
 
     assert guard.ledger.kept_end(guard.take(kept)) is None
+
+
+def test_a_bulk_ban_cancels_the_ends_it_replaces(do, accept, guard, worker, ends, say):
+    do(Action.BAN, days=7)
+    do(Action.BAN, days=7, target_id=say.PELL)
+    kept, _ = accept()
+    claim = guard.take(kept)
+    guard.ledger.intend_effect(claim, {})
+    ledger = JobLedger(worker, say.AUDIT_KEY, f"worker-{guard.claim_key}", guard.claim_key)
+
+    [case] = ledger.settle([claim], {say.QUILLON: guard.standing(claim.request)})
+
+    replaced, other = ends()
+    assert (replaced.state, replaced.settled_by) == ("cancelled", case.request_id)
+    assert other.state == "open"
