@@ -34,6 +34,8 @@ def is_cluster(url: str) -> bool:
 
 def of_one_node(url: str) -> str:
     """The address without the word that makes it a cluster's: Pub/Sub reaches all of a cluster through any node."""
+    if not is_cluster(url):
+        return url
     parts = urlsplit(url)
     query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name != "cluster"])
     return urlunsplit(parts._replace(query=query))

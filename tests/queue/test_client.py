@@ -55,3 +55,5 @@ def test_an_address_says_whether_it_is_a_clusters():
     assert of_one_node("rediss://:secret@host:6379?cluster=true&socket_timeout=3") == (
         "rediss://:secret@host:6379?socket_timeout=3"
     )
+    for other in ("unix:///run/redis.sock?db=0", "redis://host:6379/0", "rediss://host:6379?socket_timeout=3"):
+        assert of_one_node(other) == other
