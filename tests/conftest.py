@@ -29,8 +29,8 @@ _FOR_TESTS = ("KOVRA_REQUIRE", "KOVRA_CHROMIUM", "DISCORD_OPENAPI")
 for _name in [name for name in os.environ if name.startswith(_THEIRS) and name not in _FOR_TESTS]:
     del os.environ[_name]
 
-#: The warm Kovra that path and browser tests share.
-pytest_plugins = ["tests.trips"]
+#: The warm Kovra that path and browser tests share, and what several files of one room's tests share.
+pytest_plugins = ["tests.trips", "tests.store.jobs"]
 
 _really_connect = socket.socket.connect
 _really_connect_ex = socket.socket.connect_ex

@@ -133,6 +133,7 @@ def post_sentence(status: PostStatus | None, code: int | None) -> str:
     """What became of the post in the log channel, when there is no link to it."""
     return {
         None: "Not yet posted",
+        PostStatus.WAITING: "Waits to be posted together with others",
         PostStatus.SENDING: "Being posted",
         PostStatus.REFUSED: f"Discord refused the post (code {code})",
         PostStatus.NOT_NEEDED: "This server has no log channel",

@@ -5,9 +5,12 @@ from contextlib import contextmanager
 
 import pytest
 
+from kovra.actions.job import JobState
 from kovra.actions.request import Action, State
 from kovra.ids import audit_ref
 from kovra.queue.outbox import chunk_message
+from kovra.store.guilds import Guilds
+from kovra.store.job_control import JobControl
 
 BULK_BAN = {"method": "POST", "route": "/guilds/{guild_id}/bulk-ban"}
 SINGLE_BAN = {"method": "PUT", "route": "/guilds/{guild_id}/bans/{user_id}"}
@@ -235,3 +238,91 @@ def test_a_single_ban_goes_before_a_mass_action_of_the_same_server(path):
     path.discord.ask("POST", "latency", {"ms": 0})
     assert left, "the job was faster than the single action"
     path.end_of_job(job)
+
+
+@pytest.fixture
+def scope(path):
+    """The server as its head moderator may see it."""
+    return Guilds(path.database).scope(path.discord.people["tamsin_reed"], path.guild_id)
+
+
+@pytest.fixture
+def control(path):
+    return JobControl(path.database, path.config.audit_key)
+
+
+def test_a_paused_job_outlives_the_worker_and_goes_on(path, control, scope):
+    path.discord.ask("POST", "latency", {"ms": 40})
+    job = path.a_job(Action.KICK, [path.discord.someone() for _ in range(10)])
+    path.submit_job(job)
+    path.until(lambda: any(row["state"] == State.DONE for row in path.rows_of(job)))
+
+    control.change(scope, job.batch_id, JobState.PAUSED)
+    path.until(lambda: not any(row["state"] == State.EXECUTING for row in path.rows_of(job)))
+    path.stack.restart("worker")
+    path.redis.flushall()
+    waiting = [row["request_id"] for row in path.rows_of(job) if row["state"] == State.ACCEPTED]
+    path.discord.ask("POST", "latency", {"ms": 0})
+    # Whatever the relay would bring, it has had its turn once a single action came through.
+    path.run(path.a(Action.NOTE, path.discord.someone()))
+    assert waiting, "the job was faster than the pause"
+    assert [row["request_id"] for row in path.rows_of(job) if row["state"] == State.ACCEPTED] == waiting
+
+    control.change(scope, job.batch_id, JobState.RUNNING)
+    rows = path.end_of_job(job)
+
+    assert {row["state"] for row in rows} == {State.DONE}
+    every_case_once(path, job, rows)
+
+
+def test_a_cancelled_job_does_no_more(path, control, scope):
+    path.discord.ask("POST", "latency", {"ms": 40})
+    job = path.a_job(Action.KICK, [path.discord.someone() for _ in range(10)])
+    path.submit_job(job)
+    path.until(lambda: any(row["state"] == State.DONE for row in path.rows_of(job)))
+
+    control.change(scope, job.batch_id, JobState.CANCELLED)
+    rows = path.end_of_job(job)
+
+    path.discord.ask("POST", "latency", {"ms": 0})
+    assert {row["state"] for row in rows} == {State.DONE, State.CANCELLED}
+    cancelled = [row for row in rows if row["state"] == State.CANCELLED]
+    assert all(path.discord.member(row["target_id"]) for row in cancelled)
+    assert {path.events_of(row["request_id"])[-1] for row in cancelled} == {"action.cancelled"}
+    every_case_once(path, job, rows)
+
+
+def test_a_rest_that_somebody_releases_is_done_in_their_name(path, control, scope):
+    path.write("UPDATE guild_settings SET budgets = '{\"warn\": 1}' WHERE guild_id = :g", g=path.guild_id)
+    job = path.a_job(Action.WARN, [path.discord.someone() for _ in range(3)])
+    path.submit_job(job)
+    path.write("UPDATE guild_settings SET budgets = '{\"ban\": 9000}' WHERE guild_id = :g", g=path.guild_id)
+    rest = control.releasable(control.targets(scope, job.batch_id))
+    release = path.a_job(
+        Action.WARN,
+        [one.target_id for one in rest],
+        by="maren.oake",
+        releases=tuple(one.request_id for one in rest),
+    )
+
+    path.submit_job(release)
+    rows = path.end_of_job(release)
+
+    assert [(row["state"], row["releases"]) for row in rows] == [(State.DONE, one.request_id) for one in rest]
+    assert len(rows) == 2
+    assert path.case_of(rows[0]["request_id"])["moderator_id"] == path.discord.people["maren.oake"]
+
+
+def test_a_request_whose_seal_was_changed_in_the_record_is_not_executed(path):
+    job = path.a_job(Action.KICK, [path.discord.someone() for _ in range(2)])
+    path.stack.processes["worker"].stop(10)
+    path.submit_job(job)
+    bad = path.rows_of(job)[0]
+    path.write("UPDATE action_requests SET sig = repeat('0', 64) WHERE request_id = :id", id=bad["request_id"])
+
+    path.stack.restart("worker")
+    rows = path.end_of_job(job)
+
+    assert [row["state"] for row in rows] == [State.REJECTED, State.DONE]
+    assert rows[0]["refusal_kind"] == "key_revoked"
+    assert path.discord.member(bad["target_id"]) is not None
