@@ -1,6 +1,7 @@
 """Breaking Kovra on purpose: real processes die, and the sandbox judges from outside what really happened.
 
 ``matrix``   every named point of death with every action
+``ablation`` each guard of the protocol switched off: whoever takes one away is caught
 ``attack``   forged, spoiled and repeated entries straight into Redis; keys that change and keys that leak
 ``storm``    every fault at once, under a steady load
 ``redis``    Valkey goes away, and forgets everything again and again
@@ -14,6 +15,8 @@ What they share:
 ``load``     mixed actions at a steady rate, pressed again until they are answered
 ``judge``    the promises, checked against the database, the sandbox's counters and the open streams
 ``source``   an event stream that comes back, as a browser's does
+``guards``   the guards, each with the trap that it alone keeps shut
+``bare``     a bare Kovra in one process, from whose parts a guard can be left out
 ``forgeries`` what somebody who has Redis can put on a lane
 ``control``  the sandbox's control API
 """
