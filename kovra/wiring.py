@@ -41,6 +41,7 @@ from kovra.queue.dead_workers import DeadWorkers
 from kovra.queue.janitor import Janitor
 from kovra.queue.outbox import QUEUE, Outbox
 from kovra.queue.relay import Relay
+from kovra.queue.scheduler import Scheduler
 from kovra.store.audit import AuditLog, Quarantine
 from kovra.store.cancelling import Cancelling
 from kovra.store.cases import Cases
@@ -58,6 +59,7 @@ from kovra.store.mirror import Mirror
 from kovra.store.requests import Requests
 from kovra.store.retention import Retention
 from kovra.store.roster import Roster
+from kovra.store.schedule import Schedule
 from kovra.store.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -122,7 +124,7 @@ def build_submit_job(config: Config, database: Database, signing_key: Key) -> Su
 
 @dataclass
 class WorkerProcess:
-    """Guard's hands: consumers over the lanes, the relay, the janitor, and the proof that this process lives."""
+    """Guard's hands: consumers over the lanes, relay, janitor, scheduler, and the proof that this process lives."""
 
     database: Database
     rest: GuardRest
@@ -132,6 +134,7 @@ class WorkerProcess:
     dead_workers: DeadWorkers
     retention: Retention
     expiry: Expiry
+    scheduler: Scheduler
     workers: Worker
     #: Set when the process is to end: a chunk stops between two targets.
     ending: threading.Event
@@ -146,7 +149,7 @@ class WorkerProcess:
         """
         self.rest.start()
         self.liveness.start()
-        for name in ("relay", "janitor", "liveness", "dead_workers", "retention", "expiry"):
+        for name in ("relay", "janitor", "liveness", "dead_workers", "retention", "expiry", "scheduler"):
             thread = threading.Thread(target=getattr(self, name).run, args=(self._stopping,), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -223,6 +226,14 @@ def build_worker(config: Config) -> WorkerProcess:
         dead_workers=DeadWorkers(broker=broker, proven=_proven_dead(liveness)),
         retention=Retention(events=Events(database)),
         expiry=Expiry(database, config.audit_key),
+        scheduler=Scheduler(
+            schedule=Schedule(database, config.audit_key, at=at),
+            roster=Roster(database),
+            outbox=Outbox(broker=broker),
+            bulletin=execute.bulletin,
+            signing_key=config.guard_keys[0],
+            at=at,
+        ),
         workers=Worker(broker, worker_threads=WORKER_THREADS, worker_timeout=1000),
         ending=ending,
     )

@@ -72,7 +72,6 @@ class End:
     case_no: int
     ends_at: datetime
     due_at: datetime
-    next_at: datetime
     asked: int
     failures: int
     now: datetime

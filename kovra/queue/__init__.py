@@ -4,6 +4,7 @@
 ``broker``    a Dramatiq broker with thousands of fair lanes; it knows nothing of moderation
 ``outbox``    puts a sealed request on its guild's lane
 ``relay``     refills the lanes with what Redis lost
+``scheduler`` asks for the end of punishments when their time has come
 ``actors``    what the worker runs
 ``dead_workers``  hands over what a dead worker held, at once
 ``janitor``   sweeps up what nobody announced

@@ -13,6 +13,7 @@
 ``backlog``   what the relay brings back to the lanes; ``job_backlog`` of jobs
 ``casebook``  writing cases: the gapless number, the digest, the chain
 ``endings``   the ends of punishments: kept with the case that begins one, settled by the newest act
+``schedule``  which of them are due, and the requests made for them
 ``cases``     cases as pages show them; ``steps`` are the times of one
 ``events``    the numbered events of a guild
 ``retention`` forgets what is kept only for a time

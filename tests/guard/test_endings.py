@@ -41,7 +41,6 @@ A_BAN = End(
     case_no=42,
     ends_at=NOON,
     due_at=NOON,
-    next_at=NOON,
     asked=0,
     failures=0,
     now=NOON,
