@@ -16,6 +16,7 @@ from typing import Any
 
 from kovra.actions import envelope
 from kovra.actions.envelope import Key, Sealed
+from kovra.actions.ports import Clock
 from kovra.actions.request import Action, ActionRequest, Source
 from kovra.actions.rights import Permission
 from kovra.errors import EnvelopeRefused
@@ -52,12 +53,12 @@ class CountingDiscord:
     sent: Counter[str] = field(default_factory=Counter)
     bans: dict[int, str] = field(default_factory=dict)
     joined: dict[int, datetime] = field(default_factory=dict)
-    marks: set[str] = field(default_factory=set)
+    marks: Counter[str] = field(default_factory=Counter)
     _nonces: set[str] = field(default_factory=set)
 
     def _done(self, verb: str, user_id: int, reason: str) -> None:
         self.deeds[verb, user_id] += 1
-        self.marks.add(reason.rsplit(" ", 1)[-1])
+        self.marks[reason.rsplit(" ", 1)[-1]] += 1
 
     def ban(self, guild_id: GuildId, user_id: UserId, *, reason: str, **_: Any) -> None:
         self._done("ban", user_id, reason)
@@ -103,11 +104,13 @@ class CountingDiscord:
 class Bare:
     """One guild, its people, and the parts that an action passes.
 
-    ``url`` is the owner's address of a migrated database, ``superuser_url`` that of whom nothing stops.
+    ``url`` is the owner's address of a migrated database, ``superuser_url`` that of whom nothing stops; ``clock``
+    replaces the database's.
     """
 
     url: str
     superuser_url: str
+    clock: Clock | None = None
     guild_id: GuildId = GuildId(210_000_000_000_000_001)
     owner_id: UserId = UserId(310_000_000_000_000_001)
     guard_id: UserId = UserId(310_000_000_000_000_002)
@@ -121,7 +124,7 @@ class Bare:
 
     def open(self, role: str | None) -> Database:
         """The database as one process would have it."""
-        self._opened.append(Database(self.url, role=role, pool_size=24))
+        self._opened.append(Database(self.url, role=role, pool_size=24, clock=self.clock))
         return self._opened[-1]
 
     def close(self) -> None:
@@ -143,6 +146,9 @@ class Bare:
         people = [_member(self.owner_id, "owner"), _member(self.guard_id, "guard", 2, bot=True)]
         self.mirror.members(guild_id, people, complete=True)
         self.mirror.heard(0, 1)
+
+    def now(self) -> datetime:
+        return self.clock.now() if self.clock else datetime.now(UTC)
 
     def another_guild(self) -> GuildId:
         guild_id = GuildId(next(self._fresh) + (1 << 40))
@@ -171,12 +177,12 @@ class Bare:
             "moderator_id": changes.pop("moderator_id", None) or self.moderator(),
             "source": Source.DASHBOARD,
             "reason": "ablation",
-            "issued_at": datetime.now(UTC),
+            "issued_at": self.now(),
         }
         return ActionRequest(**(given | changes))
 
     def seal(self, wish: ActionRequest, key: Key = WEB, *, wanted: timedelta = timedelta(hours=1)) -> Sealed:
-        return envelope.seal(wish, key, datetime.now(UTC) + wanted)
+        return envelope.seal(wish, key, self.now() + wanted)
 
     def accept(self, wish: ActionRequest, **how: Any) -> Sealed:
         """Accepted, and not on any lane."""
@@ -227,11 +233,15 @@ class Bare:
             return str(found.scalar())
 
 
-def run(execute: Execute, sealed: Sealed, **changed: Any) -> bool:
-    """Hand an entry to a worker; False when it died or refused it."""
-    entry = {"lane": sealed.request.guild_id, "body": sealed.body, "kid": sealed.kid, "sig": sealed.sig} | changed
+def run(execute: Execute, sealed: Sealed) -> bool:
+    """Hand a worker the entry of an envelope; False when it died or refused it."""
+    return carry(execute, sealed.request.guild_id, sealed.body, sealed.kid, sealed.sig)
+
+
+def carry(execute: Execute, lane: GuildId, body: bytes, kid: str, sig: str) -> bool:
+    """Hand a worker whatever lies on a lane; False when it died or refused it."""
     try:
-        execute(**entry)
+        execute(lane=lane, body=body, kid=kid, sig=sig)
     except (Died, EnvelopeRefused):
         return False
     return True
