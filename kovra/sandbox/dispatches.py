@@ -4,6 +4,8 @@ The schema is draft 7, made of the package ``discord-api-types``; its path is ha
 
 1. Bit fields are enums in the types; any combination of their bits is right, so they are read as whole numbers.
 2. RESUMED has an object as its data: the types say there is none, and Pycord writes into it.
+3. RATE_LIMITED names its opcode as a number, as the documentation has it; the types say so too, by the key of a map,
+   which the schema turns into text.
 """
 
 from __future__ import annotations
@@ -57,6 +59,9 @@ class Dispatches:
 
     def _faults(self, event: dict[str, Any]) -> list[str]:
         name = event["t"]
+        if name == "RATE_LIMITED" and isinstance(event["d"].get("opcode"), int):
+            # Deviation 3.
+            event = {**event, "d": {**event["d"], "opcode": str(event["d"]["opcode"])}}
         # Deviation 2.
         if name == "RESUMED":
             return [] if isinstance(event["d"], dict) else ["has data that is no object"]

@@ -25,9 +25,43 @@ from kovra.sandbox.dispatches import Dispatches
 from tests.conformance import installed
 
 _CLIENTS = Path(__file__).parent / "clients"
-_PATIENCE_S = 120
+_PATIENCE_S = 240
 #: Kick, ban, time-out, role, and two of a bulk ban (Discord's audit actions).
 _AUDITED = [20, 22, 22, 22, 24, 25]
+
+
+#: What the further steps of the full form must see, whichever the client.
+FULL = {
+    "dry_bucket": {
+        "remaining": [4, 3, 2, 1, 0, 0],
+        "status": 429,
+        "scope": "user",
+        "waited": True,
+        "invalid": True,
+    },
+    "forced": [True, True],
+    "bulk_ban": {"sizes": [[150, 0], [50, 150]], "again": 500000, "odd": [50035, 50035]},
+    "bulk_delete": {"left": 0, "odd": [50016, 50016]},
+    "audit_pages": {"read": 180, "distinct": 180, "ordered": True},
+    "errors": {
+        "hierarchy": [403, 50013],
+        "unknown member": [404, 10007],
+        "unknown ban": [404, 10026],
+        "unknown channel": [404, 10003],
+        "unknown message": [404, 10008],
+        "unknown user": [404, 10013],
+        "long reason": [400, 0],
+        "closed messages": [403, 50007],
+    },
+    "nonce": True,
+    "menus": {"user": True, "message": True, "modal": "why: because", "choices": ["pear"], "button": "pulled"},
+    "hears_automod": [True, "bad acorns", "acorns"],
+    "thread": ["by the mill", True],
+    "webhook": ["lit", "Lamp post"],
+    "reaction": [["🌰"], 0],
+    "voice": True,
+    "chunk_limit": True,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +93,7 @@ def ran(request: pytest.FixtureRequest) -> Iterator[Ran]:
 
     with hosted(make) as host:
         done = subprocess.run(
-            [*command, host.base_url, DEFAULT_TOKEN, str(rounds)],
+            [*command, host.base_url, DEFAULT_TOKEN, str(rounds), *(["full"] if full else [])],
             env={**os.environ, **environment},
             capture_output=True,
             text=True,
@@ -140,3 +174,9 @@ def test_every_answer_and_request_is_as_described(ran, require):
 def test_every_event_is_as_the_types_say(ran, require):
     require("node clients")
     assert ran.wrong_events == []
+
+
+def test_the_full_form_sees_what_every_client_must_see(ran, request):
+    if not request.config.getoption("--full", default=False):
+        pytest.skip("only with --full")
+    assert ran.seen["full"] == FULL

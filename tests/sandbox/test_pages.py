@@ -78,6 +78,37 @@ def test_a_person_reads_talks_and_sees_only_their_channels(small_discord, page):
 
 
 @pytest.mark.browser
+def test_the_options_of_a_command_are_chosen_where_there_is_a_choice(small_discord, page):
+    sizes = [{"name": "a minute", "value": 60}, {"name": "an hour", "value": 3600}]
+    options = [
+        {"type": 4, "name": "length", "description": "how long", "choices": sizes},
+        {"type": 8, "name": "role", "description": "which role"},
+        {"type": 7, "name": "place", "description": "which channel"},
+        {"type": 5, "name": "quietly", "description": "tell nobody"},
+        {"type": 3, "name": "why", "description": "in your words"},
+    ]
+    command = {"name": "lamp", "description": "light a lamp", "options": options}
+    small_discord.rest("PUT", f"/applications/{small_discord.world.bot_id}/commands", json=[command])
+
+    page.goto(small_discord.base_url)
+    page.get_by_label("Command").select_option("lamp")
+    for option, label in (("length", "an hour"), ("role", "@Minstrel"), ("place", "# main-hall"), ("quietly", "yes")):
+        page.locator(f"#options select[name={option}]").select_option(label=label)
+    page.locator("#options input[name=why]").fill("it is dark")
+    with page.expect_request("**/control/interactions") as sent:
+        page.get_by_role("button", name="Run").click()
+
+    assert sent.value.post_data_json["options"] == {
+        "length": "3600",
+        "role": str(small_discord.role("Minstrel")),
+        "place": str(small_discord.channel("main-hall")),
+        "quietly": "true",
+        "why": "it is dark",
+    }
+    assert sent.value.response().ok
+
+
+@pytest.mark.browser
 def test_somebody_else_can_sign_in_by_picking_a_name(small_discord, page):
     someone = str(small_discord.cast.plain[0])
     back = f"{small_discord.base_url}/"

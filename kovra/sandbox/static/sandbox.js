@@ -31,6 +31,7 @@ function say(text, bad) {
 async function showChannels() {
   const all = await ask("GET", `guilds/${world.guild_id}/channels?as=${state.person}`);
   const texts = all.filter((channel) => channel.type === 0);
+  choosable[CHANNEL] = all.map((channel) => ["# " + channel.name, channel.id]);
   if (state.channel !== "dm" && !texts.some((channel) => channel.id === state.channel)) {
     state.channel = (texts.find((channel) => channel.name === "main-hall") || texts[0] || { id: "dm" }).id;
   }
@@ -102,17 +103,37 @@ function commandNames(commands) {
 let commands = [];
 async function showCommands() {
   commands = commandNames(await ask("GET", "commands"));
+  const { roles } = await ask("GET", `guilds/${world.guild_id}`);
+  choosable[ROLE] = roles.filter((role) => role.id !== world.guild_id).map((role) => ["@" + role.name, role.id]);
   byId("command").replaceChildren(element("option", { value: "" }, commands.length ? "Run a command…" : "The bot has no commands yet"),
     ...commands.map(([path]) => element("option", { value: path }, "/" + path)));
   showOptions();
 }
 
+// Discord's option types that are chosen, never typed: yes or no, a channel, a role.
+const YES_OR_NO = 5, CHANNEL = 7, ROLE = 8;
+let choosable = { [CHANNEL]: [], [ROLE]: [] };
+
+function choicesOf(option) {
+  if (option.type === YES_OR_NO) return [["yes", "true"], ["no", "false"]];
+  return choosable[option.type] || (option.choices || []).map((choice) => [choice.name, String(choice.value)]);
+}
+
+function inputOf(option) {
+  const about = { name: option.name, title: option.description || "", ...(option.required ? { required: "" } : {}) };
+  const choices = choicesOf(option);
+  if (choices.length) {
+    return element("select", about, element("option", { value: "" }, "Choose…"),
+      ...choices.map(([name, value]) => element("option", { value }, name)));
+  }
+  return element("input", { ...about, type: "text", autocomplete: "off", placeholder: option.description || "",
+    ...(option.type === 6 ? { list: "people" } : {}) });
+}
+
 function showOptions() {
   const found = commands.find(([path]) => path === byId("command").value);
   byId("options").replaceChildren(...(found ? found[1] : []).map((option) => element("label", {},
-    option.name + (option.required ? "" : " (optional)"),
-    element("input", { type: "text", name: option.name, autocomplete: "off",
-      ...(option.type === 6 ? { list: "people" } : {}), ...(option.required ? { required: "" } : {}) }))));
+    option.name + (option.required ? "" : " (optional)"), inputOf(option))));
   byId("run").hidden = !found;
 }
 
@@ -127,7 +148,7 @@ async function interact(asked) {
 byId("commands").onsubmit = async (event) => {
   event.preventDefault();
   const options = {};
-  for (const input of byId("options").querySelectorAll("input")) {
+  for (const input of byId("options").querySelectorAll("input, select")) {
     // A person is chosen by name; the id stands behind it in brackets.
     const value = input.list ? (input.value.match(/(\d{17,20})\)?$/) || [null, input.value])[1] : input.value;
     if (value) options[input.name] = value;

@@ -1,12 +1,14 @@
 "use strict";
-// discord.js goes through all steps against a sandbox: node discord_js.cjs BASE_URL TOKEN ROUNDS prints one JSON object.
+// discord.js goes through all steps against a sandbox: node discord_js.cjs BASE_URL TOKEN ROUNDS [full] prints one JSON object.
 const { Client, GatewayIntentBits, Events, version } = require("discord.js");
 
 const [base, token, rounds] = [process.argv[2], process.argv[3], Number(process.argv[4])];
 const REASON = "conformance ☃";
+const { full } = require("./discord_js_full.cjs");
 const { Guilds, GuildMembers, GuildModeration, GuildMessages, MessageContent } = GatewayIntentBits;
+const { GuildVoiceStates, AutoModerationExecution } = GatewayIntentBits;
 const client = new Client({
-  intents: [Guilds, GuildMembers, GuildModeration, GuildMessages, MessageContent],
+  intents: [Guilds, GuildMembers, GuildModeration, GuildMessages, MessageContent, GuildVoiceStates, AutoModerationExecution],
   rest: { api: base + "/api" },
 });
 const heard = { resumed: 0, ready: 0, joined: [], audited: [] };
@@ -16,6 +18,7 @@ client.on(Events.ShardReady, () => { heard.ready += 1; });
 client.on(Events.Raw, (packet) => { if (packet.t === "GUILD_MEMBER_ADD") heard.joined.push(packet.d.user.id); });
 client.on(Events.GuildAuditLogEntryCreate, (entry) => heard.audited.push(entry.action));
 client.on(Events.InteractionCreate, async (interaction) => {
+  if (interaction.commandName !== "lamp") return;
   await interaction.deferReply({ flags: 64 });
   await interaction.editReply(`the lamp is ${interaction.options.getString("color")}`);
 });
@@ -105,6 +108,9 @@ async function main() {
   people = world.notable.plain.slice();
   const seen = { library: "discord.js " + version };
   for (const [name, step] of Object.entries(steps)) seen[name] = await step();
+  if (process.argv.includes("full")) {
+    seen.full = await full({ client, guild: client.guilds.cache.get(guild.id), world, people, control, until, base, token });
+  }
   await client.destroy();
   console.log(JSON.stringify(seen));
 }

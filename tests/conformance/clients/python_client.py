@@ -1,7 +1,7 @@
 """One client, Pycord or discord.py, whichever ``discord`` is here, goes through all steps against a sandbox.
 
-``python_client.py BASE_URL TOKEN ROUNDS`` prints one JSON object: step -> what it saw. It is a program of its own, for
-the two libraries cannot live in one process.
+``python_client.py BASE_URL TOKEN ROUNDS [full]`` prints one JSON object: step -> what it saw. It is a program of its
+own, for the two libraries cannot live in one process.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import datetime
 import json
 import sys
 import urllib.request
+from functools import partial
 from typing import Any
 
 import discord
 import discord.gateway
 import discord.http
 import yarl
+from python_full import Full, raw
 
 BASE_URL, TOKEN, ROUNDS = sys.argv[1], sys.argv[2], int(sys.argv[3])
 PYCORD = hasattr(discord, "ApplicationContext")
@@ -51,13 +53,19 @@ def client() -> Any:
     intents = discord.Intents.default()
     intents.members = intents.message_content = True
     if not PYCORD:
-        return discord.Client(intents=intents)
+        return discord.Client(intents=intents, enable_debug_events=True)
 
     class Prompt(discord.Bot):
         async def before_identify_hook(self, shard_id: Any, *, initial: bool = False) -> None:
             """No wait between two IDENTIFYs."""
 
-    return Prompt(intents=intents, auto_sync_commands=False, cache_default_sounds=False, guild_ready_timeout=0.3)
+    return Prompt(
+        intents=intents,
+        auto_sync_commands=False,
+        cache_default_sounds=False,
+        guild_ready_timeout=0.3,
+        enable_debug_events=True,
+    )
 
 
 class Run:
@@ -100,6 +108,8 @@ class Run:
         self.people = iter(self.world["notable"]["plain"])
         for step in (self.connect, self.chunk, self.moderate, self.interactions, self.resume, self.rate_limit):
             self.seen[step.__name__] = await step()
+        if "full" in sys.argv:
+            self.seen["full"] = await Full(self, ask, until, partial(raw, BASE_URL, TOKEN)).all()
         await self.client.close()
         return self.seen
 
