@@ -61,6 +61,9 @@ class Config:
     session_key: bytes = field(repr=False)
     pacing: bool
     proxies: int
+    #: Where this process serves its metrics; port 0 does not.
+    metrics_host: str
+    metrics_port: int
     #: Where to die, for tests; see ``kovra.crash``.
     crash: str = ""
     #: How long a worker's claim lasts when nobody can prove it dead, in seconds; tests shorten it.
@@ -95,6 +98,8 @@ def from_environment(process: Process, environ: Mapping[str, str] = os.environ) 
         session_key=read.secret("KOVRA_SESSION_KEY"),
         pacing=environ.get("KOVRA_PACING", "on") != "off",
         proxies=read.number("KOVRA_PROXIES", 0),
+        metrics_host=environ.get("KOVRA_METRICS_HOST", "").strip() or "127.0.0.1",
+        metrics_port=read.number("KOVRA_METRICS_PORT", 0),
         crash=environ.get("KOVRA_CRASH", "") if environ.get("KOVRA_ENV") == "test" else "",
         claim_s=read.number("KOVRA_CLAIM_S", 30) if environ.get("KOVRA_ENV") == "test" else 30,
     )

@@ -18,8 +18,10 @@ import dramatiq.worker
 from dramatiq import Worker
 from dramatiq.middleware import CurrentMessage, Middleware, Retries
 
+from kovra import readings
 from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Key
+from kovra.actions.request import ActionRequest
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
 from kovra.config import Config
@@ -30,10 +32,12 @@ from kovra.guard.chunk import ExecuteChunk
 from kovra.guard.execute import Execute
 from kovra.guard.job_posts import JobPosts
 from kovra.guard.notices import Notices
+from kovra.ids import GuildId
 from kovra.live import bulletin
 from kovra.live.bulletin import Bulletin
 from kovra.live.hub import Hub
 from kovra.live.outcomes import Outcomes
+from kovra.metrics import Metrics
 from kovra.queue.actors import declare_actions, declare_chunks
 from kovra.queue.broker import LanesBroker
 from kovra.queue.client import connect, of_one_node
@@ -56,6 +60,7 @@ from kovra.store.ledger import Backlog, Ledger, Liveness
 from kovra.store.liveness import new_claim_key
 from kovra.store.members import Members
 from kovra.store.mirror import Mirror
+from kovra.store.operations import Operations
 from kovra.store.requests import Requests
 from kovra.store.retention import Retention
 from kovra.store.roster import Roster
@@ -115,7 +120,7 @@ def build_submit_job(config: Config, database: Database, signing_key: Key) -> Su
         roster=Roster(database),
         jobs=Jobs(database, config.audit_key),
         outbox=Outbox(broker=build_broker(config, serve=())),
-        bulletin=Bulletin(bulletin.connect(config.redis_url)),
+        bulletin=Bulletin(bulletin.connect(of_one_node(config.redis_url))),
         clock=PostgresClock(database),
         signing_key=signing_key,
         at=_checkpoint(config),
@@ -181,7 +186,8 @@ def build_worker(config: Config) -> WorkerProcess:
     claim_key, at = new_claim_key(), _checkpoint(config)
     owner = f"{socket.gethostname()}:{os.getpid()}"[:100]
     ledger = Ledger(database, config.audit_key, owner=owner, claim_key=claim_key, claim_s=config.claim_s, at=at)
-    quarantine = Quarantine(database, config.audit_key)
+    metrics = Metrics()
+    quarantine = _Counting(database, config.audit_key, metrics)
     liveness = Liveness(database, claim_key, free_left=ledger.free_left)
     broker = build_broker(
         config,
@@ -217,11 +223,21 @@ def build_worker(config: Config) -> WorkerProcess:
             stopping=ending.is_set,
         ),
     )
+    metrics.watch("the lanes", readings.of_queue(broker, QUEUE))
+    metrics.watch("the requests", readings.of_requests(Operations(database)))
+    metrics.watch("Discord's limits", readings.of_discord(rest))
+    _serve(metrics, config)
     return WorkerProcess(
         database=database,
         rest=rest,
         liveness=liveness,
-        relay=Relay(backlog=Backlog(database), jobs=JobBacklog(database), outbox=Outbox(broker=broker), at=at),
+        relay=Relay(
+            backlog=Backlog(database),
+            jobs=JobBacklog(database),
+            outbox=Outbox(broker=broker),
+            at=at,
+            relayed=metrics.relayed.inc,
+        ),
         janitor=Janitor(broker),
         dead_workers=DeadWorkers(broker=broker, proven=_proven_dead(liveness)),
         retention=Retention(events=Events(database)),
@@ -268,6 +284,9 @@ def build_web(config: Config) -> Flask:
     events = Events(database)
     hub = Hub(of_one_node(config.redis_url), events)
     hub.start()
+    metrics = Metrics()
+    metrics.watch("the streams", readings.of_hub(hub))
+    _serve(metrics, config)
     return create_site(
         base_url=config.base_url,
         discord_base_url=config.discord_base_url,
@@ -306,6 +325,27 @@ def _proven_dead(liveness: Liveness) -> Callable[[Collection[str]], Collection[s
             return []
 
     return proven
+
+
+class _Counting(Quarantine):
+    """The quarantine, which tells the metrics what it took."""
+
+    def __init__(self, database: Database, audit_key: bytes, metrics: Metrics) -> None:
+        super().__init__(database, audit_key)
+        self._metrics = metrics
+
+    def refuse(self, *, lane: GuildId, body: bytes, cause: str, request: ActionRequest | None = None) -> None:
+        self._metrics.refused.labels(cause).inc()
+        super().refuse(lane=lane, body=body, cause=cause, request=request)
+
+
+def _serve(metrics: Metrics, config: Config) -> None:
+    """Serve this process's metrics when the operator wants them."""
+    if config.metrics_port:
+        try:
+            metrics.serve(config.metrics_host, config.metrics_port)
+        except OSError as error:  # nobody's ban waits for a graph
+            log.error("there are no metrics of this process: %s", error)
 
 
 def _pacer(config: Config) -> Pacer | None:

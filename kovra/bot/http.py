@@ -55,6 +55,8 @@ class GuardHTTP(discord.http.HTTPClient):
         self._buckets = Buckets(longest_wait_s)
         self._pacer = pacer
         self._line: aiohttp.ClientSession | None = None
+        #: Answers with status 429 so far.
+        self.limited = 0
 
     async def request(
         self,
@@ -131,6 +133,7 @@ class GuardHTTP(discord.http.HTTPClient):
 
     def _error(self, route: discord.http.Route, response: aiohttp.ClientResponse, data: Any) -> discord.HTTPException:
         if response.status == 429:
+            self.limited += 1
             from_discord = isinstance(data, dict) and "retry_after" in data
             retry_after_s = float(data["retry_after"]) if from_discord else _retry_after_s(response)
             # An answer that is not Discord's comes from Cloudflare, which has blocked the whole address.

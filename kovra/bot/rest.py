@@ -71,6 +71,11 @@ class GuardRest:
         self._thread: threading.Thread | None = None
         self._calls: set[concurrent.futures.Future[Any]] = set()
 
+    @property
+    def limited(self) -> int:
+        """How often Discord has answered with 429."""
+        return 0 if self._http is None else self._http.limited
+
     def start(self) -> None:
         """Start the loop's thread. Asks Discord nothing: a worker may start while Discord is away.
 

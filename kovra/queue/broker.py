@@ -216,7 +216,12 @@ class LanesBroker(Broker):
     def qsize(self, queue_name: str) -> int:
         """How many messages a queue holds: waiting, in flight and delayed."""
         with told_as_closed():
-            return gauges.size(self.client, self.keys, queue_name)
+            return gauges.whole(self.client, self.keys, queue_name).depth
+
+    def gauge(self, queue_name: str) -> gauges.QueueGauge:
+        """A whole queue in numbers."""
+        with told_as_closed():
+            return gauges.whole(self.client, self.keys, queue_name)
 
     def pause(self, queue_name: str, lane: str) -> bool:
         """Hand out nothing more of a lane until ``resume``; what is in flight goes on. False when it was paused.

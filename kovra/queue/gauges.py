@@ -22,6 +22,35 @@ class LaneGauge:
     oldest_age_ms: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class QueueGauge:
+    """A whole queue: messages held, of these delayed; lanes that hold some, lanes that are paused; dead letters."""
+
+    depth: int
+    delayed: int
+    lanes: int
+    paused: int
+    dead: int
+
+
+def whole(client: redis.Redis, keys: Keys, queue: str) -> QueueGauge:
+    """One look over all shards, in one round trip; its cost grows with the lanes that hold something."""
+    with client.pipeline(transaction=False) as pipe:
+        for shard in range(keys.shards):
+            prefix = keys.prefix(queue, shard)
+            pipe.zrange(prefix + "parts", 0, -1, withscores=True)
+            pipe.zcard(prefix + "delayed").scard(prefix + "paused").xlen(prefix + "dead")
+        answers = pipe.execute()
+    parts, delayed = answers[::4], sum(answers[1::4])
+    return QueueGauge(
+        depth=sum(int(held) for lanes in parts for _, held in lanes) + delayed,
+        delayed=delayed,
+        lanes=sum(map(len, parts)),
+        paused=sum(answers[2::4]),
+        dead=sum(answers[3::4]),
+    )
+
+
 def lanes(client: redis.Redis, keys: Keys, queue: str) -> list[LaneGauge]:
     """All lanes of a queue that hold something."""
     with client.pipeline(transaction=False) as pipe:
@@ -41,16 +70,6 @@ def _time(client: redis.Redis | RedisCluster) -> tuple[int, int]:
     if isinstance(client, RedisCluster):
         return client.time(target_nodes=client.get_random_node())
     return client.time()
-
-
-def size(client: redis.Redis, keys: Keys, queue: str) -> int:
-    """Messages that wait, are in flight or are delayed."""
-    with client.pipeline(transaction=False) as pipe:
-        for shard in range(keys.shards):
-            pipe.zrange(keys.prefix(queue, shard) + "parts", 0, -1, withscores=True)
-            pipe.zcard(keys.prefix(queue, shard) + "delayed")
-        answers = pipe.execute()
-    return sum(int(held) for parts in answers[::2] for _, held in parts) + sum(answers[1::2])
 
 
 def _gauge(client: redis.Redis, keys: Keys, queue: str, shard: int, lane: str, now_ms: int) -> LaneGauge | None:

@@ -65,6 +65,8 @@ class Relay:
     jobs: JobBacklog
     outbox: Outbox
     at: Callable[[str], None] = nowhere
+    #: Hears how many messages each tick put on a lane again.
+    relayed: Callable[[int], object] = int
 
     def tick(self) -> int:
         """Put every overdue row on its lane; how many Redis took."""
@@ -96,6 +98,7 @@ class Relay:
             )
             taken += self.outbox.offer(message, again=True)
             self.at("relay_pushed")
+        self.relayed(taken)
         return taken
 
     def run(self, stop: threading.Event) -> None:

@@ -85,6 +85,8 @@ class ActionRequests(Base):
         ),
         # The operators' question: what failed or gave up.
         Index("ix_action_requests_broken", "guild_id", "done_at", postgresql_where=text("state IN ('failed', 'dead')")),
+        # What operators watch: the requests of the last minutes.
+        Index("ix_action_requests_made", "created_at", postgresql_using="brin"),
         # The budget's question.
         Index("ix_action_requests_budget", "guild_id", "moderator_id", "action", "accepted_at"),
         # A job's questions: what is in this chunk, and which cases still wait for their post in the log channel.

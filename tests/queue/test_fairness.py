@@ -2,6 +2,8 @@
 
 import pytest
 
+from kovra.queue.gauges import QueueGauge
+
 A, B, C = "1", str(2 << 22), str(4 << 22)  # all in shard 0 of two
 
 
@@ -248,6 +250,20 @@ def test_an_empty_lane_leaves_nothing_but_the_clock(desk, take, lane):
 
     left = {key.decode().rsplit(":", 1)[1] for key in desk.client.keys("*") if b":wake:" not in key}
     assert left <= {"clock"}
+
+
+def test_a_gauge_tells_the_whole_queue(desk, take):
+    broker = desk.broker(shards=8)
+    consumer = desk.consumer(broker)
+    for shard in range(4):
+        broker.offer(desk.message(shard, lane=str(shard << 22)))
+    broker.enqueue(desk.message("later"), delay=60_000)
+    (entry, *_) = take(consumer, 4)
+    entry.fail()
+    consumer.nack(entry)
+    broker.pause("work", "1")
+
+    assert broker.gauge("work") == QueueGauge(depth=4, delayed=1, lanes=3, paused=1, dead=1)
 
 
 def test_gauges_tell_depth_age_and_flight_of_each_lane(desk, take):

@@ -1,0 +1,104 @@
+"""What each process tells Prometheus: the numbers of the rooms, by name. `docs/operators.md` lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Protocol
+
+from kovra.live.hub import Hub
+from kovra.metrics import Reading
+from kovra.queue.broker import LanesBroker
+from kovra.store.operations import Operations
+
+#: What "lately" is for steps and for outcomes.
+STEPS_LATELY = timedelta(minutes=5)
+OUTCOMES_LATELY = timedelta(hours=1)
+
+
+class Limited(Protocol):
+    """Who counts Discord's 429s."""
+
+    @property
+    def limited(self) -> int: ...
+
+
+Read = Callable[[], Iterator[Reading]]
+
+
+def of_queue(broker: LanesBroker, queue_name: str) -> Read:
+    """The lanes, from Redis."""
+
+    def read() -> Iterator[Reading]:
+        gauge, labels = broker.gauge(queue_name), {"queue": queue_name}
+        for name, text, value in (
+            ("depth", "Messages on the lanes, waiting or in flight", gauge.depth),
+            ("lanes", "Lanes that hold something", gauge.lanes),
+            ("lanes_paused", "Lanes that somebody paused", gauge.paused),
+            ("dead_letters", "Entries kept for people to decide about", gauge.dead),
+        ):
+            yield Reading(name=f"kovra_queue_{name}", help=text, value=value, labels=labels)
+
+    return read
+
+
+def of_requests(operations: Operations) -> Read:
+    """Requests and their steps, from Postgres."""
+
+    def read() -> Iterator[Reading]:
+        for waiting in operations.waiting():
+            labels = {"state": waiting.state}
+            yield Reading(
+                name="kovra_requests_open", help="Requests not done yet", value=waiting.requests, labels=labels
+            )
+            yield Reading(
+                name="kovra_request_oldest_seconds",
+                help="Age of the oldest open request, since it was accepted or due",
+                value=waiting.oldest_s,
+                labels=labels,
+            )
+        for step in operations.steps(STEPS_LATELY):
+            for quantile, seconds in (("0.5", step.p50_s), ("0.95", step.p95_s)):
+                yield Reading(
+                    name="kovra_step_seconds",
+                    help="How long a step took, of the requests of the last five minutes",
+                    value=seconds,
+                    labels={"step": step.step, "quantile": quantile},
+                )
+        for outcome, requests in operations.outcomes(OUTCOMES_LATELY).items():
+            yield Reading(
+                name="kovra_requests_lately",
+                help="Requests of the last hour by what became of them",
+                value=requests,
+                labels={"outcome": outcome},
+            )
+
+    return read
+
+
+def of_discord(client: Limited) -> Read:
+    """How often Discord said 429 to this process."""
+
+    def read() -> Iterator[Reading]:
+        yield Reading(
+            name="kovra_discord_limited", help="Answers of Discord with status 429", value=client.limited, counts=True
+        )
+
+    return read
+
+
+def of_hub(hub: Hub) -> Read:
+    """The open streams of this process."""
+
+    def read() -> Iterator[Reading]:
+        figures = hub.figures()
+        yield Reading(name="kovra_sse_clients", help="Open streams", value=figures.clients)
+        yield Reading(name="kovra_sse_guilds", help="Guilds somebody looks at", value=figures.guilds)
+        for name, text, value in (
+            ("frames", "Frames handed to streams", figures.sent),
+            ("overflowed", "Streams ended because their reader was too slow", figures.overflowed),
+            ("resyncs", "Streams told to reload because the history was too short", figures.resyncs),
+        ):
+            yield Reading(name=f"kovra_sse_{name}", help=text, value=value, counts=True)
+
+    return read
