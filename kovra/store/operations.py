@@ -65,4 +65,4 @@ class Operations:
         second worker had to take it) and ``replays`` (copies of finished ones) are counted beside these."""
         told = func.kovra_outcomes_since(self._database.now() - lately).table_valued("outcome", "requests")
         with self._database.transaction(None) as session:
-            return {outcome: requests for outcome, requests in session.execute(select(told.c.outcome, told.c.requests))}
+            return dict(session.execute(select(told.c.outcome, told.c.requests)))
