@@ -65,4 +65,5 @@ class Operations:
         second worker had to take it) and ``replays`` (copies of finished ones) are counted beside these."""
         told = func.kovra_outcomes_since(self._database.now() - lately).table_valued("outcome", "requests")
         with self._database.transaction(None) as session:
-            return dict(session.execute(select(told.c.outcome, told.c.requests)))
+            rows = session.execute(select(told.c.outcome, told.c.requests)).all()
+            return {row.outcome: row.requests for row in rows}
