@@ -7,11 +7,16 @@
 ``redis``    Valkey goes away, and forgets everything again and again
 ``postgres`` PostgreSQL crashes in the middle of a burst
 ``pause``    a worker stands still while another works on
+``discord``  Discord's limits, its distance, and up to half of its answers bad
+``net``      each leg of the network cut, frozen, reset, slowed
+``rolling``  every process restarted in turn
+``soak``     what a long time leaves behind: memory, files, entries
 
 What they share:
 
 ``rig``      a warm Kovra with people and open pages, ways to break it, and the verdict
 ``weather``  how Discord can misbehave
+``proxy``    how the network can misbehave
 ``load``     mixed actions at a steady rate, pressed again until they are answered
 ``judge``    the promises, checked against the database, the sandbox's counters and the open streams
 ``source``   an event stream that comes back, as a browser's does

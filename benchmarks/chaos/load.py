@@ -49,7 +49,8 @@ class Crowd:
 class Wish:
     """One action somebody wants: what was pressed, and how it was answered.
 
-    ``presses`` counts the tries; ``status`` is the last answer, None when there was none.
+    ``presses`` counts the tries; ``status`` is the last answer, None when there was none; ``pressed_at`` is the Unix
+    time of the first.
     """
 
     person: Person
@@ -130,7 +131,7 @@ class Load:
                 if fields is None:
                     drawn = wish.person.draw(wish.guild_id, wish.target_id, wish.action)
                     fields = drawn | {"reason": "chaos"} | FIELDS.get(wish.action, {})
-                    wish.request_id, wish.pressed_at = fields["request_id"], time.monotonic()
+                    wish.request_id, wish.pressed_at = fields["request_id"], time.time()
                 wish.presses += 1
                 wish.status = wish.person.send(wish.guild_id, fields).status_code
                 if wish.status < 500:

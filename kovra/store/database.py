@@ -37,10 +37,21 @@ STATEMENT_TIMEOUT_MS = 5_000
 #: Nothing waits for the network inside a transaction; one that stays open this long belongs to a hung process.
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 CONNECT_TIMEOUT_S = 5
+#: A server that went away without a word is noticed within about this; the system's own time-outs are a quarter of an
+#: hour for what was sent, and two hours for a connection at rest.
+SILENT_NETWORK_S = 20
 POOL_TIMEOUT_S = 5
 
 _ASK_CLOCK_EVERY_S = 10.0
 _MOMENT_S = 0.5
+
+#: libpq's words for it; they mean nothing on a Unix socket.
+_ALIVE = {
+    "tcp_user_timeout": SILENT_NETWORK_S * 1000,
+    "keepalives_idle": SILENT_NETWORK_S // 2,
+    "keepalives_interval": SILENT_NETWORK_S // 4,
+    "keepalives_count": 2,
+}
 
 #: SQLSTATE of a write sent to a server that has become a standby (PostgreSQL, error codes, class 25).
 _READ_ONLY_SERVER = "25006"
@@ -246,7 +257,8 @@ def _connect_arguments(address: URL, role: str | None) -> dict[str, object]:
         settings["role"] = role
     given = address.query.get("options", "")
     options = " ".join([str(given), *(f"-c {name}={value}" for name, value in settings.items())]).strip()
-    return {"options": options, "connect_timeout": CONNECT_TIMEOUT_S, "application_name": role or "kovra"}
+    about = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": role or "kovra"}
+    return {"options": options, **about, **_ALIVE}
 
 
 def _first_line(error: Exception) -> str:

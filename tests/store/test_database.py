@@ -142,3 +142,11 @@ def test_a_last_statement_that_fails_commits_nothing(connect, say):
     assert count(web, say.HARBOUR) == 0
     with web.transaction(say.HARBOUR) as session:
         assert tell(session, say.HARBOUR) == 1
+
+
+def test_a_server_that_fell_silent_is_noticed_within_seconds(owner):
+    with owner.transaction(None) as session:
+        said = session.connection().connection.dbapi_connection.get_dsn_parameters()
+
+    assert int(said["tcp_user_timeout"]) <= 20_000
+    assert int(said["keepalives_idle"]) + 2 * int(said["keepalives_interval"]) <= 20
