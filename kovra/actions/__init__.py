@@ -4,6 +4,7 @@
 ``rights``    who may do what to whom: capabilities, hierarchy, Guard's own permissions
 ``budget``    how many actions of a kind one moderator may ask for in a sliding hour
 ``envelope``  the signed bytes that travel
+``already``   what would change nothing
 ``cancel``    who may take back what still waits
 ``job``       a mass action: its requests, its order, the chunks they travel in
 ``submit``    the one way in: every door is given it

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
+from kovra.actions.already import Held
 from kovra.actions.audit import AuditEntry
 from kovra.actions.envelope import Sealed
 from kovra.actions.request import Receipt, Refusal
@@ -25,6 +26,9 @@ class Roster(Protocol):
 
     def standing(self, guild_id: GuildId, moderator_id: UserId, target_id: UserId) -> Standing:
         """Raises Unavailable when the guild has never been mirrored or the database does not answer."""
+
+    def held(self, guild_id: GuildId, target_id: UserId) -> Held:
+        """What the target is under now. Raises Unavailable."""
 
 
 class Requests(Protocol):

@@ -178,6 +178,7 @@ class RefusalKind(StrEnum):
     KEY_REVOKED = "key_revoked"
     BOT_TARGET = "bot_target"
     DUPLICATE = "duplicate"
+    ALREADY = "already"
     OWN_REQUEST = "own_request"
     RELEASED = "released"
     NOT_OVER_BUDGET = "not_over_budget"

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 
-from kovra.actions import envelope, rights
+from kovra.actions import already, envelope, rights
 from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Key
 from kovra.actions.ports import Attempt, AuditLog, Bulletin, Clock, Outbox, Requests, Roster
-from kovra.actions.request import Action, ActionRequest, Receipt, Source
+from kovra.actions.request import Action, ActionRequest, Receipt, Refusal, Source
+from kovra.actions.rights import Standing
 from kovra.ids import GuildId, UserId
 
 #: How long an accepted request is still wanted. A stale ban is a surprise; a stale kick hits someone who came back.
@@ -48,7 +49,7 @@ class Submit:
             Unavailable: Postgres did not answer; nothing was accepted, and the same id may be asked again.
         """
         standing = self.roster.standing(request.guild_id, request.moderator_id, request.target_id)
-        refusal = rights.check(request, standing)
+        refusal = rights.check(request, standing) or self._already(request, standing)
         expires_at = self.clock.now() + LIFETIME_OF.get(request.action, LIFETIME)
         sealed = envelope.seal(request, self.signing_key, expires_at)
         self.at("before_accept")
@@ -60,6 +61,12 @@ class Submit:
         self.bulletin.ring(request.guild_id)
         self.at("before_answer")
         return receipt
+
+    def _already(self, request: ActionRequest, standing: Standing) -> Refusal | None:
+        if not already.in_question(request, standing):
+            return None
+        held = self.roster.held(request.guild_id, request.target_id)
+        return already.refusal(request, standing.target.name, held)
 
     def malformed(
         self, *, guild_id: GuildId, moderator_id: UserId, source: Source, attempt: Attempt, sentence: str

@@ -124,11 +124,11 @@ def _choices(viewer: GuildScope, target: MemberCard) -> list[Action]:
         offered.discard(Action.UNMUTE)
     if target.member or not target.banned:
         offered.discard(Action.UNBAN)
-    if target.banned:
-        offered.discard(Action.BAN)
     if not target.member and not target.banned:
         offered.add(Action.UNBAN)  # somebody nobody here knows may be banned all the same
-    return [action for action in _ORDER if action in offered and viewer.may(NEEDS[action])]
+    choices = [action for action in _ORDER if action in offered and viewer.may(NEEDS[action])]
+    # Who is banned may be given another end; but that is not what the dialog is opened for.
+    return sorted(choices, key=lambda action: target.banned and action is Action.BAN)
 
 
 def _checks(known: Services, viewer: GuildScope, target: MemberCard, action: Action) -> list[Check]:

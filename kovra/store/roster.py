@@ -6,20 +6,35 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, bindparam, func, literal, select
+from sqlalchemy import BigInteger, bindparam, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from kovra.actions.already import Held
 from kovra.actions.ports import Roster as AskingRoster
+from kovra.actions.request import State
 from kovra.actions.rights import Person, Standing
 from kovra.errors import Unavailable
 from kovra.guard.ports import Roster as ExecutingRoster
 from kovra.ids import ChannelId, GuildId, UserId
 from kovra.store.database import Database
 from kovra.store.people import grants_of, people
-from kovra.store.tables import Channels, GatewayShards, Guilds, GuildSettings, Members
+from kovra.store.tables import (
+    ActionRequests,
+    Bans,
+    Channels,
+    GatewayShards,
+    Guilds,
+    GuildSettings,
+    Members,
+    ModCases,
+    ScheduledEnds,
+)
 
 #: A gateway that says nothing for this long is taken for dead; its heartbeat comes every 41 s or so.
 SILENT_AFTER = timedelta(seconds=60)
+
+#: The gateway tells what was done within a moment; for this long nobody relies on it.
+MIRRORED_WITHIN = timedelta(seconds=10)
 
 #: Where cases are posted while a guild has not chosen a channel: the text channel of the first of these names.
 LOG_CHANNEL_NAMES = ("mod-log", "modlog", "log")
@@ -65,6 +80,21 @@ class Roster(AskingRoster, ExecutingRoster):
             )
             return {target_id: replace(first, target=known[target_id]) for target_id in target_ids}
 
+    def held(self, guild_id: GuildId, target_id: UserId) -> Held:
+        """What somebody is under now; not known where the mirror may be behind."""
+        with self._database.transaction(guild_id) as session:
+            guild, now = session.get(Guilds, guild_id), self._database.read_now(session)
+            ends = _ends(session, guild_id, target_id)
+            if guild is None or _moving(session, guild_id, target_id, now):
+                return Held(banned=None, muted=None, **ends)
+            banned = session.get(Bans, (guild_id, target_id)) is not None
+            member = session.get(Members, (guild_id, target_id))
+            muted = bool(member and member.timed_out_until and member.timed_out_until > now)
+            complete = guild.bans_complete_at is not None
+        if self.gateway_silent(guild_id):
+            return Held(banned=None, muted=None, **ends)
+        return Held(banned=banned if banned or complete else None, muted=muted, **ends)
+
     def joined_at(self, guild_id: GuildId, user_id: UserId) -> datetime | None:
         """When a member joined; None when the mirror has no such member now."""
         with self._database.transaction(guild_id) as session:
@@ -91,6 +121,29 @@ class Roster(AskingRoster, ExecutingRoster):
         )
         with self._database.transaction(None) as session:
             return session.scalars(lately).one() == 0
+
+
+def _ends(session: Session, guild_id: GuildId, target_id: UserId) -> dict[str, datetime]:
+    """The ends that are still to come."""
+    row = ScheduledEnds
+    mine = select(row.punishment, row.ends_at).where(
+        row.guild_id == guild_id, row.target_id == target_id, row.state == "open"
+    )
+    return {f"{end.punishment}_ends_at": end.ends_at for end in session.execute(mine)}
+
+
+def _moving(session: Session, guild_id: GuildId, target_id: UserId, now: datetime) -> bool:
+    """Whether something is on its way to this person, or was done so lately that the mirror may not show it."""
+    row, case = ActionRequests, ModCases
+    live = select(row.request_id).where(
+        row.guild_id == guild_id,
+        row.target_id == target_id,
+        row.state.in_([State.ACCEPTED.value, State.EXECUTING.value, State.APPLIED.value]),
+    )
+    fresh = select(case.case_no).where(
+        case.guild_id == guild_id, case.target_id == target_id, case.created_at > now - MIRRORED_WITHIN
+    )
+    return session.scalars(select(or_(live.exists(), fresh.exists()))).one()
 
 
 def chosen_log_channel(session: Session, guild_id: GuildId) -> ChannelId | None:

@@ -32,7 +32,6 @@ from kovra.store.expiry import Expiry
 from kovra.store.guilds import Guilds
 from kovra.store.migrate import upgrade
 
-settings.register_profile("long", max_examples=500, stateful_step_count=50, deadline=None)
 #: What every run plays; a longer game is for the profile.
 SHORT = settings(
     max_examples=25,

@@ -205,7 +205,19 @@ def test_a_banned_person_is_offered_an_unban(site, cast):
     answer = site.signed_in(cast.moderator).fragment(f"/g/{cast.harbour}/act?target={cast.banned}&action=unban")
 
     offered = re.findall(r'name="action" value="(\w+)"', answer.get_data(as_text=True))
-    assert offered == ["unban", "note"]
+    assert offered == ["ban", "unban", "note"]
+    assert re.search(r'value="unban"[^>]* checked', answer.get_data(as_text=True))
+
+
+def test_a_person_banned_for_good_is_not_banned_again(site, cast, owner, words):
+    who = site.signed_in(cast.moderator)
+
+    again = who.ask(Action.BAN, target=cast.banned)
+    with_an_end = who.ask(Action.BAN, target=cast.banned, duration_s="60")
+
+    assert "is already banned, with no end" in visible_text(again)
+    assert {row["refusal_kind"] for row in rows(owner, cast.harbour)} == {"already", None}
+    assert with_an_end.status_code == 202
 
 
 def test_drawing_the_dialog_again_keeps_its_id(site, cast):
