@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from kovra.actions.request import Action, Refusal, RefusalKind
+from kovra.actions.request import Action, Refusal, RefusalKind, Source
 
 WINDOW = timedelta(hours=1)
 
@@ -35,6 +35,12 @@ DEFAULT_LIMITS: Mapping[Action, int] = MappingProxyType(
 )
 
 
+#: What may ask without a moderator, and how often in a guild's sliding hour, all actions but notes together: a rule
+#: that went wrong stops by itself. Nothing else without a moderator is held: an expiry must come, a native act has
+#: happened. A guild's settings name a source to change its cap.
+GUILD_CAPS: Mapping[Source, int] = MappingProxyType({Source.AUTOMOD: 300, Source.ANTINUKE: 60})
+
+
 def grant(limit: int, spent_at: Sequence[datetime], asked: int, now: datetime) -> Grant:
     """Count a budget.
 
@@ -51,6 +57,20 @@ def grant(limit: int, spent_at: Sequence[datetime], asked: int, now: datetime) -
         timeline = [*spent, *[now] * granted]
         frees_at = timeline[len(timeline) - limit] + WINDOW
     return Grant(granted=granted, limit=limit, used=len(spent), frees_at=frees_at)
+
+
+def cap_refusal(source: Source, given: Grant) -> Refusal:
+    """The words for a guild's cap that is used up."""
+    when = f" It frees up at {given.frees_at:%H:%M} UTC." if given.frees_at else ""
+    name = {Source.AUTOMOD: "AutoMod", Source.ANTINUKE: "anti-nuke"}[source]
+    return Refusal(
+        kind=RefusalKind.BUDGET,
+        sentence=(
+            f"Not queued: the cap of {name} in this server is used up, {given.used} of {given.limit} this hour.{when} "
+            "Look at what it acts on before you raise it."
+        ),
+        until=given.frees_at,
+    )
 
 
 def refusal(action: Action, given: Grant) -> Refusal:

@@ -39,11 +39,40 @@ def limits_of(session: Session, guild_id: GuildId, defaults: Mapping[Action, int
 def over_budget(
     session: Session, request: ActionRequest, defaults: Mapping[Action, int], now: datetime
 ) -> Refusal | None:
-    """The refusal of a request whose moderator's budget is used up. The moderator must be locked."""
+    """The refusal of a request whose budget is used up: its moderator's, or the guild's cap for what asks without one.
+
+    The moderator must be locked; who asks without one does so in Guard's name, which is locked the same way.
+    """
+    if request.source in budget.GUILD_CAPS:
+        given = _cap_left(session, request, now)
+        return budget.cap_refusal(request.source, given) if given is not None and given.granted == 0 else None
     if request.source not in BY_HAND:
         return None
     given = budget_left(session, request.guild_id, request.moderator_id, request.action, defaults, now)
     return budget.refusal(request.action, given) if given is not None and given.granted == 0 else None
+
+
+def _cap_left(session: Session, request: ActionRequest, now: datetime) -> budget.Grant | None:
+    """What one more act of AutoMod or anti-nuke would be granted; None for what costs nothing."""
+    if request.action not in budget.DEFAULT_LIMITS:
+        return None
+    changed = select(GuildSettings.budgets[request.source.value].as_integer())
+    own = session.scalars(changed.where(GuildSettings.guild_id == request.guild_id)).one_or_none()
+    row = ActionRequests
+    spent = (
+        select(row.accepted_at)
+        .where(
+            row.guild_id == request.guild_id,
+            row.moderator_id == request.moderator_id,
+            row.action.in_([action.value for action in budget.DEFAULT_LIMITS]),
+            row.accepted_at > now - budget.WINDOW,
+            row.state != State.CANCELLED.value,
+            row.source == request.source.value,
+        )
+        .order_by(row.accepted_at)
+    )
+    limit = budget.GUILD_CAPS[request.source] if own is None else own
+    return budget.grant(limit, session.scalars(spent).all(), 1, now)
 
 
 def budget_left(
