@@ -293,8 +293,15 @@ def test_a_cancelled_job_does_no_more(path, control, scope):
 
 
 def test_a_rest_that_somebody_releases_is_done_in_their_name(path, control, scope):
-    path.write("UPDATE guild_settings SET budgets = '{\"warn\": 1}' WHERE guild_id = :g", g=path.guild_id)
     job = path.a_job(Action.WARN, [path.discord.someone() for _ in range(3)])
+    # Other trips may have warned somebody in this hour: one more is left.
+    path.write(
+        "UPDATE guild_settings SET budgets = jsonb_build_object('warn', 1 + (SELECT count(*) FROM action_requests"
+        " WHERE guild_id = :g AND moderator_id = :m AND action = 'warn' AND accepted_at IS NOT NULL))"
+        " WHERE guild_id = :g",
+        g=path.guild_id,
+        m=job.moderator_id,
+    )
     path.submit_job(job)
     path.write("UPDATE guild_settings SET budgets = '{\"ban\": 9000}' WHERE guild_id = :g", g=path.guild_id)
     rest = control.releasable(control.targets(scope, job.batch_id))
