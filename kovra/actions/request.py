@@ -201,7 +201,8 @@ class Refusal:
 class Receipt:
     """The answer to a submit: the request is kept, accepted or rejected.
 
-    ``replay`` says that the same id had been asked before and this is its present state.
+    ``replay`` says that the same id had been asked before and this is its present state. ``target_name`` is what the
+    target was called when it was asked, for whoever answers.
     """
 
     request_id: UUID
@@ -212,6 +213,7 @@ class Receipt:
     refusal: Refusal | None = None
     case_no: int | None = None
     replay: bool = False
+    target_name: str | None = field(default=None, compare=False)
 
     @property
     def accepted(self) -> bool:

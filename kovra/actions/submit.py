@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
 
@@ -53,7 +53,7 @@ class Submit:
         expires_at = self.clock.now() + LIFETIME_OF.get(request.action, LIFETIME)
         sealed = envelope.seal(request, self.signing_key, expires_at)
         self.at("before_accept")
-        receipt = self.requests.accept(sealed, refusal)
+        receipt = replace(self.requests.accept(sealed, refusal), target_name=standing.target.name)
         self.at("after_accept")
         if receipt.accepted and not receipt.replay and self.outbox.put(sealed):
             self.at("after_enqueue")

@@ -6,14 +6,15 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, bindparam, delete, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import CTE, BigInteger, LargeBinary, Row, bindparam, delete, literal, select, update
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from kovra.actions import audit
 from kovra.actions.audit import GENESIS, AuditEntry, AuditKind
@@ -21,7 +22,7 @@ from kovra.actions.ports import AuditLog as AuditLogPort
 from kovra.actions.request import ActionRequest
 from kovra.guard.ports import Quarantine as QuarantinePort
 from kovra.ids import GuildId, UserId
-from kovra.store.database import Database
+from kovra.store.database import Database, end_with
 from kovra.store.tables import ActionRequests, AuditAnchors, AuditHeads, AuditLogRows
 
 if TYPE_CHECKING:
@@ -83,12 +84,7 @@ class AuditLog(AuditLogPort):
     def __init__(self, database: Database, audit_key: bytes) -> None:
         self._database = database
         self._key = audit_key
-        self._bump = (
-            insert(AuditHeads)
-            .values(guild_id=_IN_GUILD, last_number=1, seal=GENESIS)
-            .on_conflict_do_update(index_elements=["guild_id"], set_={"last_number": AuditHeads.last_number + 1})
-            .returning(AuditHeads.last_number, AuditHeads.seal, database.now())
-        )
+        self._bump = self._bumped(insert(AuditHeads).values(guild_id=_IN_GUILD, last_number=1, seal=GENESIS))
 
     def append(self, entry: AuditEntry) -> None:
         """Append in a transaction of its own."""
@@ -100,24 +96,9 @@ class AuditLog(AuditLogPort):
 
         Holds the guild's head until commit, so that the chain has one order: call it last.
         """
-        entry = AuditEntry(
-            guild_id=entry.guild_id, kind=entry.kind, actor_id=entry.actor_id, facts=_storable(dict(entry.facts))
-        )
         connection = session.connection()
         number, previous, now = connection.execute(self._bump, {"in_guild": entry.guild_id}).one()
-        digest = audit.digest(entry, number, now)
-        seal = audit.chain(self._key, previous, digest)
-        row = {
-            "in_guild": entry.guild_id,
-            "numbered": number,
-            "of_kind": entry.kind.value,
-            "by_actor": entry.actor_id,
-            "with_facts": dict(entry.facts),
-            "written": now,
-            "as_digest": digest,
-            "new_seal": seal,
-        }
-        connection.execute(_WRITE, row)
+        connection.execute(_WRITE, self._sealed(entry, number, previous, now))
         return number
 
     def append_all_in(self, session: Session, entries: Sequence[AuditEntry]) -> None:
@@ -144,6 +125,36 @@ class AuditLog(AuditLogPort):
             rows.append(row | {"facts": facts, "written_at": now, "digest": digest, "seal": seal})
         written = insert(AuditLogRows).values(rows).cte("entries")
         connection.execute(update(AuditHeads).where(AuditHeads.guild_id == guild_id).values(seal=seal).add_cte(written))
+
+    def numbered_after(self, rows: CTE) -> CTE:
+        """Take the guild's next number for the one row, or none, of a larger statement: for :meth:`end_with_entry`."""
+        numbers = select(rows.c.guild_id, literal(1, BigInteger), literal(GENESIS, LargeBinary))
+        return self._bumped(insert(AuditHeads).from_select(["guild_id", "last_number", "seal"], numbers)).cte("entered")
+
+    def end_with_entry(self, session: Session, entry: AuditEntry, numbered: Row[Any]) -> None:
+        """Append under a number that was taken, as the end of the caller's transaction."""
+        number, previous, now = numbered
+        end_with(session, _WRITE, self._sealed(entry, number, previous, now))
+
+    def _bumped(self, head: Insert) -> ReturningInsert[Any]:
+        return head.on_conflict_do_update(
+            index_elements=["guild_id"], set_={"last_number": AuditHeads.last_number + 1}
+        ).returning(AuditHeads.last_number, AuditHeads.seal, self._database.now().label("entered_at"))
+
+    def _sealed(self, entry: AuditEntry, number: int, previous: bytes, now: datetime) -> dict[str, Any]:
+        """What the statement that writes asks for."""
+        entry = replace(entry, facts=_storable(dict(entry.facts)))
+        digest = audit.digest(entry, number, now)
+        return {
+            "in_guild": entry.guild_id,
+            "numbered": number,
+            "of_kind": entry.kind.value,
+            "by_actor": entry.actor_id,
+            "with_facts": dict(entry.facts),
+            "written": now,
+            "as_digest": digest,
+            "new_seal": audit.chain(self._key, previous, digest),
+        }
 
     def entries(self, scope: GuildScope, before: int | None = None, limit: int = 50) -> list[StoredEntry]:
         """A page of the record, newest first; ``before`` is the number of the last entry of the page before."""

@@ -4,10 +4,11 @@ back. The arithmetic is :mod:`kovra.actions.budget`'s.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from kovra.actions import budget
@@ -25,19 +26,48 @@ def lock_moderator(session: Session, guild_id: GuildId, moderator_id: UserId) ->
     Without it, two counts could both see the last free place. It guards only under READ COMMITTED, where the count
     that follows sees what the one before has committed.
     """
-    lock = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
-    session.connection().exec_driver_sql(lock, (_MODERATOR_LOCK, f"{guild_id}:{moderator_id}"))
+    session.connection().exec_driver_sql(moderators_turn(guild_id, moderator_id))
+
+
+def moderators_turn(guild_id: GuildId, moderator_id: UserId) -> str:
+    """The lock of :func:`lock_moderator`, to travel with the first statement of a transaction, which comes after it."""
+    return f"SELECT pg_advisory_xact_lock({_MODERATOR_LOCK}, hashtext('{int(guild_id)}:{int(moderator_id)}'));"
 
 
 def limits_of(session: Session, guild_id: GuildId, defaults: Mapping[Action, int]) -> dict[Action, int]:
     """The limits of a guild: its own settings over the defaults."""
     changed = session.scalars(select(GuildSettings.budgets).where(GuildSettings.guild_id == guild_id)).one_or_none()
+    return limits_with(changed, defaults)
+
+
+def limits_with(changed: Mapping[str, int] | None, defaults: Mapping[Action, int]) -> dict[Action, int]:
+    """The limits of a guild that has changed these."""
     own = {action: int(changed[action.value]) for action in Action if changed and action.value in changed}
     return {**defaults, **own}
 
 
+def spent_by(
+    guild_id: Any, moderator_id: Any, action: Any, now: ColumnElement[datetime] | datetime
+) -> Select[tuple[datetime]]:
+    """When each action that still counts was accepted, oldest first."""
+    row = ActionRequests
+    return (
+        select(row.accepted_at)
+        .where(
+            row.guild_id == guild_id,
+            row.moderator_id == moderator_id,
+            row.action == action,
+            row.accepted_at > now - budget.WINDOW,
+            # What was taken back before it ran has cost nobody anything.
+            row.state != State.CANCELLED.value,
+            row.source.in_([source.value for source in BY_HAND]),
+        )
+        .order_by(row.accepted_at)
+    )
+
+
 def over_budget(
-    session: Session, request: ActionRequest, defaults: Mapping[Action, int], now: datetime
+    session: Session, request: ActionRequest, limits: Mapping[Action, int], spent: Sequence[datetime], now: datetime
 ) -> Refusal | None:
     """The refusal of a request whose budget is used up: its moderator's, or the guild's cap for what asks without one.
 
@@ -46,10 +76,11 @@ def over_budget(
     if request.source in budget.GUILD_CAPS:
         given = _cap_left(session, request, now)
         return budget.cap_refusal(request.source, given) if given is not None and given.granted == 0 else None
-    if request.source not in BY_HAND:
+    limit = limits.get(request.action)
+    if limit is None or request.source not in BY_HAND:
         return None
-    given = budget_left(session, request.guild_id, request.moderator_id, request.action, defaults, now)
-    return budget.refusal(request.action, given) if given is not None and given.granted == 0 else None
+    given = budget.grant(limit, spent, 1, now)
+    return budget.refusal(request.action, given) if given.granted == 0 else None
 
 
 def _cap_left(session: Session, request: ActionRequest, now: datetime) -> budget.Grant | None:
@@ -88,18 +119,5 @@ def budget_left(
     limit = limits_of(session, guild_id, defaults).get(action)
     if limit is None:
         return None
-    row = ActionRequests
-    spent = (
-        select(row.accepted_at)
-        .where(
-            row.guild_id == guild_id,
-            row.moderator_id == moderator_id,
-            row.action == action.value,
-            row.accepted_at > now - budget.WINDOW,
-            # What was taken back before it ran has cost nobody anything.
-            row.state != State.CANCELLED.value,
-            row.source.in_([source.value for source in BY_HAND]),
-        )
-        .order_by(row.accepted_at)
-    )
+    spent = spent_by(guild_id, moderator_id, action.value, now)
     return budget.grant(limit, session.scalars(spent).all(), asked, now)

@@ -99,7 +99,9 @@ class Database:
         event.listen(self.engine, "checkout", _ping_after_a_rest)
 
     @contextmanager
-    def transaction(self, guild_id: GuildId | None, *, wait_for_disk: bool = True) -> Iterator[Session]:
+    def transaction(
+        self, guild_id: GuildId | None, *, wait_for_disk: bool = True, first: str = ""
+    ) -> Iterator[Session]:
         """One transaction, which sees and writes the rows of this guild only.
 
         Without a guild only tables that belong to no guild are in reach (sessions, gateway shards), and what a role's
@@ -107,13 +109,13 @@ class Database:
 
         ``wait_for_disk=False`` is for what may be lost when PostgreSQL's machine dies within the next half second:
         never a numbered event, which readers may have seen, nor an intent. The next commit that waits for the disk
-        waits for this one too.
+        waits for this one too. ``first`` is SQL that travels with the first statement and is done before it.
 
         Raises:
             Unavailable: PostgreSQL did not answer, or a limit of time was hit. Nothing was kept.
         """
         with self.unavailable_when_away(), Session(self.engine, expire_on_commit=False) as session, session.begin():
-            _line(session.connection()).open_with(_settings(guild_id, wait_for_disk), alone=False)
+            _line(session.connection()).open_with(_settings(guild_id, wait_for_disk) + first, alone=False)
             yield session
 
     def once(

@@ -79,8 +79,8 @@ _APPEND = (
 )
 
 
-def event_told_of(rows: CTE, kind: EventKind, facts: ColumnElement[Any]) -> CTE:
-    """Append an event for the one row, or none, of a larger statement; it asks for ``of_request``.
+def event_told_of(rows: CTE, kind: ColumnElement[str], facts: ColumnElement[Any]) -> CTE:
+    """Append an event for the one row, or none, of a larger statement; it asks for ``of_request``. Gives its guild.
 
     The row is written first: the counters are the last lock that is taken.
     """
@@ -94,12 +94,13 @@ def event_told_of(rows: CTE, kind: EventKind, facts: ColumnElement[Any]) -> CTE:
     event = select(
         numbered.c.guild_id,
         numbered.c.last_event,
-        literal(kind.value, Text),
+        kind,
         bindparam("of_request", type_=Uuid),
         facts,
         func.clock_timestamp(),
     ).where(numbered.c.guild_id == rows.c.guild_id)
-    return insert(GuildEvents).from_select(["guild_id", "seq", "kind", "request_id", "facts", "at"], event).cte("told")
+    columns = ["guild_id", "seq", "kind", "request_id", "facts", "at"]
+    return insert(GuildEvents).from_select(columns, event).returning(GuildEvents.guild_id).cte("told")
 
 
 #: Writes an event under a number that the transaction has taken, as a part of a larger statement.

@@ -7,7 +7,7 @@ from dataclasses import InitVar, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, select, text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from kovra.actions import rights
@@ -16,7 +16,7 @@ from kovra.actions.rights import Capability, Limit, Person
 from kovra.ids import ChannelId, GuildId, UserId
 from kovra.store.budgets import limits_of
 from kovra.store.database import Database, enter_guild
-from kovra.store.people import grants_of, people
+from kovra.store.people import Seen, Sight, grants_of, people
 from kovra.store.roster import Roster, chosen_log_channel
 from kovra.store.tables import Guilds as GuildRows
 
@@ -77,15 +77,27 @@ class Settings:
 def scope_for(session: Session, guild: GuildRows | Row[Any], user_id: UserId, now: datetime) -> GuildScope | None:
     """The scope of one user in a guild that the transaction has entered; None without any capability."""
     guild_id = GuildId(guild.guild_id)
-    viewer = people(session, guild_id, [user_id], now)[user_id]
-    held = rights.capabilities(viewer, UserId(guild.owner_id), grants_of(session, guild_id, user_id, now))
+    seen = Seen(
+        name=guild.name,
+        owner_id=UserId(guild.owner_id),
+        guard_id=UserId(guild.guard_id),
+        gone=guild.gone_at is not None,
+        people=people(session, guild_id, [user_id], now),
+        grants=grants_of(session, guild_id, user_id, now),
+    )
+    return _scope(guild_id, seen, user_id)
+
+
+def _scope(guild_id: GuildId, seen: Seen, user_id: UserId) -> GuildScope | None:
+    viewer = seen.people[user_id]
+    held = rights.capabilities(viewer, seen.owner_id, seen.grants)
     if not held:
         return None
     return GuildScope(
         guild_id=guild_id,
-        guild_name=guild.name,
-        owner_id=UserId(guild.owner_id),
-        guard_id=UserId(guild.guard_id),
+        guild_name=seen.name,
+        owner_id=seen.owner_id,
+        guard_id=seen.guard_id,
         viewer=viewer,
         capabilities=held,
         made=_BUILT_HERE,
@@ -97,18 +109,12 @@ class Guilds:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        row = GuildRows
-        self._guild = select(
-            row.guild_id, row.name, row.owner_id, row.guard_id, row.gone_at, database.now().label("now")
-        ).where(row.guild_id == bindparam("guild_id", type_=BigInteger))
+        self._sight = Sight(database)
 
     def scope(self, user_id: UserId, guild_id: GuildId) -> GuildScope | None:
         """What this user may read of this guild; None when it is unknown, gone, or they have no capability in it."""
-        with self._database.transaction(guild_id) as session:
-            guild = session.connection().execute(self._guild, {"guild_id": guild_id}).one_or_none()
-            if guild is None or guild.gone_at is not None:
-                return None
-            return scope_for(session, guild, user_id, guild.now)
+        seen = self._sight.see(guild_id, user_id, [])
+        return None if seen is None or seen.gone else _scope(guild_id, seen, user_id)
 
     def guilds_of(self, user_id: UserId, among: Iterable[GuildId] | None = None) -> list[GuildCard]:
         """The guilds in which this user has a capability, by name; ``among`` narrows them."""

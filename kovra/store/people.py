@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, DateTime, Row, and_, any_, bindparam, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Row,
+    Select,
+    Subquery,
+    and_,
+    any_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on
 from sqlalchemy.orm import Session
 
 from kovra.actions.rights import Capability, Limit, Person
 from kovra.ids import GuildId, UserId
-from kovra.store.tables import Bans, CapabilityGrants, Members, ModCases, Roles
+from kovra.store.database import Database
+from kovra.store.tables import Bans, CapabilityGrants, Guilds, Members, ModCases, Roles
 
 #: A grant of a capability that a later version made and this one does not know gives nothing.
 _CAPABILITIES = frozenset(capability.value for capability in Capability)
@@ -28,35 +45,101 @@ def roles_of_member() -> ColumnElement[bool]:
 
 # Every action and every page asks these. Built once, with columns instead of whole rows, they cost a third.
 _GUILD_ID, _USER_ID = bindparam("guild_id", type_=BigInteger), bindparam("user_id", type_=BigInteger)
-_MEMBERS = (
-    select(
-        Members.user_id,
-        Members.username,
-        Members.global_name,
-        Members.nick,
-        Members.bot,
-        Members.timed_out_until,
-        Members.gone_at,
-        func.coalesce(func.max(Roles.position), 0).label("rank"),
-        func.coalesce(func.bit_or(Roles.permissions), 0).label("permissions"),
-    )
-    .outerjoin(Roles, roles_of_member())
-    .where(Members.guild_id == _GUILD_ID, Members.user_id == any_(bindparam("user_ids", type_=ARRAY(BigInteger))))
-    .group_by(Members.guild_id, Members.user_id)
-)
+_USER_IDS = bindparam("user_ids", type_=ARRAY(BigInteger))
 _THEIR_ROLES = select(func.unnest(Members.role_ids)).where(Members.guild_id == _GUILD_ID, Members.user_id == _USER_ID)
-_GRANTS = select(CapabilityGrants.capability, CapabilityGrants.longest_s, CapabilityGrants.largest_batch).where(
-    CapabilityGrants.guild_id == _GUILD_ID,
-    or_(
-        CapabilityGrants.user_id == _USER_ID,
-        CapabilityGrants.role_id == _GUILD_ID,
-        CapabilityGrants.role_id.in_(_THEIR_ROLES),
-    ),
-    or_(
-        CapabilityGrants.ends_at.is_(None),
-        CapabilityGrants.ends_at > bindparam("now", type_=DateTime(timezone=True)),
-    ),
-)
+
+
+def _members(wanted: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(
+            Members.user_id,
+            Members.username,
+            Members.global_name,
+            Members.nick,
+            Members.bot,
+            Members.timed_out_until,
+            Members.gone_at,
+            func.coalesce(func.max(Roles.position), 0).label("rank"),
+            func.coalesce(func.bit_or(Roles.permissions), 0).label("permissions"),
+        )
+        .outerjoin(Roles, roles_of_member())
+        .where(Members.guild_id == _GUILD_ID, wanted)
+        .group_by(Members.guild_id, Members.user_id)
+    )
+
+
+def _grants(now: ColumnElement[datetime]) -> Select[Any]:
+    return select(CapabilityGrants.capability, CapabilityGrants.longest_s, CapabilityGrants.largest_batch).where(
+        CapabilityGrants.guild_id == _GUILD_ID,
+        or_(
+            CapabilityGrants.user_id == _USER_ID,
+            CapabilityGrants.role_id == _GUILD_ID,
+            CapabilityGrants.role_id.in_(_THEIR_ROLES),
+        ),
+        or_(CapabilityGrants.ends_at.is_(None), CapabilityGrants.ends_at > now),
+    )
+
+
+_MEMBERS = _members(Members.user_id == any_(_USER_IDS))
+_GRANTS = _grants(bindparam("now", type_=DateTime(timezone=True)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A guild, people of it, and the grants of the one who asks, at one moment. ``gone``: Guard was removed."""
+
+    name: str
+    owner_id: UserId
+    guard_id: UserId
+    gone: bool
+    people: Mapping[UserId, Person]
+    grants: Mapping[Capability, Limit]
+
+
+class Sight:
+    """Looks at a guild and at people of it in one trip; rights are decided from nothing else."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        columns = (Guilds.name, Guilds.owner_id, Guilds.guard_id, Guilds.gone_at, database.now().label("now"))
+        guild = select(*columns).where(Guilds.guild_id == _GUILD_ID).cte("guild")
+        guard_id = select(guild.c.guard_id).scalar_subquery()
+        members = _members(or_(Members.user_id == any_(_USER_IDS), Members.user_id == guard_id)).subquery("m")
+        grants = _grants(select(guild.c.now).scalar_subquery()).subquery("g")
+        self._look = select(guild, _as_json(members, "members"), _as_json(grants, "grants"))
+
+    def see(self, guild_id: GuildId, asker_id: UserId, user_ids: Iterable[UserId]) -> Seen | None:
+        """The guild with these people, Guard and the one who asks; None when it has never been mirrored."""
+        wanted = [asker_id, *user_ids]
+        asked = {"guild_id": guild_id, "user_id": asker_id, "user_ids": list(dict.fromkeys(wanted))}
+        rows = self._database.once(guild_id, self._look, asked)
+        if not rows:
+            return None
+        (guild,) = rows
+        found = {UserId(facts["user_id"]): _person(_member(facts), guild.now) for facts in guild.members}
+        guard_id = UserId(guild.guard_id)
+        if unknown := [user_id for user_id in [*wanted, guard_id] if user_id not in found]:
+            with self._database.transaction(guild_id) as session:
+                found |= _strangers(session, guild_id, unknown)
+        return Seen(
+            name=guild.name,
+            owner_id=UserId(guild.owner_id),
+            guard_id=guard_id,
+            gone=guild.gone_at is not None,
+            people=found,
+            grants=_widest(SimpleNamespace(**grant) for grant in guild.grants),
+        )
+
+
+def _as_json(rows: Subquery, name: str) -> ColumnElement[Any]:
+    """All rows of a subquery as one value."""
+    listed = func.coalesce(func.jsonb_agg(func.to_jsonb(rows.table_valued())), literal([], JSONB), type_=JSONB)
+    return select(listed).select_from(rows).scalar_subquery().label(name)
+
+
+def _member(facts: Mapping[str, Any]) -> SimpleNamespace:
+    until = facts["timed_out_until"]
+    return SimpleNamespace(**{**facts, "timed_out_until": datetime.fromisoformat(until) if until else None})
 
 
 def people(session: Session, guild_id: GuildId, user_ids: Iterable[UserId], now: datetime) -> dict[UserId, Person]:
@@ -65,13 +148,17 @@ def people(session: Session, guild_id: GuildId, user_ids: Iterable[UserId], now:
     rows = session.connection().execute(_MEMBERS, {"guild_id": guild_id, "user_ids": wanted})
     found = {UserId(row.user_id): _person(row, now) for row in rows}
     strangers = [user_id for user_id in wanted if user_id not in found]
-    names = names_of_strangers(session, guild_id, strangers) if strangers else {}
-    return found | {
-        user_id: Person(user_id=user_id, name=names.get(user_id, str(user_id)), member=False) for user_id in strangers
+    return found | _strangers(session, guild_id, strangers) if strangers else found
+
+
+def _strangers(session: Session, guild_id: GuildId, user_ids: Sequence[UserId]) -> dict[UserId, Person]:
+    names = names_of_strangers(session, guild_id, user_ids)
+    return {
+        user_id: Person(user_id=user_id, name=names.get(user_id, str(user_id)), member=False) for user_id in user_ids
     }
 
 
-def _person(row: Row[Any], now: datetime) -> Person:
+def _person(row: Row[Any] | SimpleNamespace, now: datetime) -> Person:
     member = row.gone_at is None
     return Person(
         user_id=UserId(row.user_id),
@@ -84,7 +171,7 @@ def _person(row: Row[Any], now: datetime) -> Person:
     )
 
 
-def shown_name(row: Members | Bans | Row[Any]) -> str:
+def shown_name(row: Members | Bans | Row[Any] | SimpleNamespace) -> str:
     """The name people see: nickname, else display name, else username."""
     return getattr(row, "nick", None) or row.global_name or row.username
 
@@ -121,7 +208,10 @@ def names_of_strangers(session: Session, guild_id: GuildId, user_ids: Sequence[U
 
 def grants_of(session: Session, guild_id: GuildId, user_id: UserId, now: datetime) -> dict[Capability, Limit]:
     """What Kovra's own grants give this member, through a role or in person; of several the widest counts."""
-    held = session.connection().execute(_GRANTS, {"guild_id": guild_id, "user_id": user_id, "now": now})
+    return _widest(session.connection().execute(_GRANTS, {"guild_id": guild_id, "user_id": user_id, "now": now}))
+
+
+def _widest(held: Iterable[Row[Any] | SimpleNamespace]) -> dict[Capability, Limit]:
     grants: dict[Capability, Limit] = {}
     for grant in held:
         if grant.capability in _CAPABILITIES:

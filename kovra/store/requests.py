@@ -10,10 +10,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Row,
+    Select,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy import Uuid as UuidType
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.orm import Session, aliased
 
 from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.actions.budget import DEFAULT_LIMITS, Grant
@@ -24,15 +37,28 @@ from kovra.errors import Conflict, Unavailable
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.ids import GuildId, UserId
 from kovra.store.audit import AuditLog
-from kovra.store.budgets import budget_left, lock_moderator, over_budget
+from kovra.store.budgets import budget_left, limits_with, moderators_turn, over_budget, spent_by
 from kovra.store.database import Database
-from kovra.store.events import EventKind, append_event
+from kovra.store.events import EventKind, event_told_of
 from kovra.store.guilds import GuildScope
 from kovra.store.people import name_of
-from kovra.store.tables import ActionRequests
+from kovra.store.tables import ActionRequests, GuildSettings
 
 #: A twin that ends between our insert and our look makes room for us; it will not happen this often in a row.
 _TRIES = 5
+
+#: What a receipt is made of, and what accept writes.
+_RECEIPT = (
+    *("request_id", "guild_id", "fingerprint", "action", "target_id", "state", "case_no"),
+    *("refusal_kind", "refusal_sentence", "refusal_until"),
+)
+_KEPT = frozenset(
+    {
+        *("request_id", "guild_id", "action", "target_id", "moderator_id", "source", "body", "kid", "sig"),
+        *("fingerprint", "issued_at", "created_at", "expires_at", "accepted_at", "state", "done_at"),
+        *("batch_id", "releases", "refusal_kind", "refusal_sentence", "refusal_until"),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +95,7 @@ class Requests(RequestsPort):
         self._database = database
         self._audit = AuditLog(database, audit_key)
         self._limits = limits
+        self._look, self._kept, self._mark = self._looking(), self._keeping(), self._marking()
 
     def accept(self, sealed: Sealed, refusal: Refusal | None) -> Receipt:
         """Keep a request: budget, row, event and audit entry in one transaction.
@@ -79,16 +106,17 @@ class Requests(RequestsPort):
             Conflict: the id was used for another wish.
         """
         request = sealed.request
-        with self._database.transaction(request.guild_id) as session:
-            lock_moderator(session, request.guild_id, request.moderator_id)
+        turn = moderators_turn(request.guild_id, request.moderator_id)
+        with self._database.transaction(request.guild_id, first=turn) as session:
+            seen = session.connection().execute(self._look, _asked(request)).one()
             # An id of another guild is not looked for: the insert would find it.
-            if earlier := _earlier(session, request, anywhere=False):
-                return earlier
-            now = self._database.read_now(session)
-            refusal = refusal or over_budget(session, request, self._limits, now)
+            if seen.request_id is not None:
+                return _same_wish(seen, request)
+            limits = limits_with(seen.budgets, self._limits)
+            refusal = refusal or over_budget(session, request, limits, seen.spent, seen.now)
             for _ in range(_TRIES):
-                if _insert(session, sealed, refusal, now):
-                    return self._announce(session, request, refusal)
+                if receipt := self._keep(session, sealed, refusal, seen.now):
+                    return receipt
                 if earlier := _earlier(session, request):
                     return earlier
                 refusal = refusal or running_twin(session, request)
@@ -96,13 +124,10 @@ class Requests(RequestsPort):
 
     def mark_enqueued(self, receipt: Receipt) -> None:
         """Note that the lane took it. Best effort."""
-        row = ActionRequests
-        mark = update(row).where(row.guild_id == receipt.guild_id, row.request_id == receipt.request_id)
+        mine = {"in_guild": receipt.guild_id, "of_request": receipt.request_id}
         try:
             # Lost, the relay brings an entry twice and the claim sees to it; nothing waits for this moment.
-            with self._database.transaction(receipt.guild_id, wait_for_disk=False) as session:
-                mark = mark.where(row.enqueued_at.is_(None)).values(enqueued_at=self._database.now())
-                session.connection().execute(mark)
+            self._database.once(receipt.guild_id, self._mark, mine, wait_for_disk=False)
         except Unavailable:
             return  # the relay will bring an entry that the lane already has; the claim sees to it
 
@@ -128,13 +153,52 @@ class Requests(RequestsPort):
             now = self._database.read_now(session)
             return budget_left(session, scope.guild_id, scope.viewer.user_id, action, self._limits, now)
 
-    def _announce(self, session: Session, request: ActionRequest, refusal: Refusal | None) -> Receipt:
-        """The event and the audit entry, after everything that may wait or fail: they hold the guild's counters."""
-        state = State.REJECTED if refusal else State.ACCEPTED
+    def _marking(self) -> Update:
+        row = ActionRequests
+        mine = row.guild_id == bindparam("in_guild", type_=BigInteger), row.request_id == bindparam("of_request")
+        return update(row).where(*mine, row.enqueued_at.is_(None)).values(enqueued_at=self._database.now())
+
+    def _looking(self) -> Select[Any]:
+        """All that accept must know, in one trip with the lock that it comes after."""
+        row, moment = aliased(ActionRequests), select(self._database.now().label("now")).cte("moment")
+        guild_id, moderator_id = (bindparam(name, type_=BigInteger) for name in ("in_guild", "by_moderator"))
+        spent = spent_by(guild_id, moderator_id, bindparam("of_action", type_=Text), moment.c.now)
+        earlier = and_(row.guild_id == guild_id, row.request_id == bindparam("of_request", type_=UuidType))
+        return (
+            select(
+                moment.c.now,
+                GuildSettings.budgets,
+                func.array(spent.scalar_subquery(), type_=ARRAY(DateTime(timezone=True))).label("spent"),
+                *(getattr(row, name) for name in _RECEIPT),
+            )
+            .select_from(moment)
+            .outerjoin(GuildSettings, GuildSettings.guild_id == guild_id)
+            .outerjoin(row, earlier)
+        )
+
+    def _keeping(self) -> Select[Any]:
+        """The row, its event and the number of its audit entry; nothing at all when the id is taken or its twin is
+        live, which a constraint decides and not a look. What may wait or fail comes first: the counters are held.
+        """
+        columns = ActionRequests.__table__.c
+        values = {name: bindparam(f"kept_{name}", type_=columns[name].type) for name in _KEPT}
+        kept = insert(ActionRequests).values(values).on_conflict_do_nothing().returning(ActionRequests.guild_id)
+        facts = bindparam("with_facts", type_=JSONB)
+        told = event_told_of(kept.cte("kept"), bindparam("of_kind", type_=Text), facts)
+        return select(self._audit.numbered_after(told))
+
+    def _keep(self, session: Session, sealed: Sealed, refusal: Refusal | None, now: datetime) -> Receipt | None:
+        """Write the request; None when its id is taken or its twin is live."""
+        request, state = sealed.request, State.REJECTED if refusal else State.ACCEPTED
+        new = new_row(sealed, refusal, now)
+        row = {f"kept_{name}": new.get(name) for name in _KEPT}
         kind = EventKind.ACTION_REJECTED if refusal else EventKind.ACTION_QUEUED
-        append_event(session, request.guild_id, kind, request.request_id, request_facts(request, state))
+        told = {"of_kind": kind.value, "of_request": request.request_id, "with_facts": request_facts(request, state)}
+        numbered = session.connection().execute(self._kept, {**row, **told}).one_or_none()
+        if numbered is None:
+            return None
         audit_kind = AuditKind.ACTION_REJECTED if refusal else AuditKind.ACTION_ACCEPTED
-        self._audit.append_in(session, audit_entry(audit_kind, request, refusal))
+        self._audit.end_with_entry(session, audit_entry(audit_kind, request, refusal), numbered)
         return Receipt(
             request_id=request.request_id,
             guild_id=request.guild_id,
@@ -200,12 +264,10 @@ def audit_entry(kind: AuditKind, request: ActionRequest, refusal: Refusal | None
     return AuditEntry(guild_id=request.guild_id, kind=kind, actor_id=request.moderator_id, facts=facts)
 
 
-def _earlier(session: Session, request: ActionRequest, *, anywhere: bool = True) -> Receipt | None:
-    """The earlier request of this id, in this guild or (which is only ever a Conflict) ``anywhere``."""
+def _earlier(session: Session, request: ActionRequest) -> Receipt | None:
+    """The earlier request of this id; in another guild it is a Conflict."""
     row = session.get(ActionRequests, request.request_id, populate_existing=True)
     if row is None:
-        if not anywhere:
-            return None
         # Row-level security hides the rows of other guilds; that an id is taken there is all that is told.
         taken = text("SELECT kovra_request_taken(:id)").bindparams(
             bindparam("id", request.request_id, type_=UuidType())
@@ -213,12 +275,17 @@ def _earlier(session: Session, request: ActionRequest, *, anywhere: bool = True)
         if session.scalars(taken).one():
             raise Conflict("this request id was used before for something else")
         return None
+    return _same_wish(row, request)
+
+
+def _same_wish(row: ActionRequests | Row[Any], request: ActionRequest) -> Receipt:
+    """The receipt of an earlier request as it stands, when it was the same wish; else Conflict."""
     if row.guild_id != request.guild_id or not hmac.compare_digest(row.fingerprint, fingerprint(request)):
         raise Conflict("this request id was used before for something else")
     return receipt_of(row)
 
 
-def receipt_of(row: ActionRequests) -> Receipt:
+def receipt_of(row: ActionRequests | Row[Any]) -> Receipt:
     """An earlier request as it stands now."""
     return Receipt(
         request_id=row.request_id,
@@ -232,10 +299,13 @@ def receipt_of(row: ActionRequests) -> Receipt:
     )
 
 
-def _insert(session: Session, sealed: Sealed, refusal: Refusal | None, now: datetime) -> bool:
-    """Write the row; False when its id is taken or its twin is live, which a constraint decides and not a look."""
-    written = insert(ActionRequests).values(**new_row(sealed, refusal, now)).on_conflict_do_nothing()
-    return session.connection().execute(written.returning(ActionRequests.request_id)).one_or_none() is not None
+def _asked(request: ActionRequest) -> dict[str, Any]:
+    return {
+        "in_guild": request.guild_id,
+        "by_moderator": request.moderator_id,
+        "of_action": request.action.value,
+        "of_request": request.request_id,
+    }
 
 
 def new_row(sealed: Sealed, refusal: Refusal | None, now: datetime) -> dict[str, Any]:
@@ -295,7 +365,7 @@ def running_twin(session: Session, request: ActionRequest) -> Refusal | None:
 _STANDING = {State.ACCEPTED: "queued", State.EXECUTING: "running"}
 
 
-def _refusal(row: ActionRequests) -> Refusal | None:
+def _refusal(row: ActionRequests | Row[Any]) -> Refusal | None:
     if row.refusal_kind is None:
         return None
     return Refusal(kind=RefusalKind(row.refusal_kind), sentence=row.refusal_sentence or "", until=row.refusal_until)

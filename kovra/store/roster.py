@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, bindparam, func, literal, or_, select
+from sqlalchemy import BigInteger, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from kovra.actions.already import Held
@@ -17,7 +17,7 @@ from kovra.errors import Unavailable
 from kovra.guard.ports import Roster as ExecutingRoster
 from kovra.ids import ChannelId, GuildId, UserId
 from kovra.store.database import Database
-from kovra.store.people import grants_of, people
+from kovra.store.people import Sight
 from kovra.store.tables import (
     ActionRequests,
     Bans,
@@ -46,9 +46,7 @@ class Roster(AskingRoster, ExecutingRoster):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._guild = select(Guilds.owner_id, Guilds.guard_id, Guilds.gone_at, database.now().label("now")).where(
-            Guilds.guild_id == bindparam("guild_id", type_=BigInteger)
-        )
+        self._sight = Sight(database)
 
     def standing(self, guild_id: GuildId, moderator_id: UserId, target_id: UserId) -> Standing:
         """All that rights are decided from.
@@ -62,23 +60,20 @@ class Roster(AskingRoster, ExecutingRoster):
         self, guild_id: GuildId, moderator_id: UserId, target_ids: Sequence[UserId]
     ) -> dict[UserId, Standing]:
         """As :meth:`standing`, for many targets of one moderator at the cost of one."""
-        with self._database.transaction(guild_id) as session:
-            guild = session.connection().execute(self._guild, {"guild_id": guild_id}).one_or_none()
-            if guild is None:
-                raise Unavailable("Guard has not seen this server yet")
-            guard_id = UserId(guild.guard_id)
-            known = people(session, guild_id, [guard_id, moderator_id, *target_ids], guild.now)
-            guard = known[guard_id]
-            first = Standing(
-                guild_id=guild_id,
-                owner_id=UserId(guild.owner_id),
-                # Removed from the server, Guard has nothing there, whatever its row last said.
-                guard=Person(user_id=guard_id, name=guard.name, member=False) if guild.gone_at else guard,
-                moderator=known[moderator_id],
-                target=known[target_ids[0]],
-                grants=grants_of(session, guild_id, moderator_id, guild.now),
-            )
-            return {target_id: replace(first, target=known[target_id]) for target_id in target_ids}
+        seen = self._sight.see(guild_id, moderator_id, target_ids)
+        if seen is None:
+            raise Unavailable("Guard has not seen this server yet")
+        guard = seen.people[seen.guard_id]
+        first = Standing(
+            guild_id=guild_id,
+            owner_id=seen.owner_id,
+            # Removed from the server, Guard has nothing there, whatever its row last said.
+            guard=Person(user_id=guard.user_id, name=guard.name, member=False) if seen.gone else guard,
+            moderator=seen.people[moderator_id],
+            target=seen.people[target_ids[0]],
+            grants=seen.grants,
+        )
+        return {target_id: replace(first, target=seen.people[target_id]) for target_id in target_ids}
 
     def held(self, guild_id: GuildId, target_id: UserId) -> Held:
         """What somebody is under now; not known where the mirror may be behind."""

@@ -164,7 +164,7 @@ class Writes:
         taken = self._take().where(*kept, _ROW.attempts < self._max_attempts).cte("taken")
         running = select(taken.c.guild_id).where(taken.c.state == State.EXECUTING.value).cte("running")
         facts = bindparam("with_facts", type_=JSONB)
-        return select(taken).add_cte(event_told_of(running, EventKind.ACTION_RUNNING, facts))
+        return select(taken).add_cte(event_told_of(running, literal(EventKind.ACTION_RUNNING.value, Text), facts))
 
     def _intend_notice(self) -> ReturningUpdate[Any]:
         return self._fenced(_EXECUTING, _APPLIED).values(
@@ -239,7 +239,7 @@ class Writes:
             literal("case_no", Text), ended.c.case_no, literal("notice", Text), ended.c.notice_status, type_=JSONB
         )
         facts = cast(bindparam("with_facts", type_=JSONB), JSONB).concat(now_known)
-        told = event_told_of(ended, EventKind.ACTION_DONE, facts)
+        told = event_told_of(ended, literal(EventKind.ACTION_DONE.value, Text), facts)
         return select(ended).add_cte(on_case.cte("on_case"), told)
 
     @staticmethod

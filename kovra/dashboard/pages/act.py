@@ -142,8 +142,7 @@ def _follow(viewer: GuildScope, receipt: Receipt) -> Toast:
         found = known.requests.status(viewer, receipt.request_id)
         if found is not None:
             return _toast(viewer, found)
-    card = known.members.card(viewer, receipt.target_id)
-    return toast.of_receipt(receipt, card.name if card else str(receipt.target_id))
+    return toast.of_receipt(receipt, receipt.target_name or str(receipt.target_id))
 
 
 class _Unreadable(Exception):
