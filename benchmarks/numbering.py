@@ -1,0 +1,185 @@
+"""Case numbers under pressure: 16 writers finalise in one guild, and every tenth of them fails just before its commit.
+
+Nothing but finalise is timed, as the worker runs it: the claim's row is locked, the guild's next numbers are taken, the
+case is sealed to the one before, everything is written and committed to disk. Afterwards the numbers are counted and
+the chain of cases is walked.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, text
+
+from benchmarks.measure import Report, host, say
+from kovra.actions.request import Action, ActionRequest, Source, State
+from kovra.actions.rights import Person, Standing
+from kovra.guard.claim import Claim
+from kovra.ids import GuildId, UserId, new_request_id
+from kovra.launcher.postgres import EmbeddedPostgres
+from kovra.store.casebook import Casebook
+from kovra.store.database import Database
+from kovra.store.ledger import Ledger
+from kovra.store.migrate import upgrade
+from kovra.store.tables import ActionRequests
+
+#: Writers, and the processes they live in: each is bound by its own Python.
+WRITERS, PROCESSES = 16, 4
+#: Of so many finalises one is broken off.
+ROLLED_BACK_OF = 10
+
+GUILD, GUARD = GuildId(200_000_000_000_000_001), UserId(300_000_000_000_000_001)
+AUDIT_KEY = b"a" * 32
+
+
+class BrokenOff(Exception):
+    """What makes a transaction roll back."""
+
+
+def main(quick: bool, json: bool) -> int:
+    """Run and print; 0 when the run was valid."""
+    count = 4_000 if quick else 16_000
+    with tempfile.TemporaryDirectory(prefix="kovra-bench-") as folder:
+        Path(folder).chmod(0o711)
+        with EmbeddedPostgres(Path(folder) / "postgres") as server:
+            upgrade(server.url)
+            owner = Database(server.url, role=None)
+            with owner.transaction(None) as session:
+                version = str(session.scalars(text("SHOW server_version")).one())
+            report = Report(name="numbering", quick=quick, host=host(postgres=version))
+            say(f"{count} requests being executed")
+            ids = _begun(owner, count)
+            say(f"{WRITERS} writers in {PROCESSES} processes")
+            took, rolled_back = _finalise(server.url, ids)
+            with owner.transaction(GUILD) as session:
+                numbers = list(session.scalars(text("SELECT case_no FROM mod_cases ORDER BY case_no")))
+            report.add("commits_per_s", len(numbers) / took)
+            report.add("gaps", max(numbers) - len(set(numbers)))
+            report.add("duplicates", len(numbers) - len(set(numbers)))
+            report.add("commits", len(numbers))
+            report.add("rollbacks", rolled_back)
+            report.add("lost", count - rolled_back - len(numbers))
+            report.add("broken_seals", int(Casebook(owner, AUDIT_KEY).verify(GUILD) is not None))
+            owner.dispose()
+    report.print(as_json=json)
+    return 0
+
+
+def _begun(owner: Database, count: int) -> list[UUID]:
+    """Requests that a worker has claimed, each on somebody else."""
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "request_id": new_request_id(),
+            "guild_id": GUILD,
+            "action": Action.BAN.value,
+            "target_id": GUARD + number,
+            "moderator_id": GUARD,
+            "source": Source.DASHBOARD.value,
+            "body": b"",
+            "kid": "",
+            "sig": "",
+            "fingerprint": b"",
+            "state": State.EXECUTING.value,
+            "claim_epoch": 1,
+            "issued_at": now,
+            "created_at": now,
+            "expires_at": now + timedelta(hours=1),
+        }
+        for number in range(1, count + 1)
+    ]
+    with owner.transaction(GUILD) as session:
+        session.execute(insert(ActionRequests), rows)
+    return [row["request_id"] for row in rows]
+
+
+def _finalise(url: str, ids: list[UUID]) -> tuple[float, int]:
+    """Seconds from the first to the last, and how many were broken off."""
+    spawned = multiprocessing.get_context("spawn")
+    start, answers = spawned.Barrier(PROCESSES + 1), spawned.Queue()
+    processes = [
+        spawned.Process(target=_process, args=(url, ids[number::PROCESSES], start, answers), daemon=True)
+        for number in range(PROCESSES)
+    ]
+    for process in processes:
+        process.start()
+    start.wait(60)
+    began = time.monotonic()
+    rolled_back = sum(answers.get(timeout=300) for _ in processes)
+    took = time.monotonic() - began
+    for process in processes:
+        process.join(10)
+    return took, rolled_back
+
+
+def _process(url: str, ids: list[UUID], start: Any, answers: Any) -> None:
+    """One process's share of the writers."""
+    database = Database(url, role="kovra_worker", pool_size=WRITERS // PROCESSES)
+    ledger = Ledger(database, AUDIT_KEY, owner="bench", claim_key=1, at=_at)
+    waiting, broken_off = iter(enumerate(ids)), []
+
+    def write() -> None:
+        for number, request_id in _shared(waiting):
+            _local.breaks = number % ROLLED_BACK_OF == ROLLED_BACK_OF - 1
+            try:
+                ledger.finalise(_claim(request_id), standing=_STANDING, ends_at=None)
+            except BrokenOff:
+                broken_off.append(request_id)
+
+    # Connections and statements are made before the clock runs, as in a worker that is warm.
+    database.once(GUILD, text("SELECT 1"))
+    writers = [threading.Thread(target=write) for _ in range(WRITERS // PROCESSES)]
+    start.wait(60)
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    answers.put(len(broken_off))
+    database.dispose()
+
+
+_local, _turn = threading.local(), threading.Lock()
+
+
+def _at(point: str) -> None:
+    if point == "before_finalise_commit" and _local.breaks:
+        raise BrokenOff
+
+
+def _shared(items: Iterator[Any]) -> Iterator[Any]:
+    """What is left of an iterator that several threads take from."""
+    while True:
+        with _turn:
+            taken = list(islice(items, 1))
+        if not taken:
+            return
+        yield taken[0]
+
+
+def _claim(request_id: UUID) -> Claim:
+    now = datetime.now(UTC)
+    request = ActionRequest(
+        request_id=request_id,
+        guild_id=GUILD,
+        action=Action.BAN,
+        target_id=UserId(GUARD + 1),
+        moderator_id=GUARD,
+        source=Source.DASHBOARD,
+        reason="measured",
+        issued_at=now,
+        params={"delete_window_s": 0},
+    )
+    return Claim(request=request, epoch=1, attempt=1, state=State.EXECUTING, accepted_at=now, expires_at=now, now=now)
+
+
+_SOMEBODY = Person(user_id=GUARD, name="Somebody", member=True)
+_STANDING = Standing(guild_id=GUILD, owner_id=GUARD, guard=_SOMEBODY, moderator=_SOMEBODY, target=_SOMEBODY, grants={})
