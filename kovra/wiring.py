@@ -66,6 +66,7 @@ from kovra.store.retention import Retention
 from kovra.store.roster import Roster
 from kovra.store.schedule import Schedule
 from kovra.store.sessions import Sessions
+from kovra.store.warming import warm
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -143,6 +144,7 @@ class WorkerProcess:
     workers: Worker
     #: Set when the process is to end: a chunk stops between two targets.
     ending: threading.Event
+    warm_up: Callable[[], None]
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -154,6 +156,7 @@ class WorkerProcess:
         """
         self.rest.start()
         self.liveness.start()
+        self.warm_up()
         for name in ("relay", "janitor", "liveness", "dead_workers", "retention", "expiry", "scheduler"):
             thread = threading.Thread(target=getattr(self, name).run, args=(self._stopping,), name=name, daemon=True)
             thread.start()
@@ -182,7 +185,8 @@ def build_worker(config: Config) -> WorkerProcess:
     # Two connections for each action in hand would be too many; one, and some for the loops.
     database = Database(config.database_url, role="kovra_worker", pool_size=WORKER_THREADS, max_overflow=4)
     rest = GuardRest(config.discord_token, config.discord_base_url, pacer=_pacer(config))
-    roster = LiveRoster(mirror=Roster(database), discord=rest)
+    mirror = Roster(database)
+    roster = LiveRoster(mirror=mirror, discord=rest)
     claim_key, at = new_claim_key(), _checkpoint(config)
     owner = f"{socket.gethostname()}:{os.getpid()}"[:100]
     ledger = Ledger(database, config.audit_key, owner=owner, claim_key=claim_key, claim_s=config.claim_s, at=at)
@@ -252,6 +256,7 @@ def build_worker(config: Config) -> WorkerProcess:
         ),
         workers=Worker(broker, worker_threads=WORKER_THREADS, worker_timeout=1000),
         ending=ending,
+        warm_up=lambda: warm(database, WORKER_THREADS // 3, mirror.warm, ledger.warm),
     )
 
 
@@ -287,6 +292,9 @@ def build_web(config: Config) -> Flask:
     metrics = Metrics()
     metrics.watch("the streams", readings.of_hub(hub))
     _serve(metrics, config)
+    requests, roster = Requests(database, config.audit_key), Roster(database)
+    # Beside the start: a page may be served meanwhile, and a database that is away holds up nothing.
+    threading.Thread(target=warm, args=(database, 3, roster.warm, requests.warm), name="warm-up", daemon=True).start()
     return create_site(
         base_url=config.base_url,
         discord_base_url=config.discord_base_url,
@@ -296,9 +304,9 @@ def build_web(config: Config) -> Flask:
         session_key=config.session_key,
         database_url=sqlalchemy_url(config.database_url).render_as_string(hide_password=False),
         submit=build_submit(config, database, config.web_keys[0]),
-        requests=Requests(database, config.audit_key),
+        requests=requests,
         cancelling=Cancelling(database, config.audit_key),
-        roster=Roster(database),
+        roster=roster,
         guilds=Guilds(database),
         members=Members(database),
         cases=Cases(database),

@@ -22,6 +22,7 @@
 ``roster``    who is who, for rights; ``people`` is what it is made of
 ``mirror``    Discord's state as the bot hears it
 ``members``   people of a guild: search and cards
+``warming``   what makes the first action of a process as fast as the second
 ``sessions``  sign-ins and sessions of the dashboard
 
 Rows stay in this room; what leaves is a frozen value. Every read of a guild's data goes through a

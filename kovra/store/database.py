@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -135,6 +135,12 @@ class Database:
             _line(connection).open_with(_settings(guild_id, wait_for_disk), alone=True)
             found = connection.execute(statement, values)
             return found.all() if found.returns_rows else []
+
+    def open_connections(self, count: int) -> None:
+        """Fill the pool with this many connections, before they are needed."""
+        with self.unavailable_when_away(), ExitStack() as held:
+            for _ in range(count):
+                held.enter_context(self.engine.connect())
 
     def connect_alone(self) -> Connection:
         """A connection outside the pool that commits by itself, for locks that live as long as a process."""

@@ -36,6 +36,7 @@ from kovra.store.events import EventKind, append_event, event_values
 from kovra.store.liveness import Liveness
 from kovra.store.requests import audit_entry, request_facts
 from kovra.store.tables import ActionRequests, ModCases
+from kovra.store.warming import NO_GUILD
 from kovra.store.writes import APPLY, NOBODY, Writes, fence, names
 
 __all__ = ["Backlog", "Ledger", "Liveness", "Overdue"]
@@ -150,6 +151,12 @@ class Ledger(LedgerPort):
         later = mine.values(due_at=self._database.now() + KEY_COMES_WITHIN)
         with self._database.transaction(lane) as session:
             return session.execute(later.execution_options(synchronize_session=False)).rowcount > 0
+
+    def warm(self) -> None:
+        """Send every statement to a request that nobody has, for :mod:`kovra.store.warming`. Nothing is written."""
+        for write in self._writes.warmable:
+            asked = write.compile(self._database.engine).binds
+            self._database.once(NO_GUILD, write, {name: None for name, bind in asked.items() if bind.required})
 
     def intend_notice(self, claim: Claim) -> None:
         """Commit that the DM is about to be sent; the moment of the first try stays."""

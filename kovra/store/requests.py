@@ -43,6 +43,7 @@ from kovra.store.events import EventKind, event_told_of
 from kovra.store.guilds import GuildScope
 from kovra.store.people import name_of
 from kovra.store.tables import ActionRequests, GuildSettings
+from kovra.store.warming import NO_GUILD, NO_USER
 
 #: A twin that ends between our insert and our look makes room for us; it will not happen this often in a row.
 _TRIES = 5
@@ -121,6 +122,13 @@ class Requests(RequestsPort):
                     return earlier
                 refusal = refusal or running_twin(session, request)
         raise Unavailable(f"{request.target_id} is being acted on again and again; nothing was kept")
+
+    def warm(self) -> None:
+        """Look for a request of nobody's, for :mod:`kovra.store.warming`."""
+        nobody = {"in_guild": NO_GUILD, "by_moderator": NO_USER, "of_action": "", "of_request": UUID(int=0)}
+        with self._database.transaction(NO_GUILD, first=moderators_turn(NO_GUILD, NO_USER)) as session:
+            session.connection().execute(self._look, nobody)
+        self._database.once(NO_GUILD, self._mark, nobody)
 
     def mark_enqueued(self, receipt: Receipt) -> None:
         """Note that the lane took it. Best effort."""

@@ -29,6 +29,7 @@ from kovra.store.tables import (
     ModCases,
     ScheduledEnds,
 )
+from kovra.store.warming import NO_GUILD, NO_USER
 
 #: A gateway that says nothing for this long is taken for dead; its heartbeat comes every 41 s or so.
 SILENT_AFTER = timedelta(seconds=60)
@@ -47,6 +48,10 @@ class Roster(AskingRoster, ExecutingRoster):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sight = Sight(database)
+
+    def warm(self) -> None:
+        """Look at nobody, for :mod:`kovra.store.warming`."""
+        self._sight.see(NO_GUILD, NO_USER, [])
 
     def standing(self, guild_id: GuildId, moderator_id: UserId, target_id: UserId) -> Standing:
         """All that rights are decided from.

@@ -109,6 +109,11 @@ class Writes:
         self.lock_and_number = self._lock_and_number()
         self.intend_post = self._intend_post()
         self.finish = self._finish()
+        #: Those that do nothing at all when nobody's request is named.
+        self.warmable = (
+            *(self.take_and_tell, self.intend_notice, self.record_notice, self.intend_effect),
+            *(self.lock_and_number, self.intend_post, self.finish),
+        )
 
     def _take(self) -> ReturningUpdate[Any]:
         """Claims a row in one statement: due, and free because nobody has it, its time is over, or its owner died."""
