@@ -54,6 +54,7 @@ from kovra.store.events import Events
 from kovra.store.expiry import Expiry
 from kovra.store.guilds import Guilds
 from kovra.store.job_backlog import JobBacklog
+from kovra.store.job_control import JobControl
 from kovra.store.job_ledger import JobLedger
 from kovra.store.jobs import Jobs
 from kovra.store.ledger import Backlog, Ledger, Liveness
@@ -304,6 +305,8 @@ def build_web(config: Config) -> Flask:
         session_key=config.session_key,
         database_url=sqlalchemy_url(config.database_url).render_as_string(hide_password=False),
         submit=build_submit(config, database, config.web_keys[0]),
+        submit_job=build_submit_job(config, database, config.web_keys[0]),
+        jobs=JobControl(database, config.audit_key),
         requests=requests,
         cancelling=Cancelling(database, config.audit_key),
         roster=roster,

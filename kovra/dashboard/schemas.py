@@ -71,6 +71,25 @@ class ActionForm(Form):
     delete_window_s = fields.Integer(strict=False)
 
 
+class MassForm(Form):
+    """A mass action: whom, what, and when it is confirmed the number typed. ``ids`` is what was pasted."""
+
+    batch_id = RequestId(load_default=None)
+    ids = fields.String(required=True, error_messages={"required": "Paste at least one ID."})
+    action = fields.Enum(Action, by_value=True, required=True, error_messages={"required": "Choose what to do."})
+    reason = fields.String(load_default="", validate=validate.Length(max=MAX_REASON))
+    duration_s = fields.Integer(strict=False)
+    delete_window_s = fields.Integer(strict=False)
+    notice = fields.Integer(strict=False, load_default=0)
+    confirm = fields.String(load_default="")
+
+
+class ReleaseForm(Form):
+    """Release what went over somebody's budget. The id was minted when the button was drawn."""
+
+    batch_id = RequestId(required=True)
+
+
 class ThemeForm(Form):
     """The theme of the account menu."""
 

@@ -10,12 +10,14 @@ from flask import Flask, current_app
 
 from kovra.actions.ports import Clock
 from kovra.actions.submit import Submit
+from kovra.actions.submit_job import SubmitJob
 from kovra.dashboard.streams import Pace, Streams
 from kovra.live.hub import Hub
 from kovra.store.cancelling import Cancelling
 from kovra.store.cases import Cases
 from kovra.store.events import Events
 from kovra.store.guilds import Guilds
+from kovra.store.job_control import JobControl
 from kovra.store.members import Members
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
@@ -58,6 +60,8 @@ class Services:
     client_secret: str = field(repr=False)
     session_key: bytes = field(repr=False)
     submit: Submit
+    submit_job: SubmitJob
+    jobs: JobControl
     requests: Requests
     cancelling: Cancelling
     roster: Roster

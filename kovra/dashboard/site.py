@@ -14,13 +14,16 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kovra.actions.ports import Clock
 from kovra.actions.submit import Submit
+from kovra.actions.submit_job import SubmitJob
 from kovra.dashboard import access, assets, problems, wording
 from kovra.dashboard.access import OPEN, REPORTS, csrf_token, policy
 from kovra.dashboard.live import live
 from kovra.dashboard.login import login
 from kovra.dashboard.pages.act import act
 from kovra.dashboard.pages.cases import cases
+from kovra.dashboard.pages.jobs import jobs as job_pages
 from kovra.dashboard.pages.looks import chosen, looks
+from kovra.dashboard.pages.mass import mass
 from kovra.dashboard.pages.servers import servers
 from kovra.dashboard.services import Addresses, Services, install
 from kovra.dashboard.streams import Pace, Streams
@@ -31,6 +34,7 @@ from kovra.store.cases import Cases
 from kovra.store.database import sqlalchemy_url
 from kovra.store.events import Events
 from kovra.store.guilds import Guilds
+from kovra.store.job_control import JobControl
 from kovra.store.members import Members
 from kovra.store.migrate import ENGINE_OPTIONS, MIGRATIONS
 from kovra.store.requests import Requests
@@ -56,6 +60,8 @@ def create_site(
     session_key: bytes,
     database_url: str,
     submit: Submit,
+    submit_job: SubmitJob,
+    jobs: JobControl,
     requests: Requests,
     cancelling: Cancelling,
     roster: Roster,
@@ -77,7 +83,8 @@ def create_site(
         client_id, client_secret: of the Discord application.
         session_key: 32 bytes that bind forms to sessions.
         database_url: of the owner of the database, for ``flask db upgrade`` alone.
-        submit: the one way in for actions.
+        submit, submit_job: the one way in for actions, and for mass actions.
+        jobs: follows and steers mass actions.
         cancelling: takes back what still waits.
         requests, roster, guilds, members, cases, sessions, events: what pages read.
         clock: the database's clock.
@@ -102,6 +109,8 @@ def create_site(
         client_secret=client_secret,
         session_key=session_key,
         submit=submit,
+        submit_job=submit_job,
+        jobs=jobs,
         requests=requests,
         cancelling=cancelling,
         roster=roster,
@@ -209,7 +218,7 @@ def _add_headers(app: Flask, addresses: Addresses) -> None:
 
 
 def _add_routes(app: Flask) -> None:
-    for part in (login, servers, cases, act, looks, live):
+    for part in (login, servers, cases, act, mass, job_pages, looks, live):
         app.register_blueprint(part)
 
     @app.get("/healthz")

@@ -22,7 +22,7 @@ from kovra.store.events import append_events
 from kovra.store.guilds import GuildScope
 from kovra.store.jobs import job_event
 from kovra.store.people import people
-from kovra.store.tables import ActionRequests
+from kovra.store.tables import ActionRequests, Bans
 from kovra.store.tables import Jobs as JobRows
 
 #: Jobs on one page of the list.
@@ -152,6 +152,12 @@ class JobControl:
         """What went over the budget and nobody has stood in for."""
         over = RefusalKind.BUDGET.value
         return [one for one in targets if one.refusal_kind == over and not one.released]
+
+    def banned_among(self, scope: GuildScope, user_ids: Sequence[UserId]) -> frozenset[UserId]:
+        """Who of these is banned, as far as the mirror knows."""
+        known = select(Bans.user_id).where(Bans.guild_id == scope.guild_id, Bans.user_id.in_(user_ids))
+        with self._database.transaction(scope.guild_id) as session:
+            return frozenset(UserId(user_id) for user_id in session.scalars(known))
 
     def _cards(self, session: Session, guild_id: GuildId, ids: Sequence[UUID]) -> list[JobCard]:
         row, request = JobRows, ActionRequests

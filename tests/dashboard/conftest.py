@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from kovra.actions.envelope import Key, open_envelope
 from kovra.actions.request import Action
 from kovra.actions.rights import Permission
 from kovra.actions.submit import Submit
+from kovra.actions.submit_job import SubmitJob
 from kovra.dashboard.access import token_for
 from kovra.dashboard.site import create_site
 from kovra.dashboard.streams import Pace
@@ -36,6 +37,8 @@ from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock
 from kovra.store.events import Events
 from kovra.store.guilds import Guilds
+from kovra.store.job_control import JobControl
+from kovra.store.jobs import Jobs
 from kovra.store.ledger import Ledger
 from kovra.store.liveness import new_claim_key
 from kovra.store.members import Members
@@ -232,6 +235,13 @@ class Visitor:
         how.setdefault("headers", {**ORIGIN, "HX-Request": "true"})
         return self.client.post(path, base_url=BASE_URL, data={"csrf": self.token} | (form or {}), **how)
 
+    def mass(self, targets: Iterable[int], action: Action = Action.BAN, guild: int = HARBOUR, **more: Any) -> Any:
+        """Confirm a mass action as its review draws it."""
+        ids = list(targets)
+        form = {"batch_id": str(new_request_id()), "ids": "\n".join(map(str, ids)), "action": action.value}
+        form |= {"reason": "raid", "delete_window_s": "0", "duration_s": "3600", "confirm": str(len(ids))}
+        return self.post(f"/g/{guild}/mass", form | more)
+
     def ask(
         self, action: Action = Action.WARN, /, target: int = QUILLON, guild: int = HARBOUR, **more: Any
     ) -> TestResponse:
@@ -279,6 +289,15 @@ def site(
         session_key=SESSION_KEY,
         database_url=url,
         submit=submit,
+        submit_job=SubmitJob(
+            roster=Roster(database),
+            jobs=Jobs(database, AUDIT_KEY),
+            outbox=submit.outbox,
+            bulletin=submit.bulletin,
+            clock=clock,
+            signing_key=WEB_KEY,
+        ),
+        jobs=JobControl(database, AUDIT_KEY),
         requests=requests,
         cancelling=Cancelling(database, AUDIT_KEY),
         roster=Roster(database),

@@ -24,6 +24,8 @@ PRINCIPALS = (
     "closed",
 )
 MEMBERS_OF_STAFF = frozenset({"auditor", "trial", "moderator", "admin", "owner"})
+#: What neither trial nor moderator nor auditor of this cast may do.
+ADMINS_ONLY = frozenset({Capability.MASS, Capability.APPROVE})
 SIGNED_OUT = frozenset({"anonymous", "expired", "closed"})
 
 #: What an address is filled with, so that it leads to something the harbour has.
@@ -43,12 +45,14 @@ def principal(site, cast, owner, name):
     return who
 
 
-def address(rule, guild_id, request_id):
+def address(rule, guild_id, request_id, batch_id=None):
     values = {name: THINGS.get(name) for name in rule.arguments}
     if "guild_id" in rule.arguments:
         values["guild_id"] = guild_id
     if "request_id" in rule.arguments:
         values["request_id"] = request_id
+    if "batch_id" in rule.arguments:
+        values["batch_id"] = batch_id or request_id
     built = rule.build(values)
     assert built is not None, rule
     return built[1]
@@ -92,19 +96,22 @@ def test_the_access_matrix(site, cast, owner, name):
     assert asked.status_code == 202
     request_id = UUID(asked.get_data(as_text=True).split('id="toast-')[1][:36])
     site.carry_out(request_id)
+    batch_id = UUID(site.signed_in(cast.admin).mass([cast.stranger]).headers["Location"][-36:])
     who = principal(site, cast, owner, name)
     seen = {}
 
     for rule in site.app.url_map.iter_rules():
         policy = policy_of(site.app, rule.endpoint)
         if policy.session and rule.endpoint != "login.sign_out":
-            seen[rule.rule] = (policy, ask(who, rule, address(rule, cast.harbour, request_id)).status_code)
+            seen[rule.rule] = (policy, ask(who, rule, address(rule, cast.harbour, request_id, batch_id)).status_code)
 
     for route, (policy, status) in seen.items():
         if name in SIGNED_OUT:
             expected = {204} if policy.quiet else {401, 303}
         elif policy.capability is not None and name not in MEMBERS_OF_STAFF:
             expected = {404}
+        elif policy.capability in ADMINS_ONLY and name not in ("admin", "owner"):
+            expected = {403}
         elif policy.capability is not None:
             # 409: the request of the address has ended, so it can no more be cancelled.
             expected = {409} if route.endswith("/cancel") else {200, 303, 422}

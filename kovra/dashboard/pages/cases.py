@@ -115,8 +115,8 @@ def sheet(guild_id: int, case_no: int) -> str | Response:
     return render_template("case_sheet.html", scope=viewer, **found)
 
 
-def shell(viewer: GuildScope, since: int) -> Mapping[str, Any]:
-    """What the frame around a server's pages shows."""
+def shell(viewer: GuildScope, since: int, section: str = "cases") -> Mapping[str, Any]:
+    """What the frame around a server's pages shows; ``section`` is the entry of the navigation one is in."""
     cards = services().guilds.guilds_of(session().user_id, [viewer.guild_id])
     return {
         "scope": viewer,
@@ -124,6 +124,8 @@ def shell(viewer: GuildScope, since: int) -> Mapping[str, Any]:
         "person": session(),
         "since": since,
         "can_act": can_act(viewer),
+        "can_mass": viewer.may(Capability.MASS),
+        "section": section,
         "key_map": KEY_MAP,
     }
 

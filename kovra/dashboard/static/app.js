@@ -5,6 +5,7 @@ import "./dialog.js";
 import "./toast.js";
 import "./sheet.js";
 import "./list.js";
+import "./job.js";
 import "./keys.js";
 import "./times.js";
 import { listen } from "./live.js";

@@ -1,0 +1,141 @@
+"""One mass action: how far it is, what became of each target, and what people decide of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from marshmallow import ValidationError
+from werkzeug.wrappers import Response
+
+from kovra.actions.job import Job, JobState
+from kovra.actions.request import Action, Source
+from kovra.actions.rights import Capability
+from kovra.dashboard.access import in_guild, policy, scope
+from kovra.dashboard.pages.cases import shell
+from kovra.dashboard.problems import NoSuchPage
+from kovra.dashboard.schemas import ReleaseForm, first_sentences
+from kovra.dashboard.services import services
+from kovra.errors import Conflict
+from kovra.ids import new_request_id
+from kovra.store.guilds import GuildScope
+from kovra.store.job_control import JobCard
+
+jobs = Blueprint("jobs", __name__)
+
+
+@jobs.get("/g/<int:guild_id>/jobs/<uuid:batch_id>")
+@policy(in_guild(Capability.VIEW))
+def page(guild_id: int, batch_id: UUID) -> Response:
+    """The whole page; it stays live."""
+    return _page(scope(), batch_id)
+
+
+@jobs.get("/g/<int:guild_id>/jobs/<uuid:batch_id>/progress")
+@policy(in_guild(Capability.VIEW))
+def progress(guild_id: int, batch_id: UUID) -> str:
+    """Counts, buttons and targets alone."""
+    return render_template("job_progress.html", **_facts(scope(), batch_id))
+
+
+@jobs.post("/g/<int:guild_id>/jobs/<uuid:batch_id>/pause")
+@policy(in_guild(Capability.MASS))
+def pause(guild_id: int, batch_id: UUID) -> Response:
+    """Begin nothing more of it until somebody lets it go on."""
+    return _decide(batch_id, JobState.PAUSED)
+
+
+@jobs.post("/g/<int:guild_id>/jobs/<uuid:batch_id>/resume")
+@policy(in_guild(Capability.MASS))
+def resume(guild_id: int, batch_id: UUID) -> Response:
+    """Let it go on."""
+    return _decide(batch_id, JobState.RUNNING)
+
+
+@jobs.post("/g/<int:guild_id>/jobs/<uuid:batch_id>/stop")
+@policy(in_guild(Capability.MASS))
+def stop(guild_id: int, batch_id: UUID) -> Response:
+    """Cancel what is left of it, for good."""
+    return _decide(batch_id, JobState.CANCELLED)
+
+
+@jobs.post("/g/<int:guild_id>/jobs/<uuid:batch_id>/release")
+@policy(in_guild(Capability.APPROVE))
+def release(guild_id: int, batch_id: UUID) -> Response:
+    """Ask for the over-budget rest in the name of whoever releases it, on their budget: a job of its own."""
+    known, viewer = services(), scope()
+    found = _card(viewer, batch_id)
+    try:
+        given = ReleaseForm().load(request.form)
+    except ValidationError as error:
+        return _page(viewer, batch_id, next(iter(first_sentences(error).values())))
+    if known.jobs.card(viewer, given["batch_id"]) is not None:
+        return _to(viewer, given["batch_id"])
+    rest = known.jobs.releasable(known.jobs.targets(viewer, batch_id))
+    if not rest:
+        return _page(viewer, batch_id, "There is nothing to release: nothing went over a budget, or it was released.")
+    job = Job(
+        batch_id=given["batch_id"],
+        guild_id=viewer.guild_id,
+        action=found.action,
+        targets=tuple(one.target_id for one in rest),
+        moderator_id=viewer.viewer.user_id,
+        source=Source.DASHBOARD,
+        reason=found.reason,
+        issued_at=known.clock.now(),
+        params=found.params,
+        releases=tuple(one.request_id for one in rest),
+    )
+    try:
+        known.submit_job(job)
+    except Conflict:
+        return _page(viewer, batch_id, "This button was used for something else meanwhile. Look again and press it.")
+    return _to(viewer, job.batch_id)
+
+
+def _decide(batch_id: UUID, wanted: JobState) -> Response:
+    known, viewer = services(), scope()
+    _card(viewer, batch_id)
+    if known.jobs.change(viewer, batch_id, wanted) is None:
+        raise NoSuchPage
+    known.submit_job.bulletin.ring(viewer.guild_id)
+    return _to(viewer, batch_id)
+
+
+def _to(viewer: GuildScope, batch_id: UUID) -> Response:
+    return redirect(url_for("jobs.page", guild_id=viewer.guild_id, batch_id=batch_id), HTTPStatus.SEE_OTHER)
+
+
+def _page(viewer: GuildScope, batch_id: UUID, problem: str | None = None) -> Response:
+    # Read before the rest: what happens in between is told by the stream, and shown twice is better than never.
+    since = services().events.newest([viewer.guild_id]).get(viewer.guild_id, 0)
+    facts = {**shell(viewer, since, "mass"), **_facts(viewer, batch_id)}
+    status = HTTPStatus.OK if problem is None else HTTPStatus.UNPROCESSABLE_ENTITY
+    return make_response(render_template("job.html", **facts, problem=problem), status)
+
+
+def _facts(viewer: GuildScope, batch_id: UUID) -> Mapping[str, Any]:
+    known, card = services(), _card(viewer, batch_id)
+    targets = known.jobs.targets(viewer, batch_id)
+    rest = known.jobs.releasable(targets)
+    own = card.moderator_id == viewer.viewer.user_id
+    return {
+        "scope": viewer,
+        "job": card,
+        "targets": targets,
+        "may_steer": viewer.may(Capability.MASS) and card.state is not JobState.CANCELLED and not card.ended,
+        "rest": len(rest),
+        "may_release": bool(rest) and viewer.may(Capability.APPROVE) and not own,
+        "release_id": new_request_id(),
+    }
+
+
+def _card(viewer: GuildScope, batch_id: UUID) -> JobCard:
+    """A job the viewer may know of."""
+    found = services().jobs.card(viewer, batch_id)
+    if found is None or (found.action is Action.NOTE and not viewer.may(Capability.VIEW_NOTES)):
+        raise NoSuchPage
+    return found

@@ -1,0 +1,134 @@
+"""The mass action page: paste, review, confirm by typing the number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from marshmallow import ValidationError
+from werkzeug.wrappers import Response
+
+from kovra.actions.request import Action
+from kovra.actions.rights import Capability
+from kovra.dashboard.access import in_guild, policy, scope
+from kovra.dashboard.draft import HOUR_S
+from kovra.dashboard.mass import MassDraft, Review, job_of, offered, review
+from kovra.dashboard.pages.cases import shell
+from kovra.dashboard.schemas import MassForm, first_sentences
+from kovra.dashboard.services import services
+from kovra.errors import Conflict, Malformed, Unavailable
+from kovra.ids import new_request_id
+from kovra.store.guilds import GuildScope
+
+mass = Blueprint("mass", __name__)
+
+
+@mass.get("/g/<int:guild_id>/mass")
+@policy(in_guild(Capability.MASS))
+def form(guild_id: int) -> Response:
+    """The empty form, and the newest mass actions."""
+    choices = offered(scope())
+    return _page(scope(), MassDraft(action=choices[0] if choices else Action.BAN))
+
+
+@mass.post("/g/<int:guild_id>/mass/review")
+@policy(in_guild(Capability.MASS))
+def look(guild_id: int) -> Response:
+    """Sort what was pasted. Nothing happens yet; the id of the job is minted here."""
+    viewer = scope()
+    draft, sorted_out = _reviewed(viewer)
+    if sorted_out is None:
+        return _page(viewer, draft, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return _page(viewer, replace(draft, batch_id=new_request_id(), review=sorted_out))
+
+
+@mass.post("/g/<int:guild_id>/mass")
+@policy(in_guild(Capability.MASS))
+def submit(guild_id: int) -> Response:
+    """Ask for it, when the number typed is the number that will run now."""
+    known, viewer = services(), scope()
+    asked_before = _asked_before(viewer)
+    if asked_before is not None:
+        return asked_before
+    draft, sorted_out = _reviewed(viewer)
+    if sorted_out is None:
+        return _page(viewer, draft, HTTPStatus.UNPROCESSABLE_ENTITY)
+    wanted = len(sorted_out.run)
+    typed = request.form.get("confirm", "").strip()
+    if not wanted or typed != str(wanted):
+        sentence = (
+            f"Not started: {wanted} will run, and you typed “{typed[:10]}”. Look the list over and type {wanted}."
+        )
+        if not wanted:
+            sentence = "Not started: nobody is left to act on."
+        again = replace(draft, problem=sentence, review=sorted_out)
+        return _page(viewer, again, HTTPStatus.UNPROCESSABLE_ENTITY)
+    try:
+        known.submit_job(job_of(viewer, draft, sorted_out.targets, known.clock.now()))
+    except Conflict:
+        sentence = "This form was sent before with something else in it. It has a new id now: look it over and send it."
+        again = replace(draft, problem=sentence, review=sorted_out, batch_id=new_request_id())
+        return _page(viewer, again, HTTPStatus.CONFLICT)
+    except Unavailable:
+        sentence = "Not started: Kovra’s database does not answer. Nothing was done. Send it again in a moment."
+        return _page(viewer, replace(draft, problem=sentence, review=sorted_out), HTTPStatus.SERVICE_UNAVAILABLE)
+    return _to_job(viewer, draft)
+
+
+def _asked_before(viewer: GuildScope) -> Response | None:
+    """A form that is sent twice leads to the job it has started; by now the review would say something else."""
+    try:
+        given = MassForm().load(request.form)
+    except ValidationError:
+        return None
+    if given["batch_id"] is None or services().jobs.card(viewer, given["batch_id"]) is None:
+        return None
+    return redirect(url_for("jobs.page", guild_id=viewer.guild_id, batch_id=given["batch_id"]), HTTPStatus.SEE_OTHER)
+
+
+def _to_job(viewer: GuildScope, draft: MassDraft) -> Response:
+    return redirect(url_for("jobs.page", guild_id=viewer.guild_id, batch_id=draft.batch_id), HTTPStatus.SEE_OTHER)
+
+
+def _reviewed(viewer: GuildScope) -> tuple[MassDraft, Review | None]:
+    """What was sent, and the review of it; without one the draft says what to change."""
+    known = services()
+    try:
+        given = MassForm().load(request.form)
+    except ValidationError as error:
+        errors = first_sentences(error)
+        others = [text for name, text in errors.items() if name not in ("ids", "reason", "duration_s")]
+        return replace(_as_typed(), errors=errors, problem=others[0] if others else None), None
+    draft = MassDraft(
+        ids=given["ids"],
+        action=given["action"],
+        reason=given["reason"],
+        duration_s=given.get("duration_s", HOUR_S),
+        delete_window_s=given.get("delete_window_s", 0),
+        notice=bool(given["notice"]),
+        batch_id=given["batch_id"] or new_request_id(),
+    )
+    try:
+        return draft, review(known, viewer, draft, known.clock.now())
+    except Malformed as error:
+        place = "reason" if "reason" in str(error) else "duration_s" if "duration" in str(error) else "ids"
+        return replace(draft, errors={place: str(error)}), None
+
+
+def _as_typed() -> MassDraft:
+    text = request.form.get("action", "")
+    return MassDraft(
+        ids=request.form.get("ids", ""),
+        action=Action(text) if text in set(Action) else Action.BAN,
+        reason=request.form.get("reason", ""),
+    )
+
+
+def _page(viewer: GuildScope, draft: MassDraft, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    known = services()
+    since = known.events.newest([viewer.guild_id]).get(viewer.guild_id, 0)
+    facts: Mapping[str, Any] = {"draft": draft, "choices": offered(viewer), "recent": known.jobs.recent(viewer)}
+    return make_response(render_template("mass.html", **shell(viewer, since, "mass"), **facts), status)
