@@ -24,7 +24,7 @@ from kovra.errors import (
 )
 from kovra.guard import outcome
 from kovra.guard.claim import Claim
-from kovra.guard.execute import LOOK_AGAIN_S, MOST_TRIES, RETRY_S
+from kovra.guard.execute import KEY_REVOKED, LOOK_AGAIN_S, MOST_TRIES, RETRY_S
 from kovra.guard.job_ports import BulkDiscord, JobLedger, JobRoster, Work
 from kovra.guard.perform import audit_reason
 from kovra.guard.ports import Ledger
@@ -220,7 +220,9 @@ class BulkBan:
         for claim in claims:
             standing = standings[claim.request.target_id]
             try:
-                if claim.now > claim.expires_at:
+                if claim.revoked:
+                    self.single.reject(claim, KEY_REVOKED)
+                elif claim.now > claim.expires_at:
                     self.single.expire(claim)
                 elif refusal := rights.check(claim.request, standing):
                     self.single.reject(claim, refusal)

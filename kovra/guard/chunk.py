@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kovra.actions import envelope
@@ -58,6 +59,8 @@ class ExecuteChunk:
             self.at("after_verify")
             work = self.ledger.open(chunk, body)
         except EnvelopeRefused as refused:
+            if refused.cause == "key" and self._awaits_key(lane, body, kid, sig):
+                return
             self.quarantine.refuse(lane=lane, body=body, cause=refused.cause)
             raise
         except Unavailable:
@@ -91,10 +94,21 @@ class ExecuteChunk:
             # What was handed out while the job was not running is there to be ended, not to be begun.
             if work.state is JobState.RUNNING and not entry.begun and self.ledger.state(chunk) is not JobState.RUNNING:
                 continue
-            try:
-                self.execute(lane=chunk.guild_id, body=entry.body, kid=entry.kid, sig=entry.sig)
-            except EnvelopeRefused:
-                continue  # audited where it was refused
+            self._alone(chunk, entry)
+
+    def _alone(self, chunk: Chunk, entry: Entry) -> None:
+        # Refused, it has been audited where it was.
+        with suppress(EnvelopeRefused):
+            self.execute(lane=chunk.guild_id, body=entry.body, kid=entry.kid, sig=entry.sig)
+
+    def _awaits_key(self, lane: GuildId, body: bytes, kid: str, sig: str) -> bool:
+        """Whether this is an accepted chunk under a key this worker does not know: one that does may come."""
+        if not (kid.isascii() and kid.isprintable() and sig.isascii() and sig.isprintable()):
+            return False  # no key and no signature of ours
+        try:
+            return self.ledger.keeps(lane, body=body, kid=kid, sig=sig)
+        except Unavailable:
+            return True
 
     def _opened(self, chunk: Chunk, work: Work) -> dict[Entry, Verified]:
         """The requests whose seals hold and that belong to this job; the others are ended, and audited."""
@@ -105,6 +119,9 @@ class ExecuteChunk:
                 if one.request.batch_id != chunk.batch_id or one.request.request_id != entry.request_id:
                     raise EnvelopeRefused("row_differs")
             except EnvelopeRefused as refused:
+                if refused.cause == "key":
+                    self._alone(chunk, entry)  # one that knows the key may come
+                    continue
                 self.quarantine.refuse(lane=chunk.guild_id, body=entry.body, cause=refused.cause)
                 self.ledger.disown(entry, chunk.guild_id)
                 continue

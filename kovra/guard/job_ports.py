@@ -63,6 +63,9 @@ class JobLedger(Protocol):
     def open(self, chunk: Chunk, body: bytes) -> Work:
         """Raises EnvelopeRefused when no chunk is kept under this name or its bytes differ."""
 
+    def keeps(self, lane: GuildId, *, body: bytes, kid: str, sig: str) -> bool:
+        """Whether exactly this chunk was accepted, under a key that this worker may not know."""
+
     def state(self, chunk: Chunk) -> JobState: ...
 
     def claim_all(self, verified: Sequence[Verified]) -> list[Claim]:

@@ -90,6 +90,13 @@ class JobLedger(JobPostLedger):
                 state=JobState(found.state), action=Action(found.action), singly=kept.singly, entries=tuple(entries)
             )
 
+    def keeps(self, lane: GuildId, *, body: bytes, kid: str, sig: str) -> bool:
+        """Whether exactly this chunk was accepted, whoever can check its seal."""
+        row = JobChunks
+        same = select(row.number).where(row.guild_id == lane, row.body == body, row.kid == kid, row.sig == sig)
+        with self._database.transaction(lane) as session:
+            return session.scalars(same).first() is not None
+
     def state(self, chunk: Chunk) -> JobState:
         """What people have decided of the job by now."""
         asked = select(JobRows.state).where(JobRows.guild_id == chunk.guild_id, JobRows.batch_id == chunk.batch_id)
@@ -277,6 +284,7 @@ class JobLedger(JobPostLedger):
                     epoch=found.claim_epoch,
                     attempt=found.attempts,
                     state=State.EXECUTING,
+                    revoked=one.revoked,
                     accepted_at=found.accepted_at,
                     expires_at=found.expires_at,
                     now=found.now,

@@ -298,3 +298,15 @@ def test_a_rest_is_what_nobody_has_stood_in_for(web, accept_job, a_job, control,
     accept_job(a_job(targets=(rest[0].target_id,), releases=(rest[0].request_id,), moderator_id=say.PELL))
 
     assert control.releasable(control.targets(odalys, job.batch_id)) == rest[1:]
+
+
+def test_a_chunk_is_known_by_its_very_bytes(accept_job, a_job, pen, part):
+    """A worker that does not know its key leaves it to one that does, and nothing else."""
+    job = a_job(2)
+    accept_job(job)
+    sealed = part(job)
+    entry = {"body": sealed.body, "kid": sealed.kid, "sig": sealed.sig}
+
+    assert pen.keeps(job.guild_id, **entry)
+    assert not pen.keeps(job.guild_id, **(entry | {"sig": "0" * 64}))
+    assert not pen.keeps(job.guild_id, **(entry | {"body": part(job, 1).body}))
