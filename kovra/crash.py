@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 #: What a door does, the relay, the scheduler of ends, the executor, and the lane at its end.
-DOOR = ("before_accept", "after_accept", "after_enqueue", "before_answer")
+DOOR = ("before_accept", "before_accept_commit", "after_accept", "after_enqueue", "before_answer")
 RELAY = ("relay_selected", "relay_pushed")
 SCHEDULER = ("end_selected", "before_end_commit", "after_end_commit")
 EXECUTOR = (

@@ -106,7 +106,7 @@ def build_submit(config: Config, database: Database, signing_key: Key) -> Submit
     """The one way in, for a process that signs with this key."""
     return Submit(
         roster=Roster(database),
-        requests=Requests(database, config.audit_key),
+        requests=Requests(database, config.audit_key, at=_checkpoint(config)),
         outbox=Outbox(broker=build_broker(config, serve=())),
         bulletin=Bulletin(bulletin.connect(of_one_node(config.redis_url))),
         audit=AuditLog(database, config.audit_key),

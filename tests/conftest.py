@@ -63,6 +63,19 @@ socket.socket.connect = _connect_here  # type: ignore[method-assign]
 socket.socket.connect_ex = _connect_ex_here  # type: ignore[method-assign]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--chaos", action="store_true", help="break a whole Kovra too: some five minutes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes, before a fixture starts anything for it."""
+    if config.getoption("--chaos") or needs.all_required():
+        return
+    for item in items:
+        if item.get_closest_marker("chaos"):
+            item.add_marker(pytest.mark.skip(reason="breaks a whole Kovra for minutes: --chaos runs it"))
+
+
 @pytest.fixture
 def require() -> Callable[[str], None]:
     """``require("browser")`` skips the test where there is none, or fails it under ``KOVRA_REQUIRE=all``."""

@@ -23,11 +23,14 @@ from benchmarks.chaos.judge import ENDS, Broken, Finding, whereabouts
 from benchmarks.chaos.load import FIELDS
 from benchmarks.chaos.rig import Rig, perform
 from benchmarks.measure import Report, percentile, say
-from kovra.crash import DOOR, EXECUTOR, RELAY
+from kovra.crash import DOOR, EXECUTOR, RELAY, SCHEDULER
 
-ACTIONS = ("ban", "kick", "mute", "warn", "unban", "note")
-TOLD = frozenset({"ban", "kick", "mute", "warn"})
-DEEDS = frozenset({"ban", "kick", "mute", "unban"})
+ACTIONS = ("ban", "temporary ban", "kick", "mute", "warn", "unban", "note")
+TOLD = frozenset({"ban", "temporary ban", "kick", "mute", "warn"})
+DEEDS = frozenset({"ban", "temporary ban", "kick", "mute", "unban"})
+
+#: How long a temporary ban lasts, and one whose end is what is looked at, in seconds.
+HOUR_S, MOMENT_S = 3600, 3
 
 #: Cells in the quick form, cells under way at once, and how long one may take to recover before it counts as lost.
 QUICK_CELLS, AT_ONCE, PATIENCE_S = 24, 2, 30.0
@@ -64,10 +67,19 @@ class Cell:
 
 def cells() -> list[Cell]:
     """Every cell that can occur."""
-    return [Cell(point, action) for point in (*DOOR, *RELAY, *EXECUTOR) for action in ACTIONS if _occurs(point, action)]
+    points = (*DOOR, *RELAY, *SCHEDULER, *EXECUTOR)
+    return [Cell(point, action) for point in points for action in ACTIONS if _occurs(point, action)]
+
+
+def sample() -> list[Cell]:
+    """The cells of the quick form: always the same ones."""
+    return random.Random(SEED).sample(cells(), QUICK_CELLS)
 
 
 def _occurs(point: str, action: str) -> bool:
+    """Left out: notices of what nobody is told of, effects of what changes nothing, ends of what does not end."""
+    if point in SCHEDULER:
+        return action == "temporary ban"
     if "notice" in point:
         return action in TOLD
     return action in DEEDS if "effect" in point or point == "after_probe" else True
@@ -75,9 +87,7 @@ def _occurs(point: str, action: str) -> bool:
 
 def main(quick: bool, json: bool) -> int:
     """Run and print; 1 when an invariant broke."""
-    todo = cells()
-    random.Random(SEED).shuffle(todo)
-    todo = todo[:QUICK_CELLS] if quick else todo
+    todo = sample() if quick else cells()
     return perform(
         "chaos matrix",
         lambda rig, report: matrix(rig, report, todo),
@@ -113,9 +123,9 @@ class Matrix:
         """One cell, from the form to the end of its request."""
         with self._one_by_one:
             target = (self.crowd.banned if cell.action == "unban" else self.crowd.members).popleft()
-        fields = _until(lambda: self._draw(target, cell.action))
+        fields = _until(lambda: self._draw(target, cell))
         cell.request_id = fields["request_id"]
-        for_all = cell.point in (*DOOR, *RELAY)
+        for_all = cell.point in (*DOOR, *RELAY, *SCHEDULER)
         # At the door and at the relay nobody knows whose turn it is, so only one such cell is under way at a time.
         with self._at_the_door if for_all else contextlib.nullcontext():
             files = [self.armed / name for name in _arming(cell)]
@@ -128,6 +138,8 @@ class Matrix:
                     _until(lambda: not files[0].exists())
             cell.hit = bool(_until(lambda: not any(file.exists() for file in files)))
             died = time.monotonic()
+        if cell.point in SCHEDULER:
+            cell.request_id = _until(lambda: self._lifting(target)) or cell.request_id
         row = _until(lambda: (row := self.judge.request(cell.request_id)) and row.state in ENDS and row)
         cell.state = row.state if row else self._stuck(cell)
         cell.recovery_s = time.monotonic() - died if row and cell.hit else None
@@ -159,11 +171,23 @@ class Matrix:
         row = self.judge.request(cell.request_id)
         return whereabouts(row) if row else "without a row"
 
-    def _draw(self, target: int, action: str) -> dict[str, str] | None:
+    def _draw(self, target: int, cell: Cell) -> dict[str, str] | None:
+        action = cell.action.removeprefix("temporary ")
         more = {"reason": "chaos"} | FIELDS.get(action, {})
+        if cell.action == "temporary ban":
+            more["duration_s"] = str(MOMENT_S if cell.point in SCHEDULER else HOUR_S)
         with contextlib.suppress(requests.RequestException):
             return self.person.draw(self.guild_id, target, action) | more
         return None
+
+    def _lifting(self, target: int) -> str | None:
+        """The request by which Guard ends the ban of somebody."""
+        lifting = (
+            "SELECT request_id FROM action_requests WHERE guild_id = ANY(:guilds) AND target_id = :target"
+            " AND action = 'unban' AND source = 'system'"
+        )
+        found = self.judge.rows(lifting, target=target)
+        return str(found[0].request_id) if found else None
 
     def _sent(self, fields: dict[str, str]) -> bool:
         """Press the button; after a broken answer the browser's person presses it again."""
@@ -174,7 +198,7 @@ class Matrix:
 
 def _arming(cell: Cell) -> list[str]:
     """The points at which somebody has to die for this cell to occur, in order."""
-    if cell.point in DOOR:
+    if cell.point in (*DOOR, *SCHEDULER):
         return [cell.point]
     if cell.point in RELAY:
         return ["after_accept", cell.point]

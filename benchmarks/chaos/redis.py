@@ -7,6 +7,7 @@ the time from the moment Valkey answers again to the next case, ``drained_ms`` t
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from benchmarks.chaos.rig import Rig, perform
 from benchmarks.measure import Report, say
@@ -47,5 +48,8 @@ def redis(rig: Rig, report: Report) -> None:
     wishes = [*away.wishes, *flushed.wishes]
     report.add("actions", len(wishes))
     report.add("flushes", flushes)
-    report.add("accepts_refused", sum(not wish.accepted or wish.presses > 1 for wish in wishes))
+    refused = [wish for wish in wishes if not wish.accepted or wish.presses > 1]
+    for (status, presses), count in Counter((wish.status, wish.presses) for wish in refused).items():
+        say(f"{count} clicks were answered with {status} after {presses} presses")
+    report.add("accepts_refused", len(refused))
     report.add("back_ms", back_ms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,7 @@ from sqlalchemy.orm import Session, aliased
 
 from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.actions.budget import DEFAULT_LIMITS, Grant
+from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Sealed
 from kovra.actions.ports import Requests as RequestsPort
 from kovra.actions.request import Action, ActionRequest, Receipt, Refusal, RefusalKind, Source, State
@@ -90,9 +91,16 @@ class RequestStatus:
 
 
 class Requests(RequestsPort):
-    """Ask for actions. ``limits`` are the budgets of guilds that have not changed theirs."""
+    """Ask for actions. ``limits`` are the budgets of guilds that have not changed theirs; ``at`` is for tests."""
 
-    def __init__(self, database: Database, audit_key: bytes, limits: Mapping[Action, int] = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        audit_key: bytes,
+        limits: Mapping[Action, int] = DEFAULT_LIMITS,
+        at: Callable[[str], None] = nowhere,
+    ) -> None:
+        self._at = at
         self._database = database
         self._audit = AuditLog(database, audit_key)
         self._limits = limits
@@ -206,6 +214,7 @@ class Requests(RequestsPort):
         if numbered is None:
             return None
         audit_kind = AuditKind.ACTION_REJECTED if refusal else AuditKind.ACTION_ACCEPTED
+        self._at("before_accept_commit")  # which travels with the audit entry
         self._audit.end_with_entry(session, audit_entry(audit_kind, request, refusal), numbered)
         return Receipt(
             request_id=request.request_id,
