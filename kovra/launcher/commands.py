@@ -18,6 +18,9 @@ ROOT_DATA = Path("/var/lib/kovra")
 WEB_PORT = 8000
 SANDBOX_PORT = 8090
 
+#: What can go on in the sandbox's town: :data:`kovra.sandbox.scenes.SCENES`, which needs the environment made first.
+SCENES = ("quiet", "busy", "raid", "spam", "drama")
+
 
 def main(argv: Sequence[str]) -> int:
     """Run one command; returns the exit status."""
@@ -45,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     demo_word.add_argument("--port", type=_port, default=None, help=f"of the dashboard (PORT, else {WEB_PORT})")
     demo_word.add_argument("--sandbox-port", type=_port, default=SANDBOX_PORT, help=f"({SANDBOX_PORT})")
     demo_word.add_argument("--fresh", action="store_true", help="forget what earlier demos did")
+    demo_word.add_argument(
+        "--scene", choices=SCENES, default=None, help=f"what goes on in the town ({SCENES[1]} at first)"
+    )
     demo_word.add_argument("--data", type=Path, default=None, help="the folder that keeps what the demo does")
     demo_word.set_defaults(run=demo)
 
@@ -67,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     sandbox_word = words.add_parser("sandbox", help="only the stand-in Discord")
     sandbox_word.add_argument("--port", type=_port, default=SANDBOX_PORT)
     sandbox_word.add_argument("--state", type=Path, default=None, help="the file that keeps its world")
+    sandbox_word.add_argument("--scene", choices=SCENES, action="append", default=[], help="play this from the start")
     sandbox_word.set_defaults(run=sandbox)
 
     release_word = words.add_parser("release", help="migrate the database and sync Discord's commands, once per deploy")
@@ -97,6 +104,7 @@ def demo(chosen: argparse.Namespace, say: Say) -> int:
         port=port,
         sandbox_port=chosen.sandbox_port,
         fresh=chosen.fresh,
+        scene=chosen.scene,
         say=say,
     )
 
@@ -148,7 +156,8 @@ def _measure(package: str, chosen: argparse.Namespace, say: Say) -> int:
 def sandbox(chosen: argparse.Namespace, say: Say) -> int:
     bootstrap.ensure(bootstrap.DEMO, say)
     state = ["--state", str(chosen.state)] if chosen.state else []
-    words = [sys.executable, "-m", "kovra.sandbox", "--port", str(chosen.port), *state]
+    scenes = [word for scene in chosen.scene for word in ("--scene", scene)]
+    words = [sys.executable, "-m", "kovra.sandbox", "--port", str(chosen.port), *state, *scenes]
     os.execv(sys.executable, words)
 
 

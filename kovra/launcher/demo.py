@@ -24,10 +24,15 @@ FIRST_STEPS = (
 )
 
 
-def run(*, data: Path, port: int, sandbox_port: int, fresh: bool, say: Say) -> int:
+#: A new town is lively, at a pace at which one can still read along: something happens every four or five seconds.
+FIRST_SCENE, FIRST_PACE = "busy", 0.5
+
+
+def run(*, data: Path, port: int, sandbox_port: int, fresh: bool, scene: str | None, say: Say) -> int:
     """Start, wait for Ctrl-C or SIGTERM, stop; returns the exit status."""
     ended, began = threading.Event(), time.monotonic()
     stack = Stack(data, port, sandbox_port, fresh=fresh, outside=os.environ, cancel=ended, step=say.done)
+    choose_scene(stack, scene)
     with _stop_signals(ended):
         say.line()
         say.line(f"  {say.bold('Kovra')}")
@@ -43,6 +48,14 @@ def run(*, data: Path, port: int, sandbox_port: int, fresh: bool, say: Say) -> i
         finally:
             _stop(stack, say)
     return 0
+
+
+def choose_scene(stack: Stack, asked: str | None) -> None:
+    """What the town plays: what was asked for, the lively one at first, and later what played when the demo stopped."""
+    if asked is not None:
+        stack.scene = asked
+    elif stack.fresh or not stack.sandbox_state.exists():
+        stack.scene, stack.pace = FIRST_SCENE, FIRST_PACE
 
 
 def _stop(stack: Stack, say: Say) -> None:

@@ -66,6 +66,7 @@ class Stack:
         outside: an environment whose ``DATABASE_URL``, ``REDIS_URL``, ``DISCORD_…`` and ``KOVRA_…`` stand in for
             what we would start or make. Tests and benches give none, so that they never touch a real database.
         extra_env: further variables for our processes; they win over all others.
+        scene, pace: what the sandbox plays from the start, and how many times faster; None goes on with what played.
         durable: False lets the servers keep their data carelessly, as tests may.
         step: called with the name, the seconds and a detail of each step of the start.
         cancel: when it is set, a start under way is given up.
@@ -80,6 +81,8 @@ class Stack:
         fresh: bool = False,
         outside: Mapping[str, str] | None = None,
         extra_env: Mapping[str, str] | None = None,
+        scene: str | None = None,
+        pace: float = 1.0,
         durable: bool = True,
         step: StepDone = _quiet,
         cancel: threading.Event | None = None,
@@ -87,6 +90,7 @@ class Stack:
         self.data_dir = data_dir
         self.port, self.sandbox_port = port, sandbox_port
         self.fresh, self.durable, self.step = fresh, durable, step
+        self.scene, self.pace = scene, pace
         self._cancel = cancel or threading.Event()
         self.outside = dict(outside or {})
         self.extra_env = dict(extra_env or {})
@@ -117,6 +121,11 @@ class Stack:
     @property
     def redis_url(self) -> str:
         return self.env["REDIS_URL"]
+
+    @property
+    def sandbox_state(self) -> Path:
+        """Where the sandbox keeps its world."""
+        return self.data_dir / "sandbox.json"
 
     @property
     def sandboxed(self) -> bool:
@@ -308,7 +317,9 @@ class Stack:
     def _start_sandbox(self) -> None:
         with self._timed("Discord") as more:
             words = ["-m", "kovra.sandbox", "--port", str(self.sandbox_port)]
-            words += ["--state", str(self.data_dir / "sandbox.json")]
+            words += ["--state", str(self.sandbox_state)]
+            if self.scene is not None:
+                words += ["--scene", self.scene, "--pace", str(self.pace)]
             self.sandbox = self._process("sandbox", words, said("kovra: sandbox ready"))
             self.sandbox.start()
             self.sandbox.await_ready(self._go_on)

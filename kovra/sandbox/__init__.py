@@ -6,7 +6,7 @@ The state, pure: ``world`` what there is, ``seed`` and ``names`` the demo's guil
 
 What happens: ``stage`` the world with its clock, listeners and ledger; ``deeds`` everything that can happen on it;
 ``effects`` the ledger, counted per request of Guard; ``interactions`` and ``commands`` people running commands;
-``people`` who they are; ``scenes`` and ``talk`` what they do by themselves.
+``people`` who they are; ``scenes``, ``theatre`` and ``talk`` what they do by themselves.
 
 The wire: ``server`` one port for all; ``rest`` the API; ``gateway`` with ``sockets``, ``sessions``, ``chunks`` and
 ``events`` the event stream; ``oauth``,

@@ -37,13 +37,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=7, help="the same seed gives the same people")
     parser.add_argument("--members", type=int, default=300, help="members besides staff and bots")
     parser.add_argument(
-        "--scene", action="append", choices=list(SCENES), default=[], help="play this from the start; may be repeated"
+        "--scene",
+        action="append",
+        choices=list(SCENES),
+        default=[],
+        help="play this from the start; may be repeated. Without it, what played when the state was kept goes on",
     )
+    parser.add_argument("--pace", type=_pace, default=1.0, help="how many times faster the scenes play; 0.5 is half")
     parser.add_argument("--limits", action="store_true", help="switch Discord's rate limits on")
     parser.add_argument(
         "--check", action="store_true", help="hold every answer against the description that DISCORD_OPENAPI names"
     )
     return parser
+
+
+def _pace(text: str) -> float:
+    pace = float(text)
+    if not pace > 0:
+        raise argparse.ArgumentTypeError("the pace must be above 0")
+    return pace
 
 
 def build(options: argparse.Namespace, environment: Mapping[str, str]) -> Sandbox:
@@ -72,6 +84,7 @@ def build(options: argparse.Namespace, environment: Mapping[str, str]) -> Sandbo
         limited=options.limits,
         effects=None if kept is None else kept.effects,
         grants=None if kept is None else kept.grants,
+        went_on=() if kept is None else kept.scenes,
         fresh=fresh,
     )
 
@@ -87,8 +100,11 @@ async def _run(sandbox: Sandbox, options: argparse.Namespace) -> int:
     except OSError as error:
         print(f"kovra: sandbox cannot listen on port {port}: {error.strerror}", file=sys.stderr)
         return 1
-    for scene in options.scene:
-        sandbox.theatre.start(scene, seed=options.seed)
+    if options.scene:
+        for scene in options.scene:
+            sandbox.theatre.start(scene, seed=options.seed, pace=options.pace)
+    else:
+        sandbox.theatre.resume(sandbox.went_on)
     print(f"kovra: sandbox ready on {sandbox.base_url}", flush=True)
     await told_to_stop.wait()
     await sandbox.stop()

@@ -7,10 +7,8 @@ moderators do shows.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import count
 
 from kovra.sandbox import people, permissions, talk
@@ -184,59 +182,5 @@ def _report(play: Players, said: Message) -> None:
 SCENES: dict[str, Callable[[Players], Iterator[float]]] = {
     scene.__name__: scene for scene in (quiet, busy, raid, spam, drama)
 }
-
-
-@dataclass(slots=True)
-class _Playing:
-    task: asyncio.Task[None]
-    seed: int
-    steps: int = 0
-
-
-class Theatre:
-    """The scenes that play. Each plays at most once at a time."""
-
-    def __init__(self, stage: Stage, desk: Desk) -> None:
-        self._stage, self._desk = stage, desk
-        self._playing: dict[str, _Playing] = {}
-
-    def start(self, name: str, *, seed: int = 7, pace: float = 1.0) -> None:
-        """Start a scene, anew when it plays already; only inside a running loop.
-
-        Args:
-            pace: how many times faster than it is meant to be.
-
-        Raises:
-            KeyError: there is no such scene.
-            ValueError: the pace is not above zero.
-        """
-        if not pace > 0:
-            raise ValueError("pace must be above 0")
-        steps = SCENES[name](Players(self._stage, self._desk, seed))
-        self.stop(name)
-        self._playing[name] = _Playing(asyncio.get_running_loop().create_task(self._play(name, steps, pace)), seed)
-
-    def stop(self, name: str | None = None) -> None:
-        """Stop a scene, or all of them."""
-        for each in [name] if name else list(self._playing):
-            if playing := self._playing.pop(each, None):
-                playing.task.cancel()
-
-    def report(self) -> list[dict[str, object]]:
-        """Every scene: what it is, whether it plays, and how many things happened in it so far."""
-        found = []
-        for name, scene in SCENES.items():
-            playing = self._playing.get(name)
-            about, steps = (scene.__doc__ or "").strip(), playing.steps if playing else 0
-            found.append({"scene": name, "about": about, "playing": playing is not None, "steps": steps})
-        return found
-
-    async def _play(self, name: str, steps: Iterator[float], pace: float) -> None:
-        try:
-            for pause_s in steps:
-                self._playing[name].steps += 1
-                await asyncio.sleep(pause_s / pace)
-        finally:
-            mine = self._playing.get(name)
-            if mine is not None and mine.task is asyncio.current_task():
-                del self._playing[name]
+#: Those that go on until they are stopped.
+ENDLESS = frozenset({"quiet", "busy"})

@@ -9,7 +9,7 @@ import struct
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,8 @@ from kovra.sandbox.oauth import Authority, Grant
 from kovra.sandbox.rest import shapes
 from kovra.sandbox.rest.call import Call
 from kovra.sandbox.rest.routing import Access, Route
-from kovra.sandbox.scenes import Theatre
 from kovra.sandbox.stage import Stage
+from kovra.sandbox.theatre import Played, Theatre
 from kovra.sandbox.world import Clock, World
 
 #: Never a real token; shaped like one, because clients look at the shape. The first part is the default application id.
@@ -72,6 +72,7 @@ class Sandbox:
         description: Discord's OpenAPI description; answers are checked against it when given.
         limited: whether rate limits are on from the start.
         effects, grants: taken up from a snapshot.
+        went_on: the scenes that played when it was kept; whoever starts the sandbox says whether they go on.
         fresh: makes the world that a reset goes back to; by default the one handed in, as it was.
     """
 
@@ -87,6 +88,7 @@ class Sandbox:
         limited: bool = False,
         effects: Effects | None = None,
         grants: list[Grant] | None = None,
+        went_on: Sequence[Played] = (),
         fresh: Callable[[], World] | None = None,
     ) -> None:
         self.world, self.token, self.clock = world, token, clock
@@ -101,6 +103,7 @@ class Sandbox:
         self.authority.restore(grants or [])
         self.conformance = None if description is None else Conformance(description)
         self.requests: deque[Logged] = deque(maxlen=_REQUESTS_KEPT)
+        self.went_on = went_on
         self.served = 0
         self.base_url = ""
         self._state = state
@@ -126,18 +129,23 @@ class Sandbox:
 
     async def stop(self) -> None:
         """Close every connection, stop listening, keep the state."""
+        going_on = self.theatre.to_keep()
         self.theatre.stop()
         if self._saver is not None:
             self._saver.cancel()
         await self.gateway.disconnect_all(1001)
         if self._runner is not None:
             await self._runner.cleanup()
-        self.save()
+        self._keep(going_on)
 
     def save(self) -> None:
         """Write the state now, when it is to be kept."""
+        self._keep(self.theatre.to_keep())
+
+    def _keep(self, scenes: list[Played]) -> None:
         if self._state is not None:
-            kept = snapshot.Snapshot(world=self.world, effects=self.effects, grants=self.authority.grants)
+            grants = self.authority.grants
+            kept = snapshot.Snapshot(world=self.world, effects=self.effects, grants=grants, scenes=scenes)
             snapshot.save(kept, self._state)
 
     def reset(self) -> None:

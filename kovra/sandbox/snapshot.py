@@ -15,6 +15,7 @@ from typing import Any
 
 from kovra.sandbox.effects import Effects
 from kovra.sandbox.oauth import Grant
+from kovra.sandbox.theatre import Played
 from kovra.sandbox.world import World
 
 #: Raised when the form of the file changes; an older file is refused with a clear sentence.
@@ -23,12 +24,13 @@ FORM = 1
 
 @dataclass(slots=True, kw_only=True)
 class Snapshot:
-    """What outlives the process: the world, what it counted, and who is signed in."""
+    """What outlives the process: the world, what it counted, who is signed in, and the scenes that go on."""
 
     world: World
     form: int = FORM
     effects: Effects = field(default_factory=Effects)
     grants: list[Grant] = field(default_factory=list)
+    scenes: list[Played] = field(default_factory=list)
 
 
 def save(snapshot: Snapshot, path: Path) -> None:

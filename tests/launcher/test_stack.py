@@ -10,10 +10,11 @@ import sys
 import pytest
 
 from kovra import config
-from kovra.launcher import keys
+from kovra.launcher import commands, demo, keys
 from kovra.launcher.bootstrap import CHECKOUT
 from kovra.launcher.stack import Stack, claim_port, only_its_secrets
 from kovra.launcher.trouble import Trouble
+from kovra.sandbox.scenes import SCENES
 
 
 def test_the_keys_are_made_once_and_only_their_user_can_read_them(tmp_path):
@@ -142,3 +143,26 @@ def test_a_port_that_is_none_is_refused_in_words():
 
     assert said.returncode == 2
     assert "'http' is no port" in said.stderr
+
+
+def test_a_new_town_is_lively_and_an_old_one_goes_on_as_it_was(tmp_path):
+    def scene_of(asked=None, fresh=False):
+        stack = Stack(tmp_path, fresh=fresh)
+        demo.choose_scene(stack, asked)
+        return stack.scene
+
+    new = scene_of()
+    (tmp_path / "sandbox.json").write_text("{}")
+
+    assert new == "busy"
+    assert scene_of() is None
+    assert scene_of(fresh=True) == "busy"
+    assert scene_of("raid") == "raid"
+
+
+def test_only_a_demo_plays_unasked(tmp_path):
+    assert Stack(tmp_path).scene is None
+
+
+def test_the_scenes_to_choose_from_are_the_sandboxs():
+    assert list(commands.SCENES) == list(SCENES)

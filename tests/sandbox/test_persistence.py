@@ -147,6 +147,41 @@ def test_the_process_says_when_it_is_ready_and_keeps_its_state_when_stopped(tmp_
     ]  # fmt: skip
 
 
+def scenes(process: Process) -> dict[str, bool]:
+    report = requests.get(f"{process.base_url}/control/scenes", timeout=10).json()
+    return {each["scene"]: each["playing"] for each in report}
+
+
+def test_the_town_goes_on_after_a_restart_and_a_raid_that_was_cut_off_does_not(tmp_path, start):
+    state = tmp_path / "state.json"
+    first = start(state, "--scene", "busy", "--scene", "raid", "--pace", "0.01")
+    before = scenes(first)
+    assert first.stop(signal.SIGTERM) == 0
+
+    second = start(state)
+    after = scenes(second)
+    requests.post(f"{second.base_url}/control/scenes", json={"scene": "busy", "do": "stop"}, timeout=10)
+    assert second.stop(signal.SIGTERM) == 0
+    third = start(state)
+
+    assert before["busy"]
+    assert before["raid"]
+    assert [scene for scene, playing in after.items() if playing] == ["busy"]
+    assert not any(scenes(third).values())
+    assert snapshot.load(state).scenes == []
+
+
+def test_a_town_that_goes_on_does_not_repeat_itself(tmp_path, start):
+    state = tmp_path / "state.json"
+    seeds = []
+
+    for words in (["--scene", "quiet"], []):
+        assert start(state, *words).stop(signal.SIGTERM) == 0
+        seeds += [each.seed for each in snapshot.load(state).scenes]
+
+    assert seeds == [7, 8]
+
+
 def test_token_and_application_come_from_the_environment(tmp_path, start):
     bot_id = "1234567890123456789"
     process = start(tmp_path / "s.json", DISCORD_TOKEN="a.b.c", DISCORD_CLIENT_ID=bot_id)
