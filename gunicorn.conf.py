@@ -14,6 +14,7 @@ import resource
 import time
 
 import gevent
+from gevent.selectors import GeventSelector
 from gevent.socket import wait_read, wait_write
 from gunicorn.workers.ggevent import GeventWorker
 from psycopg2 import OperationalError, extensions
@@ -51,6 +52,22 @@ class Worker(GeventWorker):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.idle = {}
+
+    def load_wsgi(self):
+        """Tell the dashboard that this server can let go of a connection."""
+        super().load_wsgi()
+        extensions = getattr(self.wsgi, "extensions", {})
+        if make := extensions.get("kovra_make_wires"):
+            extensions["kovra_wires"] = make(GeventSelector())
+
+    def is_already_handled(self, respiter):
+        """A stream that the dashboard goes on writing by itself: this greenlet, its parser and its socket go.
+
+        They would be most of what an open stream costs, and each event would have to wake them.
+        """
+        if getattr(respiter, "handed_over", False):
+            raise StopIteration  # how gunicorn says that a connection is done with
+        return super().is_already_handled(respiter)
 
     @contextlib.contextmanager
     def timeout_ctx(self):

@@ -120,6 +120,7 @@ class Mirror:
         if not data.get("unavailable"):
             self._guilds.pop(guild_id, None)
             self._writer.put(lambda: self._stored.guild_gone(guild_id))
+            self._hint(guild_id, "guild.left")
 
     def _write_guild(self, row: GuildRow) -> None:
         self._guilds[row.guild_id] = row
@@ -134,16 +135,19 @@ class Mirror:
     def _write_roles(self, guild_id: GuildId, data: Payload) -> None:
         roles = [payloads.role_row(role) for role in data["roles"]]
         self._writer.put(lambda: self._stored.roles(guild_id, roles))
+        self._hint(guild_id, "roles.updated")
 
     def _on_guild_role_create(self, data: Payload) -> None:
         guild_id, row = GuildId(int(data["guild_id"])), payloads.role_row(data["role"])
         self._writer.put(lambda: self._stored.role(guild_id, row))
+        self._hint(guild_id, "roles.updated")
 
     _on_guild_role_update = _on_guild_role_create
 
     def _on_guild_role_delete(self, data: Payload) -> None:
         guild_id, role_id = GuildId(int(data["guild_id"])), RoleId(int(data["role_id"]))
         self._writer.put(lambda: self._stored.role_gone(guild_id, role_id))
+        self._hint(guild_id, "roles.updated")
 
     def _on_channel_create(self, data: Payload) -> None:
         if data.get("guild_id"):
@@ -256,10 +260,11 @@ class Mirror:
         else:
             self._calm.set()
 
-    def _hint(self, guild_id: GuildId, kind: str, user_id: UserId) -> None:
+    def _hint(self, guild_id: GuildId, kind: str, user_id: UserId | None = None) -> None:
         if self._hints is not None:
+            facts = {} if user_id is None else {"user_id": str(user_id)}
             # In the writer's thread, after the write: whoever looks again because of it finds the new state.
-            self._writer.put(lambda: self._hints(guild_id, kind, {"user_id": str(user_id)}))
+            self._writer.put(lambda: self._hints(guild_id, kind, facts))
 
     def _soon(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -9,30 +9,29 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, Response, request
 
 from kovra.actions.rights import Capability
 from kovra.dashboard.access import cookie_name, in_guild, policy, same_origin, scope, session
 from kovra.dashboard.services import Services, services
-from kovra.dashboard.streams import Pace
-from kovra.errors import Unavailable
-from kovra.ids import GuildId, UserId
-from kovra.live.events import Hint, comment, retry_frame, revoked_frame
+from kovra.dashboard.streams import Pace, Viewer
+from kovra.ids import GuildId
+from kovra.live.events import BEAT, Hint, comment, retry_frame, revoked_frame
 from kovra.live.ports import EventLike
 from kovra.live.subscription import Subscription
+from kovra.live.wire import Wire
+from kovra.live.wires import EARLIEST_END, Wires
 from kovra.store.guilds import GuildScope
 
 RETRY_MS = 2_000
-#: Streams that began together must not all come back together.
-JITTER = 0.2
 #: A number no event ever had: the hub answers it with a resync.
 _NEVER_WAS = -1
 
-#: Browsers hide comments from scripts; a beat is an event, so that a page notices a line that died without a word.
-BEAT = b"event: beat\ndata: {}\n\n"
+_OPENING = retry_frame(RETRY_MS) + comment("open")
 
 live = Blueprint("live", __name__)
 
@@ -44,23 +43,73 @@ def stream(guild_id: int) -> Response:
     known = services()
     if not same_origin(known.addresses.origin(known.addresses.base_url)):
         return Response(status=HTTPStatus.FORBIDDEN)
-    cookie = request.cookies[cookie_name(known.addresses.secure)]
-    who = hashlib.sha256(cookie.encode()).digest()
-    if not known.streams.enter(who):
+    viewer = Viewer(
+        session_id=hashlib.sha256(request.cookies[cookie_name(known.addresses.secure)].encode()).digest(),
+        user_id=session().user_id,
+        guild_id=GuildId(guild_id),
+        reads_notes=scope().may(Capability.VIEW_NOTES),
+    )
+    if not known.streams.enter(viewer):
         return Response(status=HTTPStatus.TOO_MANY_REQUESTS)
+    wires = known.wires() if _can_be_handed_over() else None
     try:
-        opened = known.hub.subscribe(GuildId(guild_id), _cursor(), visible_to(scope()))
+        opened = known.hub.subscribe(
+            viewer.guild_id, _cursor(), visible_to(scope()), Subscription if wires is None else Wire
+        )
     except BaseException:
-        known.streams.leave(who, None)
+        known.streams.leave(viewer)
         raise
-    known.streams.hold(who, opened)
-    still_allowed = _watch(known, cookie, session().user_id, GuildId(guild_id))
-    frames = _frames(opened, still_allowed, lambda: known.streams.leave(who, opened), known.pace)
-    answer = Response(frames, mimetype="text/event-stream")
+    known.streams.hold(viewer, opened)
+    known.watch.add(opened, viewer)
+    answer = _read_from(opened, known) if isinstance(opened, Subscription) else HandedOver(opened, wires)
     answer.headers["Cache-Control"] = "no-store"
     # nginx holds answers back until a buffer is full; this one never is.
     answer.headers["X-Accel-Buffering"] = "no"
-    answer.call_on_close(frames.close)
+    return answer
+
+
+class HandedOver(Response):
+    """An answer without an end, written by the hub itself; the web server lets go of its connection.
+
+    ``gunicorn.conf.py`` tells a server that can do this, and its worker knows the answer by ``handed_over``.
+    """
+
+    def __init__(self, wire: Wire, wires: Wires) -> None:
+        super().__init__(mimetype="text/event-stream")
+        self._wire, self._wires = wire, wires
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        # No length and no chunks: the answer ends with its connection (RFC 9112, 6.3).
+        del self.headers["Content-Length"]
+        lines = [f"HTTP/1.1 {self.status}", "Connection: close"]
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        self._wires.take(self._wire, environ["gunicorn.socket"], head + _OPENING)
+        return _Nothing()
+
+
+class _Nothing(tuple):
+    """What is left for the web server to write."""
+
+    handed_over = True
+
+
+def _can_be_handed_over() -> bool:
+    line = request.environ.get("gunicorn.socket")
+    # Under TLS the kernel's socket takes no plain bytes.
+    return line is not None and not hasattr(line, "cipher") and request.method == "GET"
+
+
+def _read_from(opened: Subscription, known: Services) -> Response:
+    """The stream where a thread or greenlet of the web server has to write it."""
+    frames = _frames(opened, known.pace)
+    answer = Response(frames, mimetype="text/event-stream")
+
+    def left() -> None:
+        frames.close()
+        opened.close()  # a generator that never began ends without a word
+
+    answer.call_on_close(left)
     return answer
 
 
@@ -78,37 +127,17 @@ def _cursor() -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else _NEVER_WAS
 
 
-def _watch(known: Services, cookie: str, user_id: UserId, guild_id: GuildId) -> Callable[[], bool]:
-    def still_allowed() -> bool:
-        try:
-            if known.sessions.find(cookie, touch=False) is None:
-                return False
-            now = known.guilds.scope(user_id, guild_id)
-        except Unavailable:
-            return True  # nothing can be read from us either; the next look decides
-        return now is not None and now.may(Capability.VIEW)
-
-    return still_allowed
-
-
-def _frames(
-    stream: Subscription, still_allowed: Callable[[], bool], leave: Callable[[], None], pace: Pace
-) -> Iterator[bytes]:
-    began = time.monotonic()
-    ends = began + pace.longest_s * random.uniform(1 - JITTER, 1)
-    look = began + pace.reauthorise_s
+def _frames(stream: Subscription, pace: Pace) -> Iterator[bytes]:
+    ends = time.monotonic() + pace.longest_s * random.uniform(EARLIEST_END, 1)
     try:
-        yield retry_frame(RETRY_MS) + comment("open")
+        yield _OPENING
         while not stream.closed and time.monotonic() < ends:
-            frame = stream.next(timeout_s=max(0.0, min(pace.heartbeat_s, look - time.monotonic())))
-            if time.monotonic() >= look:
-                if not still_allowed():
-                    yield revoked_frame()
-                    return
-                look = time.monotonic() + pace.reauthorise_s
+            frame = stream.next(timeout_s=pace.heartbeat_s)
             if frame is not None:
                 yield frame
             elif not stream.closed:
                 yield BEAT
+        if stream.why == "revoked":
+            yield revoked_frame()
     finally:
-        leave()
+        stream.close()

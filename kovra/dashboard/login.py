@@ -18,7 +18,7 @@ from authlib.integrations.requests_client import OAuth2Session
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from kovra.dashboard.access import OPEN, SIGNED_IN, cookie_name, policy, signed_in
+from kovra.dashboard.access import OPEN, SIGNED_IN, cookie_name, policy, session, signed_in
 from kovra.dashboard.problems import Problem, answer
 from kovra.dashboard.services import Services, services
 from kovra.ids import UserId
@@ -125,6 +125,7 @@ def sign_out() -> AnyResponse:
     known = services()
     name = cookie_name(known.addresses.secure)
     known.sessions.close(request.cookies[name])
+    known.submit.bulletin.session_ended(session().user_id)
     out = redirect(url_for("login.page"), HTTPStatus.SEE_OTHER)
     _drop_cookie(out, name, known)
     out.headers["Clear-Site-Data"] = '"cache"'

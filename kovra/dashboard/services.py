@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlsplit
@@ -12,7 +13,9 @@ from kovra.actions.ports import Clock
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
 from kovra.dashboard.streams import Pace, Streams
+from kovra.dashboard.watch import Watch
 from kovra.live.hub import Hub
+from kovra.live.wires import Wires
 from kovra.store.cancelling import Cancelling
 from kovra.store.cases import Cases
 from kovra.store.events import Events
@@ -73,6 +76,8 @@ class Services:
     clock: Clock
     hub: Hub
     streams: Streams
+    watch: Watch
+    wires: Callable[[], Wires | None]
     pace: Pace
 
 

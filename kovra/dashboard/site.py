@@ -27,8 +27,11 @@ from kovra.dashboard.pages.mass import mass
 from kovra.dashboard.pages.servers import servers
 from kovra.dashboard.services import Addresses, Services, install
 from kovra.dashboard.streams import Pace, Streams
+from kovra.dashboard.watch import Watch
 from kovra.errors import Unavailable
+from kovra.live.events import BEAT
 from kovra.live.hub import Hub
+from kovra.live.wires import Wires
 from kovra.store.cancelling import Cancelling
 from kovra.store.cases import Cases
 from kovra.store.database import sqlalchemy_url
@@ -92,7 +95,8 @@ def create_site(
         trusted_proxies: how many proxies in front may say who the client is and whether it came by https.
         pace: how often streams look after themselves; tests set it.
 
-    ``app.extensions["kovra_streams"].close()`` ends all open streams, for a stop that does not wait for them.
+    ``app.extensions["kovra_streams"].close()`` ends all open streams, for a stop that does not wait for them. A web
+    server that can let go of a connection puts what ``kovra_make_wires(selector)`` makes into ``kovra_wires``.
     """
     app = Flask(__name__, static_folder=None)
     app.config.update(
@@ -102,7 +106,9 @@ def create_site(
         # Bound for migrations alone: pages read through the store, whose engine works with fewer rights.
         SQLALCHEMY_ENGINE_OPTIONS=dict(ENGINE_OPTIONS),
     )
-    streams = Streams()
+    streams, pace = Streams(), pace or Pace()
+    watch = Watch(streams, sessions, guilds, pace.reauthorise_s)
+    hub.on_hint(watch.hear)
     known = Services(
         addresses=Addresses(base_url=base_url, discord_base_url=discord_base_url, discord_cdn_url=discord_cdn_url),
         client_id=client_id,
@@ -122,10 +128,13 @@ def create_site(
         clock=clock,
         hub=hub,
         streams=streams,
-        pace=pace or Pace(),
+        watch=watch,
+        wires=lambda: app.extensions.get("kovra_wires"),
+        pace=pace,
     )
     install(app, known)
     app.extensions["kovra_streams"] = streams
+    app.extensions["kovra_make_wires"] = lambda selector: Wires(BEAT, pace.heartbeat_s, pace.longest_s, selector)
     _bind_migrations(app)
     _name_requests(app)
     access.enforce(app)

@@ -3,6 +3,10 @@
 ``events``    what is shown: the event, the hint, and the bytes of a server-sent frame
 ``bulletin``  "look again": the doorbell that a writer rings after its commit
 ``hub``       one per process: reads new events once, formats them once, hands them to every open stream
+``stream``    what the hub hands events to: filtered for its viewer, in order
+``subscription``  a stream that a reader takes from, frame by frame, in a bounded buffer
+``wire``      a stream that the hub writes straight into a socket
+``wires``     keeps a process's wires: beats, rests of writes, readers who left
 ``outcomes``  waits for the end of one request, for a slash command that edits its answer
 ``ports``     what this room asks of the world
 

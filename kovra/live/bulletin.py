@@ -11,7 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from kovra.ids import GuildId
+from kovra.ids import GuildId, UserId
 from kovra.live.events import Hint, compact
 
 CHANNEL = "kovra:bulletin"
@@ -21,6 +21,9 @@ PATIENCE_S = 0.5
 
 #: After a failed ring the next ones are saved for this long, so that a hanging Redis slows one click and not a burst.
 QUIET_S = 1.0
+
+#: In the place of a guild: what concerns a person in all of them.
+EVERYWHERE = GuildId(0)
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +58,10 @@ class Bulletin:
         """
         hint = Hint(guild_id=guild_id, kind=kind, facts=facts)
         self._publish(b"%d %s %s" % (hint.guild_id, hint.kind.encode(), compact(hint.facts)))
+
+    def session_ended(self, user_id: UserId) -> None:
+        """A session of this user is over: open streams look at once whether it was theirs. Call it after the commit."""
+        self.hint(EVERYWHERE, "session.ended", {"user_id": user_id})
 
     def _publish(self, message: bytes) -> None:
         if self._monotonic() < self._quiet_until:

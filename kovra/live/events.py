@@ -18,6 +18,9 @@ from kovra.live.ports import EventLike
 #: A browser reads larger whole numbers wrong, so they travel as text (ECMAScript, Number.MAX_SAFE_INTEGER).
 LARGEST_NUMBER = 2**53 - 1
 
+#: Browsers hide comments from scripts; a beat is an event, so that a page notices a line that died without a word.
+BEAT = b"event: beat\ndata: {}\n\n"
+
 _KIND = re.compile(r"[a-z_]+(\.[a-z_]+)*")
 
 

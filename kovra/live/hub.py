@@ -11,9 +11,9 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
@@ -24,7 +24,8 @@ from kovra.ids import GuildId
 from kovra.live import bulletin
 from kovra.live.events import Hint, frame, hint_frame, resync_frame
 from kovra.live.ports import EventLike, EventSource
-from kovra.live.subscription import Subscription, Visible
+from kovra.live.stream import Batch, Stream, Visible
+from kovra.live.subscription import Subscription
 
 #: Events read from the source at once.
 PAGE = 500
@@ -37,6 +38,11 @@ BACK_OFF_S = (0.1, 5.0)
 
 #: How soon the listening thread notices that it must stop.
 HEED_STOP_S = 0.25
+
+#: Streams that are written to before others get their turn: a write costs some 10 µs.
+TURN = 128
+
+StreamT = TypeVar("StreamT", bound=Stream)
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +64,7 @@ class _Feed:
 
     guild_id: GuildId
     shown: int
-    streams: set[Subscription] = field(default_factory=set)
+    streams: set[Stream] = field(default_factory=set)
 
 
 class Hub:
@@ -80,6 +86,11 @@ class Hub:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._source_away = self._redis_away = False
+        self._hear_hint: list[Callable[[Hint], None]] = []
+
+    def on_hint(self, call: Callable[[Hint], None]) -> None:
+        """Call this at every hint, of guilds nobody looks at too; it must not wait."""
+        self._hear_hint.append(call)
 
     def start(self) -> None:
         """Begin to listen and read; once per process, and after a fork. Needs neither Redis nor Postgres yet."""
@@ -113,15 +124,18 @@ class Hub:
                 resyncs=self._resyncs,
             )
 
-    def subscribe(self, guild_id: GuildId, after: int | None, visible: Visible) -> Subscription:
+    def subscribe(
+        self, guild_id: GuildId, after: int | None, visible: Visible, kind: type[StreamT] = Subscription
+    ) -> StreamT:
         """Open a stream of frames: first what was missed, then live, in order, nothing missing and nothing twice.
 
         Args:
             after: the last number the reader has seen; None starts with the next event.
             visible: whether the viewer may see an event or a hint; asked once for each, before it is buffered.
+            kind: what frames are handed to.
 
         Returns:
-            A subscription whose first frame is ``resync`` when the history does not reach back to ``after`` or has
+            A stream whose first frame is ``resync`` when the history does not reach back to ``after`` or has
             never held it.
 
         Raises:
@@ -129,7 +143,7 @@ class Hub:
         """
         newest = self._source.newest([guild_id]).get(guild_id, 0)
         known = after is not None and 0 <= after <= newest
-        stream, start = self._join(guild_id, newest, after if known else newest, visible)
+        stream, start = self._join(guild_id, newest, after if known else newest, visible, kind)
         try:
             if after is not None:
                 stream.begin(self._missed(stream, after, start) if known else [self._resync(max(start, newest))])
@@ -138,18 +152,20 @@ class Hub:
             raise
         return stream
 
-    def _join(self, guild_id: GuildId, newest: int, seen: int, visible: Visible) -> tuple[Subscription, int]:
+    def _join(
+        self, guild_id: GuildId, newest: int, seen: int, visible: Visible, kind: type[StreamT]
+    ) -> tuple[StreamT, int]:
         """Register a stream; live frames begin behind the returned number, what lies before it must be replayed."""
         with self._lock:
             if self._stopping.is_set():
                 raise Unavailable("this process is stopping")
             feed = self._feeds.setdefault(guild_id, _Feed(guild_id, newest))
             # The reader may be ahead of this process, after a stream from another one.
-            stream = Subscription(guild_id, seen, visible, self._leave)
+            stream = kind(guild_id, seen, visible, self._leave)
             feed.streams.add(stream)
             return stream, feed.shown
 
-    def _missed(self, stream: Subscription, after: int, start: int) -> list[bytes]:
+    def _missed(self, stream: Stream, after: int, start: int) -> list[bytes]:
         """The frames behind ``after`` up to ``start``, or a resync when they cannot all be had."""
         if start - after > LONGEST_REPLAY:
             return [self._resync(start)]
@@ -168,7 +184,7 @@ class Hub:
             self._resyncs += 1
         return resync_frame(newest)
 
-    def _leave(self, stream: Subscription) -> None:
+    def _leave(self, stream: Stream) -> None:
         with self._lock:
             feed = self._feeds.get(stream.guild_id)
             if feed is None or stream not in feed.streams:
@@ -232,9 +248,9 @@ class Hub:
             # From here on a new stream replays these itself; the ones below get them now.
             feed.shown = events[-1].seq
             streams = list(feed.streams)
-        for event, data in frames:
-            for stream in streams:
-                stream.offer(event, data)
+        if frames:
+            batch = Batch(frames)
+            self._each(streams, lambda stream: stream.offer(batch))
 
     def _frame(self, event: EventLike) -> bytes | None:
         try:
@@ -291,10 +307,18 @@ class Hub:
         self._wake.set()
 
     def _pass_on(self, hint: Hint) -> None:
+        for call in self._hear_hint:
+            call(hint)
         with self._lock:
             feed = self._feeds.get(hint.guild_id)
             streams = list(feed.streams) if feed else []
         if streams:
             data = hint_frame(hint)
-            for stream in streams:
-                stream.offer_hint(hint, data)
+            self._each(streams, lambda stream: stream.offer_hint(hint, data))
+
+    def _each(self, streams: Sequence[Stream], hand: Callable[[Stream], None]) -> None:
+        """Hand something to every stream; others run now and then, however large the guild."""
+        for number, stream in enumerate(streams, 1):
+            hand(stream)
+            if number % TURN == 0:
+                time.sleep(0)

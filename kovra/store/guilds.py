@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import InitVar, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import InitVar, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from kovra.actions.rights import Capability, Limit, Person
 from kovra.ids import ChannelId, GuildId, UserId
 from kovra.store.budgets import limits_of
 from kovra.store.database import Database, enter_guild
-from kovra.store.people import Seen, Sight, grants_of, people
+from kovra.store.people import Seen, Sight, grants_of, grants_of_many, people
 from kovra.store.roster import Roster, chosen_log_channel
 from kovra.store.tables import Guilds as GuildRows
 
@@ -115,6 +115,26 @@ class Guilds:
         """What this user may read of this guild; None when it is unknown, gone, or they have no capability in it."""
         seen = self._sight.see(guild_id, user_id, [])
         return None if seen is None or seen.gone else _scope(guild_id, seen, user_id)
+
+    def scopes(self, user_ids: Collection[UserId], guild_id: GuildId) -> dict[UserId, GuildScope]:
+        """As :meth:`scope`, for many at the cost of one; who has no capability is left out."""
+        with self._database.transaction(guild_id) as session:
+            guild, now = session.get(GuildRows, guild_id), self._database.read_now(session)
+            if guild is None or guild.gone_at is not None:
+                return {}
+            seen = Seen(
+                name=guild.name,
+                owner_id=UserId(guild.owner_id),
+                guard_id=UserId(guild.guard_id),
+                gone=False,
+                people=people(session, guild_id, user_ids, now),
+                grants={},
+            )
+            grants = grants_of_many(session, guild_id, user_ids, now)
+        scopes = {
+            user_id: _scope(guild_id, replace(seen, grants=grants.get(user_id, {})), user_id) for user_id in user_ids
+        }
+        return {user_id: scope for user_id, scope in scopes.items() if scope is not None}
 
     def guilds_of(self, user_id: UserId, among: Iterable[GuildId] | None = None) -> list[GuildCard]:
         """The guilds in which this user has a capability, by name; ``among`` narrows them."""

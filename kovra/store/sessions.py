@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from kovra.ids import UserId
@@ -102,6 +103,15 @@ class Sessions:
                 seen = update(SessionRows).where(SessionRows.id_hash == row.id_hash).values(seen_at=now)
                 session.execute(seen.execution_options(synchronize_session=False))
             return _session(row)
+
+    def open_among(self, id_hashes: Collection[bytes]) -> set[bytes]:
+        """Which of these sessions (the SHA-256 of their cookies) are open; counts as no activity."""
+        now, row = self._database.now(), SessionRows
+        still = select(row.id_hash).where(
+            row.id_hash.in_(id_hashes), row.seen_at >= now - IDLE, row.created_at >= now - ABSOLUTE
+        )
+        with self._database.transaction(None) as session:
+            return set(session.scalars(still))
 
     def close(self, cookie: str) -> None:
         """End a session; its cookie opens nothing any more."""

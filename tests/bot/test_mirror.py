@@ -101,7 +101,7 @@ def test_bans_are_read_again_when_discord_stumbles(sandbox, control, start_bot, 
 def test_who_joins_changes_and_leaves_is_followed(sandbox, control, start_bot, rows, eventually):
     guild = the_guild(sandbox)
     hints = []
-    start_bot(hints=lambda guild_id, kind, facts: hints.append((guild_id, kind, facts["user_id"])))
+    start_bot(hints=lambda guild_id, kind, facts: facts and hints.append((guild_id, kind, facts["user_id"])))
     count = len(guild.members)
 
     user_id = int(control("join", username="latecomer")["user"]["id"])
@@ -135,8 +135,10 @@ def test_bans_and_their_lifting_are_followed(sandbox, control, start_bot, rows, 
 
 
 def test_roles_channels_and_the_guild_itself_are_followed(sandbox, start_bot, rows, eventually):
-    guild = the_guild(sandbox)
-    start_bot()
+    guild, hints = the_guild(sandbox), []
+    start_bot(hints=lambda guild_id, kind, facts: hints.append((guild_id, kind)))
+    eventually(lambda: hints)
+    hints.clear()
     role = Role(id=sandbox.call(lambda s: s.stage.new_id()), name="Warden", position=3, permissions=4)
 
     sandbox.call(lambda s: places.create_role(s.stage, guild, role, by=guild.owner_id, reason=None))
@@ -146,6 +148,7 @@ def test_roles_channels_and_the_guild_itself_are_followed(sandbox, start_bot, ro
     eventually(lambda: rows("SELECT permissions FROM roles WHERE name = 'Warden'") == [(6,)])
     sandbox.call(lambda s: places.delete_role(s.stage, guild, role, by=guild.owner_id, reason=None))
     eventually(lambda: rows("SELECT 1 FROM roles WHERE name = 'Warden'") == [])
+    eventually(lambda: hints == [(guild.id, "roles.updated")] * 3)
 
     channel = sandbox.call(lambda s: next(c for c in s.world.guild_channels(guild) if c.name == "map-room"))
     sandbox.call(lambda s: places.delete_channel(s.stage, guild, channel, by=guild.owner_id, reason=None))
@@ -157,15 +160,17 @@ def test_roles_channels_and_the_guild_itself_are_followed(sandbox, start_bot, ro
 
 
 def test_a_guild_that_removed_guard_is_gone_and_one_in_an_outage_is_not(sandbox, start_bot, rows, eventually):
-    guild = the_guild(sandbox)
-    start_bot()
+    guild, hints = the_guild(sandbox), []
+    start_bot(hints=lambda guild_id, kind, facts: hints.append((guild_id, kind)))
 
     sandbox.call(lambda s: s.stage.tell("GUILD_DELETE", guild, lambda: {"id": str(guild.id), "unavailable": True}))
     sandbox.call(lambda s: s.stage.tell("GUILD_UPDATE", guild, lambda: _renamed(guild, "still here")))
     eventually(lambda: rows("SELECT name, gone_at FROM guilds") == [("still here", None)])
+    assert (guild.id, "guild.left") not in hints
     sandbox.call(lambda s: s.stage.tell("GUILD_DELETE", guild, lambda: {"id": str(guild.id)}))
 
     eventually(lambda: rows("SELECT gone_at IS NOT NULL FROM guilds") == [(True,)])
+    eventually(lambda: hints[-1:] == [(guild.id, "guild.left")])
 
 
 def _renamed(guild, name):

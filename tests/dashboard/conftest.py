@@ -75,6 +75,7 @@ class Cast:
 
     harbour, meadow = HARBOUR, MEADOW
     owner, guard, admin, moderator, trial = OWNER, GUARD, ADMIN, MODERATOR, TRIAL
+    moderator_role = RoleId(400_000_000_000_000_003)
     quillon, nobody, neighbour, auditor, banned, stranger = QUILLON, NOBODY, NEIGHBOUR, AUDITOR, BANNED, STRANGER
 
 
@@ -260,8 +261,19 @@ def discord_url() -> str:
 
 
 @pytest.fixture
+def pace() -> dict[str, float]:
+    """How often this site's streams do what; a test may say otherwise before it asks for the site."""
+    return {"heartbeat_s": 0.05, "reauthorise_s": 0.2, "longest_s": 20}
+
+
+@pytest.fixture
 def site(
-    databases: Callable[[str], Database], mirror: Mirror, url: str, valkey_url: str, discord_url: str
+    databases: Callable[[str], Database],
+    mirror: Mirror,
+    url: str,
+    valkey_url: str,
+    discord_url: str,
+    pace: dict[str, float],
 ) -> Iterator[Site]:
     """The dashboard as the web process has it, with its hub running."""
     database = databases("kovra_web")
@@ -308,7 +320,7 @@ def site(
         events=events,
         clock=clock,
         hub=hub,
-        pace=Pace(heartbeat_s=0.05, reauthorise_s=0.2, longest_s=20),
+        pace=Pace(**pace),
     )
     yield Site(
         app=app,

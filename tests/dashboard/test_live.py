@@ -6,11 +6,13 @@ import json
 import re
 import threading
 import time
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from kovra.actions.request import Action
+from kovra.live.bulletin import CHANNEL, Bulletin, connect
 
 PATIENCE_S = 20
 
@@ -54,6 +56,17 @@ class Stream:
             assert time.monotonic() < deadline, self.text
             time.sleep(0.01)
         return self
+
+
+@pytest.fixture
+def bell(valkey_url, site):
+    """The bulletin as the bot has it, once the site's hub listens."""
+    with connect(valkey_url) as client:
+        deadline = time.monotonic() + PATIENCE_S
+        while not dict(client.pubsub_numsub(CHANNEL)).get(CHANNEL.encode()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield Bulletin(client)
 
 
 @pytest.fixture
@@ -143,6 +156,64 @@ def test_a_stream_ends_when_its_viewers_access_does(site, cast, listen, how):
     assert [kind for _, kind, _ in stream.events] == ["revoked"]
 
 
+@pytest.fixture
+def slow_looks(pace):
+    """Nothing is looked at unless somebody says that it may have changed."""
+    pace["reauthorise_s"] = 3600
+
+
+@pytest.mark.parametrize("how", ["role", "left", "session", "guild"])
+def test_a_stream_ends_at_once_when_told_that_access_did(slow_looks, site, cast, listen, bell, how):
+    who = site.signed_in(cast.moderator)
+    stream, other = listen(who, cast.harbour), listen(site.signed_in(cast.owner), cast.harbour)
+    stream.until(lambda s: s.text)
+
+    if how == "role":
+        site.mirror.role_gone(cast.harbour, cast.moderator_role)
+        bell.hint(cast.harbour, "roles.updated", {})
+    elif how == "left":
+        site.mirror.member_gone(cast.harbour, cast.moderator)
+        bell.hint(cast.harbour, "member.left", {"user_id": str(cast.moderator)})
+    elif how == "session":
+        who.post("/logout")
+    else:
+        site.mirror.guild_gone(cast.harbour)
+        bell.hint(cast.harbour, "guild.left", {})
+
+    assert stream.ended.wait(PATIENCE_S)
+    assert [kind for _, kind, _ in stream.events][-1:] == ["revoked"]
+    if how == "guild":
+        assert other.ended.wait(PATIENCE_S)
+    else:
+        assert not other.ended.is_set()
+
+
+def test_what_happens_to_others_is_no_reason_to_end(slow_looks, site, cast, listen, bell):
+    stream = listen(site.signed_in(cast.moderator), cast.harbour)
+    leaver = listen(site.signed_in(cast.trial), cast.harbour)
+    leaver.until(lambda s: s.text)
+    site.mirror.member_gone(cast.meadow, cast.neighbour)
+    site.mirror.member_gone(cast.harbour, cast.trial)
+
+    bell.hint(cast.meadow, "guild.left", {})
+    bell.hint(cast.harbour, "member.left", {"user_id": str(cast.trial)})
+
+    assert leaver.ended.wait(PATIENCE_S)
+    assert not stream.ended.is_set()
+
+
+def test_a_stream_begins_anew_when_its_viewer_may_read_more(site, cast, listen):
+    stream = listen(site.signed_in(cast.moderator), cast.harbour)
+    stream.until(lambda s: s.text)
+    (opened, viewer), *_ = site.app.extensions["kovra_streams"].viewers().items()
+
+    site.app.extensions["kovra"].watch.add(opened, replace(viewer, reads_notes=False))
+
+    assert stream.ended.wait(PATIENCE_S)
+    assert opened.why == "over"
+    assert stream.events == []
+
+
 def test_after_sign_out_a_reconnect_is_told_to_stop(site, cast):
     who = site.signed_in(cast.moderator)
     who.post("/logout")
@@ -177,6 +248,18 @@ def test_a_session_has_six_streams_and_gets_a_place_back(site, cast, listen):
     while len(site.app.extensions["kovra_streams"]) > 1:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_person_has_twenty_streams_over_all_sessions(site, cast, listen):
+    sessions = [site.signed_in(cast.moderator) for _ in range(4)]
+    opened = [listen(who, cast.harbour) for who in sessions[:3] for _ in range(6)]
+    opened += [listen(sessions[3], cast.harbour) for _ in range(2)]
+
+    one_more = listen(sessions[3], cast.harbour)
+    elsewhere = listen(site.signed_in(cast.admin), cast.harbour)
+
+    assert {stream.answer.status_code for stream in opened} == {200}
+    assert (one_more.answer.status_code, elsewhere.answer.status_code) == (429, 200)
 
 
 def test_closing_ends_every_stream_at_once_and_takes_no_new_one(site, cast, listen):

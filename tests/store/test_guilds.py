@@ -111,6 +111,23 @@ def test_a_grant_adds_to_what_discord_gives(guilds, roster, give, say, clock):
     assert standing.grants == {Capability.MUTE: Limit(longest_s=3600)}
 
 
+def test_many_scopes_at_once_are_what_each_would_be_alone(guilds, give, mirror, say, clock):
+    give(Capability.MUTE, user_id=say.QUILLON, longest_s=3600)
+    give(Capability.MUTE, user_id=say.QUILLON, longest_s=60)
+    give(Capability.SETTINGS, role_id=say.MODERATOR_ROLE)
+    give(Capability.BAN, user_id=say.QUILLON, ends_at=clock.now() - timedelta(seconds=1))
+    people = [say.ODALYS, say.QUILLON, say.STRANGER, say.OWNER]
+
+    together = guilds.scopes(people, say.HARBOUR)
+
+    alone = {user_id: guilds.scope(user_id, say.HARBOUR) for user_id in people}
+    assert together == {user_id: scope for user_id, scope in alone.items() if scope is not None}
+    assert say.QUILLON in together
+    assert say.STRANGER not in together
+    mirror.guild_gone(say.HARBOUR)
+    assert guilds.scopes(people, say.HARBOUR) == {}
+
+
 def test_of_several_grants_the_widest_counts(roster, give, say):
     give(Capability.MUTE, user_id=say.QUILLON, longest_s=3600)
     give(Capability.MUTE, role_id=say.HARBOUR, longest_s=7200)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from sqlalchemy import text
 
@@ -65,6 +67,18 @@ def test_a_live_stream_is_no_activity(sessions, sign_in, clock):
     clock.forward(minutes=11)
 
     assert sessions.find(cookie) is None
+
+
+def test_which_of_many_sessions_are_open(sessions, sign_in, clock):
+    old, closed, fresh = sign_in(), sign_in(), sign_in()
+    sessions.close(closed)
+    clock.forward(minutes=50)
+    sessions.find(fresh)
+    hashes = {name: hashlib.sha256(name.encode()).digest() for name in (old, closed, fresh, "never")}
+
+    assert sessions.open_among(hashes.values()) == {hashes[old], hashes[fresh]}
+    clock.forward(minutes=11)
+    assert sessions.open_among(hashes.values()) == {hashes[fresh]}
 
 
 def test_a_session_of_12_hours_is_over_whatever_happens(sessions, sign_in, clock):
