@@ -107,6 +107,35 @@ def test_a_bare_id_can_be_banned(rest, guild, guild_id, sandbox):
     assert outsider in guild().bans
 
 
+def test_many_are_banned_in_one_call_that_says_whom(rest, guild, guild_id, plain, asked):
+    rest.ban(guild_id, plain[0], delete_window_s=0, reason="by hand")
+
+    banned = rest.bulk_ban(guild_id, plain[:4], delete_window_s=60, reason="raid [kv:abcdefghijklmnop]")
+
+    assert banned == set(plain[1:4])
+    assert [guild().bans[user_id] for user_id in plain[:2]] == ["by hand", "raid [kv:abcdefghijklmnop]"]
+    assert rest.noted_targets(guild_id, Action.BAN, "[kv:abcdefghijklmnop]") == set(plain[1:4])
+
+
+def test_a_call_that_bans_nobody_is_a_refusal(rest, guild_id, plain):
+    rest.bulk_ban(guild_id, plain[:2], delete_window_s=0, reason="raid")
+
+    with pytest.raises(DiscordRefused) as refused:
+        rest.bulk_ban(guild_id, plain[:2], delete_window_s=0, reason="raid")
+
+    assert refused.value.code == 500000
+
+
+@pytest.mark.parametrize("few", [3, 30], ids=["one by one", "from the list"])
+def test_who_of_some_is_banned_is_told_with_the_reason(rest, guild_id, plain, few):
+    rest.bulk_ban(guild_id, plain[:2], delete_window_s=0, reason="raid")
+    others = [4_000_000_000_000_000_000 + place for place in range(few)]
+
+    found = rest.bans_among(guild_id, [plain[1], *others])
+
+    assert found == {plain[1]: "raid"}
+
+
 def test_an_unban_lifts_the_ban(rest, guild, guild_id, plain):
     rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
 
