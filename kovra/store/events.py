@@ -32,6 +32,7 @@ class EventKind(StrEnum):
     ACTION_REJECTED = "action.rejected"
     ACTION_CANCELLED = "action.cancelled"
     ACTION_EXPIRED = "action.expired"
+    ACTION_DISCARDED = "action.discarded"
     CASE_CREATED = "case.created"
     CASE_UPDATED = "case.updated"
     JOB_CHANGED = "job.changed"

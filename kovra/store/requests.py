@@ -251,7 +251,7 @@ FACT_COLUMNS = tuple(
 )
 
 
-def row_facts(row: Row[Any]) -> dict[str, str | int | None]:
+def row_facts(row: Row[Any] | ActionRequests) -> dict[str, str | int | None]:
     """The facts of a request whose bytes were not opened, from its :data:`FACT_COLUMNS`."""
     of_job = {} if row.batch_id is None else {"batch_id": str(row.batch_id)}
     return of_job | {

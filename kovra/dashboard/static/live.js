@@ -2,7 +2,7 @@
 // An event carries ids only. Each becomes a DOM event `live:<family>` on body; whoever shows something fetches it again.
 const NUMBERED = [
   "action.queued", "action.running", "action.done", "action.failed", "action.rejected", "action.cancelled",
-  "action.expired", "case.created", "case.updated", "job.changed",
+  "action.expired", "action.discarded", "case.created", "case.updated", "job.changed",
 ];
 const HINTS = ["member.joined", "member.left", "member.updated"];
 const KEPT = 300;                       // events a leader can repeat to a tab that opened a moment ago
