@@ -83,6 +83,14 @@ class BulkBan:
         claims = self.ledger.claim_all(verified)
         if not claims:
             return
+        try:
+            self._carry_on(chunk, claims)
+        except Unavailable:
+            for claim in claims:  # those that ended meanwhile are nobody's any more
+                self.single.leave(claim)
+            raise
+
+    def _carry_on(self, chunk: Chunk, claims: Sequence[Claim]) -> None:
         self.at("after_claim")
         try:
             standings = self.roster.standings(

@@ -11,7 +11,7 @@ from kovra.actions import envelope
 from kovra.actions.job import Chunk, Job, JobState, seal_chunk
 from kovra.actions.request import Action, Source
 from kovra.actions.rights import Person, Standing
-from kovra.errors import DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached, EnvelopeRefused
+from kovra.errors import DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached, EnvelopeRefused, Unavailable
 from kovra.guard.bulk import BulkBan, fits
 from kovra.guard.chunk import ExecuteChunk
 from kovra.guard.claim import Claim
@@ -122,6 +122,22 @@ def test_the_intent_is_kept_before_the_call_and_each_is_settled():
     story, _ = run(Record(a_job(30)))
 
     assert story == [("intend", 30, 1), ("ban", 30), ("settle", 25), ("settle", 5)]
+
+
+def test_claims_that_cannot_be_written_on_are_let_go():
+    class Away(Record):
+        def settle(self, claims, standings):
+            raise Unavailable("the database does not answer")
+
+        def leave(self, claim):
+            self.story.append(("leave",))
+
+    record = Away(a_job(12))
+
+    with pytest.raises(Unavailable):
+        run(record)
+
+    assert record.story == [("intend", 12, 1), ("ban", 12), *[("leave",)] * 12]
 
 
 def test_who_lost_a_claim_is_left_out_of_the_call():
