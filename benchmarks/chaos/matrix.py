@@ -36,8 +36,8 @@ HOUR_S, MOMENT_S = 3600, 3
 QUICK_CELLS, AT_ONCE, PATIENCE_S = 24, 2, 30.0
 SEED = 7
 
-#: How many of the slowest cells are named.
-SHOWN = 5
+#: How many of the slowest cells are named, and how many people there are for cells that are run again.
+SHOWN, SPARE = 5, 20
 
 #: What the figure ``doubled`` counts: what was done twice, and what was recorded otherwise than it was.
 DOUBLED = (
@@ -96,7 +96,7 @@ def main(quick: bool, json: bool) -> int:
         webs=1,
         workers=3,
         guilds=1,
-        members=len(todo),
+        members=len(todo) + SPARE,
         banned=len(todo),
     )
 
@@ -120,7 +120,14 @@ class Matrix:
         self._one_by_one, self._at_the_door = threading.Lock(), threading.Lock()
 
     def cell(self, cell: Cell) -> None:
-        """One cell, from the form to the end of its request."""
+        """One cell; once more when the process it waited for died of the other cell under way."""
+        for _ in range(2):
+            self._once(cell)
+            if cell.hit:
+                return
+
+    def _once(self, cell: Cell) -> None:
+        """From the form to the end of the request."""
         with self._one_by_one:
             target = (self.crowd.banned if cell.action == "unban" else self.crowd.members).popleft()
         fields = _until(lambda: self._draw(target, cell))
@@ -138,6 +145,8 @@ class Matrix:
                     _until(lambda: not files[0].exists())
             cell.hit = bool(_until(lambda: not any(file.exists() for file in files)))
             died = time.monotonic()
+            for file in files:
+                file.unlink(missing_ok=True)
         if cell.point in SCHEDULER:
             cell.request_id = _until(lambda: self._lifting(target)) or cell.request_id
         row = _until(lambda: (row := self.judge.request(cell.request_id)) and row.state in ENDS and row)

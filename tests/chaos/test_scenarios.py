@@ -69,7 +69,7 @@ def test_nothing_is_left_behind(rig):
 
 def test_no_point_of_death_loses_or_doubles_anything():
     todo = matrix.sample()
-    with Rig(webs=1, workers=3, guilds=1, members=len(todo), banned=len(todo)) as rig:
+    with Rig(webs=1, workers=3, guilds=1, members=len(todo) + matrix.SPARE, banned=len(todo)) as rig:
         figures = run(rig, matrix.matrix, todo)
 
     assert figures["hit"] == figures["cells"] == matrix.QUICK_CELLS
