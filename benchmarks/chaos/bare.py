@@ -19,7 +19,7 @@ from kovra.actions.envelope import Key, Sealed
 from kovra.actions.ports import Clock
 from kovra.actions.request import Action, ActionRequest, Source
 from kovra.actions.rights import Permission
-from kovra.errors import EnvelopeRefused
+from kovra.errors import DiscordRefused, EnvelopeRefused
 from kovra.guard.execute import Execute
 from kovra.guard.notices import Notices
 from kovra.ids import ChannelId, GuildId, MessageId, RoleId, UserId, new_request_id
@@ -47,12 +47,13 @@ class Died(BaseException):
 
 @dataclass
 class CountingDiscord:
-    """What was done to whom, and how often. ``joined`` and ``bans`` are what it shows to whoever looks."""
+    """What was done to whom, and how often. ``joined``, ``bans`` and ``gone`` are what it shows to whoever looks."""
 
     deeds: Counter[tuple[str, int]] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
     bans: dict[int, str] = field(default_factory=dict)
     joined: dict[int, datetime] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
     marks: Counter[str] = field(default_factory=Counter)
     _nonces: set[str] = field(default_factory=set)
 
@@ -65,11 +66,16 @@ class CountingDiscord:
         self.bans[user_id] = reason
 
     def unban(self, guild_id: GuildId, user_id: UserId, *, reason: str) -> None:
+        if user_id not in self.bans:
+            raise DiscordRefused(404, 10026, "Unknown Ban")
         self._done("unban", user_id, reason)
         self.bans.pop(user_id, None)
 
     def kick(self, guild_id: GuildId, user_id: UserId, *, reason: str) -> None:
+        if user_id in self.gone:
+            raise DiscordRefused(404, 10007, "Unknown Member")
         self._done("kick", user_id, reason)
+        self.gone.add(user_id)
 
     def mute(self, guild_id: GuildId, user_id: UserId, *, reason: str, **_: Any) -> None:
         self._done("mute", user_id, reason)
@@ -88,6 +94,8 @@ class CountingDiscord:
         return MessageId(1)
 
     def fetch_member(self, guild_id: GuildId, user_id: UserId) -> Any:
+        if user_id in self.gone:
+            return None
         return SimpleNamespace(joined_at=self.joined.get(user_id, JOINED), timed_out_until=None)
 
     def fetch_ban(self, guild_id: GuildId, user_id: UserId) -> Any:

@@ -213,7 +213,7 @@ def budget_lock(bare: Bare, stands: bool) -> Iterator[str]:
         ready.wait()
         return requests.accept(each, None).accepted
 
-    no_lock = swapped(store_requests, "lock_moderator", lambda *_: None)
+    no_lock = swapped(store_requests, "moderators_turn", lambda *_: "SELECT 1;")
     with nullcontext() if stands else no_lock, ThreadPoolExecutor(len(sealed)) as hands:
         granted = sum(hands.map(ask, sealed))
     if granted != 1:
