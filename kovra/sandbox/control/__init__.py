@@ -1,7 +1,8 @@
 """The control API: whoever runs the sandbox plays everybody else in it.
 
 All of it is JSON under ``/control`` on the same loopback port; ids are text. It is for the tests and the demo.
-``reading`` shows what is and what happened; ``doing`` lets people join, leave, talk, run commands and act by hand;
+``reading`` shows what is and what happened; ``talking`` is people posting, reacting, pinning and starting threads;
+``doing`` lets them join, leave, run commands and act by hand;
 ``playing`` starts scenes; ``weather`` sets faults, latency and limits; ``asking`` is what they share.
 """
 
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from kovra.sandbox.commands import CommandRefused
-from kovra.sandbox.control import doing, playing, reading, weather
+from kovra.sandbox.control import doing, playing, reading, talking, weather
 from kovra.sandbox.control.asking import Ask, ControlError, Handler
 from kovra.sandbox.errors import Refusal
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 #: (method, number of parts) -> the handlers of that length, in the order they were registered.
 _ROUTES: dict[tuple[str, int], list[tuple[list[str], Handler]]] = {}
-for _subject in (reading, doing, playing, weather):
+for _subject in (reading, talking, doing, playing, weather):
     for _method, _parts, _handler in _subject.table.rows:
         _ROUTES.setdefault((_method, len(_parts)), []).append((_parts, _handler))
 

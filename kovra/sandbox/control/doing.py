@@ -1,4 +1,4 @@
-"""People do things: talk, run commands, come and go, and moderate by hand."""
+"""People do things: run commands, come and go, and moderate by hand."""
 
 from __future__ import annotations
 
@@ -59,31 +59,6 @@ def _interaction(sandbox: Sandbox, ask: Ask) -> Json:
     if report is None:
         raise ControlError(f"there is no interaction {ask.values[0]}", 404)
     return report
-
-
-@table.on("POST", "messages")
-def _post(sandbox: Sandbox, ask: Ask) -> Json:
-    """Someone says something: ``user_id``, ``channel_id`` (or none: a DM to the bot), ``content``."""
-    user = find_user(sandbox, ask.id("user_id"))
-    if "channel_id" in ask.body:
-        channel = find_channel(sandbox, ask.id("channel_id"))
-    else:
-        channel = messages.open_dm(sandbox.stage, user.id)
-    guild = sandbox.world.guilds.get(channel.guild_id or 0)
-    if guild is not None:
-        permissions.require_in(guild, channel, user.id, permissions.SEND_MESSAGES, sandbox.stage.now())
-    attachments = ask.body.get("attachments") or []
-    message = messages.post(sandbox.stage, channel, user.id, ask.body, attachments=attachments)
-    return payloads.message(message, sandbox.world)
-
-
-@table.on("POST", "messages/delete")
-def _delete_message(sandbox: Sandbox, ask: Ask) -> None:
-    channel = find_channel(sandbox, ask.id("channel_id"))
-    message = sandbox.world.messages.get(channel.id, {}).get(ask.id("message_id"))
-    if message is None:
-        raise ControlError("there is no such message", 404)
-    messages.delete(sandbox.stage, channel, message, by=ask.id("by", message.author_id), reason=None)
 
 
 @table.on("POST", "users")

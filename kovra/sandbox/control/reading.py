@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kovra.sandbox import payloads, people, permissions
 from kovra.sandbox.control.asking import Ask, Json, Table, find_channel, find_guild, find_user
+from kovra.sandbox.deeds import attendance
 from kovra.sandbox.rest.commands import known_commands
 
 if TYPE_CHECKING:
@@ -66,6 +67,18 @@ def _channels(sandbox: Sandbox, ask: Ask) -> list[Json]:
         seen = permissions.VIEW_CHANNEL
         channels = [c for c in channels if permissions.in_channel(guild, c, viewer, now) & seen]
     return [payloads.channel(channel, sandbox.world) for channel in channels]
+
+
+@table.on("GET", "guilds/*/threads")
+def _threads(sandbox: Sandbox, ask: Ask) -> list[Json]:
+    """The guild's threads that are awake; ``?as=`` leaves those that this person sees."""
+    guild = find_guild(sandbox, ask.path_id())
+    attendance.settle(sandbox.stage, guild)
+    awake = [channel for channel, thread in sandbox.world.guild_threads(guild) if not thread.archived]
+    if "as" in ask.query:
+        now, viewer = sandbox.stage.now(), int(ask.query["as"])
+        awake = [c for c in awake if permissions.in_channel(guild, c, viewer, now) & permissions.VIEW_CHANNEL]
+    return [payloads.channel(channel, sandbox.world) for channel in awake]
 
 
 @table.on("GET", "commands")

@@ -29,7 +29,7 @@ def react(call: Call) -> None:
     emoji = call.params["emoji_name"]
     if emoji not in message.reactions:
         call.require_in(channel, permissions.ADD_REACTIONS)
-        _require_emoji(emoji)
+        require_emoji(emoji)
         if len(message.reactions) >= MOST_EMOJI:
             raise errors.too_many(30010, "reactions", MOST_EMOJI)
     deeds.add(call.stage, channel, message, emoji, call.bot_id, call.reason)
@@ -93,7 +93,7 @@ def _known(call: Call, message: Message) -> str:
     """The emoji of the path, which must be one, on this message or not."""
     emoji = call.params["emoji_name"]
     if emoji not in message.reactions:
-        _require_emoji(emoji)
+        require_emoji(emoji)
     return emoji
 
 
@@ -103,7 +103,7 @@ def _require_manager(call: Call, channel: Channel) -> None:
     call.require_in(channel, permissions.MANAGE_MESSAGES)
 
 
-def _require_emoji(text: str) -> None:
+def require_emoji(text: str) -> None:
     """Refuse what is no emoji of Unicode: words, and custom emoji, of which the sandbox has none."""
     if not any(unicodedata.category(sign) in _SYMBOLS and sign > "\x7f" or sign in _OTHERS for sign in text):
         raise errors.unknown_emoji()
