@@ -279,8 +279,8 @@ def test_an_answer_that_does_not_come_in_time_is_unknown(make_rest, sandbox, gui
     with pytest.raises(DiscordUnknown):
         rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
 
-    # It was given up here, and happened there all the same: once.
-    eventually(lambda: plain[0] in guild().bans)
+    # It was given up here, and happened there all the same: once. The sandbox notes a request when it is through.
+    eventually(lambda: plain[0] in guild().bans and asked("/bans/"))
     assert len(asked("/bans/")) == 1
 
 
