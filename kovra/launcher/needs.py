@@ -56,10 +56,15 @@ def _lacking_node() -> str | None:
     return f"no {' and no '.join(missing)} (Debian: apt-get install nodejs npm)" if missing else None
 
 
+def _lacking_nginx() -> str | None:
+    return None if shutil.which("nginx") else "no nginx (Debian: apt-get install nginx-light)"
+
+
 NEEDS = {
     need.name: need
     for need in (
         Need(name="browser", suite="pages in a real browser", lacking=_lacking_browser),
+        Need(name="nginx", suite="the live stream behind nginx", lacking=_lacking_nginx),
         Need(name="openapi", suite="the sandbox against Discord's API description", lacking=_lacking_openapi),
         Need(name="node clients", suite="the sandbox against discord.js", lacking=_lacking_node),
         Need(

@@ -1,0 +1,171 @@
+"""How fast one event reaches every open page of a guild, what that costs, and what it does to everybody else.
+
+Clients on one web process (one gunicorn gevent worker), all in one guild, at 2 and at 50 events a second; beside it, in
+the same run, three others with the same payload and the same reader: a Redis connection per client, nginx with nchan,
+and bare sends. Kovra's time begins before the event's transaction, nchan's before its POST. CPU is that of the process
+that writes to the sockets, per event and client, with its heartbeats and looks at rights; memory is what it grew by.
+"""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import resource
+import tempfile
+import threading
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import redis
+from sqlalchemy import create_engine, text
+
+from benchmarks.fanout.readers import Readers
+from benchmarks.fanout.ways import Floor, Kovra, Nchan, PerClient, Way, cpu_s, rss_kib
+from benchmarks.measure import Report, host, percentile, say
+from kovra.launcher.postgres import EmbeddedPostgres
+from kovra.launcher.valkey import EmbeddedValkey
+from kovra.store.database import sqlalchemy_url
+from kovra.store.migrate import upgrade
+
+CLIENTS = (200, 1000, 4000)
+#: Held at once on one worker.
+MOST = 10_000
+#: Events a second, what their keys end in, and for how many seconds they come: short and long form.
+RATES = ((2, "", 2.0, 8.0), (50, "_50", 0.6, 3.0))
+PREFIXES = ("", "per_client_", "nchan_", "floor_")
+#: Opened and closed again before memory is looked at: what a process loads once belongs to no client.
+WARM = 20
+#: How long the last event may be on its way, in seconds.
+PATIENCE_S = 15.0
+
+
+def main(quick: bool, json: bool) -> int:
+    """Run and print; 0 when the run was valid."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="kovra-bench-")))
+        folder.chmod(0o711)
+        postgres = opened.enter_context(EmbeddedPostgres(folder / "postgres", durable=False))
+        valkey = opened.enter_context(EmbeddedValkey(folder / "valkey", durable=False, port=0))
+        report = Report(name="live", quick=quick, host=host(**_versions(postgres.url, valkey.url)))
+        say("starting everything")
+        upgrade(postgres.url)
+        most_clients = max(CLIENTS) if quick else MOST
+        ways: list[Way] = [
+            Kovra(folder, postgres.url, valkey.url, most_clients),
+            PerClient(folder, valkey.url),
+            *([] if Nchan.lacking() else [Nchan(folder)]),
+            Floor(),
+        ]
+        for way in ways:
+            opened.callback(way.close)
+        for way in ways:
+            warm = Readers(way.address, way.heads(WARM))
+            warm.open()
+            way.publish()
+            warm.close()
+        grown_from = {way.prefix: rss_kib(way.pids) for way in ways}
+        for clients, way in itertools.product(CLIENTS, ways):
+            if quick and clients == max(CLIENTS) and isinstance(way, PerClient):
+                report.unmeasured(f"{way.prefix}p99_{clients}_ms", "opening them takes longer than the short form may")
+                continue
+            _measure(report, way, clients, quick, grown_from[way.prefix])
+        if Nchan.lacking():
+            for clients, key in itertools.product(CLIENTS, ("p50_{}_ms", "p99_{}_ms", "cpu_us_{}", "kib_client_{}")):
+                report.unmeasured(f"nchan_{key.format(clients)}", str(Nchan.lacking()))
+        if quick:
+            report.unmeasured("max_clients", "opening 10,000 streams takes longer than the short form may")
+        else:
+            say(f"{MOST} clients")
+            report.add("max_clients", _held(ways[0], MOST))
+    report.print(as_json=json)
+    return 0
+
+
+def _measure(report: Report, way: Way, clients: int, quick: bool, grown_from: int) -> None:
+    began = cpu_s(way.pids)
+    readers = Readers(way.address, way.heads(clients))
+    held = readers.open()
+    report.add(f"{way.prefix}kib_client_{clients}", (rss_kib(way.pids) - grown_from) / clients)
+    report.add(f"{way.prefix}connect_cpu_us_{clients}", (cpu_s(way.pids) - began) / clients * 1e6, digits=0)
+    if held < clients:
+        report.notes[f"{way.prefix}clients_{clients}"] = f"only {held} streams opened"
+    for rate, suffix, short_s, long_s in RATES:
+        count = max(2, round(rate * (short_s if quick else long_s)))
+        readers.heard()
+        spent = cpu_s(way.pids)
+        heard = _publish(way, readers, rate, count, held)
+        key = f"{clients}{suffix}"
+        report.add(f"{way.prefix}cpu_us_{key}", (cpu_s(way.pids) - spent) / count / max(1, held) * 1e6)
+        # A second time with others about: what they ask for costs CPU too, and not the same everywhere.
+        with _Others(way) as others:
+            _publish(way, readers, rate, count // 2, held)
+        report.add(f"{way.prefix}p50_{clients}_ms{suffix}", percentile(heard, 0.5))
+        report.add(f"{way.prefix}p99_{clients}_ms{suffix}", percentile(heard, 0.99))
+        report.add(f"{way.prefix}other_p99_{clients}_ms{suffix}", percentile(others.ms, 0.99))
+        if len(heard) != count * held:
+            report.notes[f"{way.prefix}p99_{clients}_ms{suffix}"] = f"{len(heard)} of {count * held} arrived"
+    readers.close()
+    say(f"{clients} clients, {way.prefix or 'kovra_'}: measured")
+
+
+def _publish(way: Way, readers: Readers, rate: float, count: int, held: int) -> list[float]:
+    """The times on the way, in ms, of every event at every client."""
+    started = time.monotonic()
+    for number in range(count):
+        time.sleep(max(0.0, started + number / rate - time.monotonic()))
+        way.publish()
+    heard: list[float] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while len(heard) < count * held and time.monotonic() < deadline:
+        time.sleep(0.2)
+        heard += readers.heard().ms
+    return heard
+
+
+def _held(way: Way, clients: int) -> int:
+    """How many of so many clients are open and hear an event."""
+    readers = Readers(way.address, way.heads(clients))
+    held = readers.open()
+    heard = len(_publish(way, readers, 1, 1, held))
+    readers.close()
+    return heard
+
+
+class _Others:
+    """Somebody else's requests on the same server meanwhile, one every 20 ms; ``ms`` is how long each took."""
+
+    def __init__(self, way: Way) -> None:
+        self._way, self._ended, self.ms = way, threading.Event(), list[float]()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> _Others:
+        if self._way.other_path:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._way.other_path:
+            self._thread.join()
+
+    def _run(self) -> None:
+        line = http.client.HTTPConnection(*self._way.address, timeout=30)
+        while not self._ended.wait(0.02):
+            began = time.monotonic()
+            with suppress(OSError, http.client.HTTPException):
+                line.request("GET", self._way.other_path)
+                line.getresponse().read()
+            self.ms.append((time.monotonic() - began) * 1000)
+        line.close()
+
+
+def _versions(database_url: str, redis_url: str) -> dict[str, str]:
+    engine = create_engine(sqlalchemy_url(database_url))
+    with engine.connect() as line, redis.Redis.from_url(redis_url) as client:
+        info = client.info("server")
+        versions = {"postgres": str(line.scalar(text("SHOW server_version")))}
+    engine.dispose()
+    return versions | {"redis": str(info.get("valkey_version") or info["redis_version"])}
