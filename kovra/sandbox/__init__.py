@@ -9,9 +9,9 @@ What happens: ``stage`` the world with its clock, listeners and ledger; ``deeds`
 ``people`` who they are; ``scenes``, ``theatre`` and ``talk`` what they do by themselves.
 
 The wire: ``server`` one port for all; ``rest`` the API; ``gateway`` with ``sockets``, ``sessions``, ``chunks`` and
-``events`` the event stream; ``oauth``
-and ``consent`` signing in; ``pages``, ``front`` and ``paper`` looking around; ``limits`` and ``faults`` the weather; ``conformance`` the check against
-Discord's own description; ``control`` the API that plays everybody else; ``hosting`` a sandbox on a thread.
+``events`` the event stream; ``oauth`` and ``consent`` signing in; ``pages``, ``front`` and
+``paper`` looking around; ``limits`` and ``faults`` the weather; ``conformance`` the check against Discord's own
+description; ``control`` the API that plays everybody else; ``hosting`` a sandbox on a thread.
 
 The only home of aiohttp's server. Loopback only: it listens on 127.0.0.1 and sends people nowhere else.
 """

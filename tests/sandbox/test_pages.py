@@ -293,7 +293,7 @@ def test_the_gateway_is_troubled_from_the_page(small_discord, page, eventually):
     gateway = tool(page, "gateway")
 
     gateway.get_by_label("Trouble").select_option(label="refuses the next connection with a code")
-    gateway.get_by_label("Code").fill("4014")
+    gateway.get_by_label("Code", exact=True).fill("4014")
     gateway.get_by_role("button", name="Let it happen").click()
 
     eventually(lambda: list(small_discord.host.sandbox.gateway.refusals) == [4014])
