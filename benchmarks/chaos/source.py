@@ -41,7 +41,8 @@ class Source:
         with self._person.session.get(self._url, headers=headers, stream=True, timeout=(5, 60)) as answer:
             answer.raise_for_status()
             rest = b""
-            for piece in answer.iter_content(chunk_size=None):
+            # As it arrives: a stream has neither a length nor chunks, and iter_content would wait for its end.
+            while piece := answer.raw.read1(65536):
                 if self._closed.is_set():
                     return
                 *frames, rest = (rest + piece).split(b"\n\n")

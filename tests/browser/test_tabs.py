@@ -1,0 +1,63 @@
+"""Many tabs of one browser hold one stream between them, and none of them misses anything."""
+
+import pytest
+from playwright.sync_api import expect
+
+from kovra.actions.request import Action
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def tabs(path, open_as):
+    """Eight tabs of one browser on the list of cases, and the requests for streams that they made."""
+    first = open_as("juniperlock")
+    context, asked = first.context, []
+    context.on(
+        "request", lambda request: asked.append(request) if request.url.split("?")[0].endswith("/live") else None
+    )
+    pages = [first, *(context.new_page() for _ in range(7))]
+    for page in pages:
+        page.set_default_timeout(30_000)
+        page.goto(f"{path.stack.web_url}/g/{path.guild_id}/cases")
+        expect(page.locator("#live")).to_contain_text("Live")
+    return pages, asked
+
+
+def warn_someone(path):
+    """Its case number."""
+    return path.run(path.a(Action.WARN, path.discord.someone()))["case_no"]
+
+
+def test_eight_tabs_hold_one_stream_and_closing_the_one_that_has_it_loses_nothing(path, tabs):
+    pages, asked = tabs
+    assert len(asked) == 1
+    number = warn_someone(path)
+    for page in pages:
+        expect(page.locator(f"#case-{number}")).to_be_visible()
+
+    leader = asked[0].frame.page
+    leader.close()
+    number = warn_someone(path)
+
+    others = [page for page in pages if page is not leader]
+    for page in others:
+        expect(page.locator(f"#case-{number}")).to_be_visible()
+    assert len(asked) == 2
+    assert asked[1].frame.page in others
+
+
+def test_a_page_that_slept_shows_what_happened_meanwhile(path, open_as):
+    page = open_as("juniperlock")
+    page.goto(f"{path.stack.web_url}/g/{path.guild_id}/cases")
+    expect(page.locator("#live")).to_contain_text("Live")
+    control = page.context.new_cdp_session(page)
+    control.send("Page.setWebLifecycleState", {"state": "frozen"})
+    page.context.set_offline(True)
+
+    numbers = [warn_someone(path) for _ in range(3)]
+    page.context.set_offline(False)
+    control.send("Page.setWebLifecycleState", {"state": "active"})
+
+    for number in numbers:
+        expect(page.locator(f"#case-{number}")).to_be_visible()
