@@ -7,6 +7,8 @@ import re
 import threading
 import time
 
+from urllib3.exceptions import HTTPError
+
 from benchmarks.person import Person
 
 #: A browser waits as long as the server asked it to; this one is in a hurry.
@@ -32,7 +34,7 @@ class Source:
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            with contextlib.suppress(OSError):  # those of requests too
+            with contextlib.suppress(OSError, HTTPError):  # those of requests are the first, of urllib3 the second
                 self._read()
             time.sleep(_RETRY_S)
 
