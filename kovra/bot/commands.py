@@ -109,8 +109,11 @@ def _subcommand(action: Action, group: SlashCommandGroup, run: Run) -> discord.S
     async def plain(context: discord.ApplicationContext, user: Any, reason: str) -> None:
         await run(action, context, {"user": user, "reason": reason})
 
-    async def ban(context: discord.ApplicationContext, user: Any, reason: str, delete_messages: int) -> None:
-        await run(action, context, {"user": user, "reason": reason, "delete_messages": delete_messages})
+    async def ban(
+        context: discord.ApplicationContext, user: Any, reason: str, duration: str, delete_messages: int
+    ) -> None:
+        options = {"user": user, "reason": reason, "duration": duration, "delete_messages": delete_messages}
+        await run(action, context, options)
 
     async def mute(context: discord.ApplicationContext, user: Any, duration: str, reason: str) -> None:
         await run(action, context, {"user": user, "duration": duration, "reason": reason})
@@ -127,10 +130,11 @@ def _subcommand(action: Action, group: SlashCommandGroup, run: Run) -> discord.S
 def _options(action: Action) -> list[Option]:
     options = [_target(action)]
     if action is Action.MUTE:
-        options.append(_text("duration", "How long: 10m, 2h, 1h30m, 7d; at most 28d", 40, required=True))
+        options.append(_text("duration", "How long: 10m, 2h, 1h30m, 7d, 60d", 40, required=True))
     needed = action in _REASON_NEEDED
     options.append(_text("reason", _REASON_NEEDED.get(action, _REASON_OPTIONAL), MAX_REASON, required=needed))
     if action is Action.BAN:
+        options.append(_text("duration", "How long: 12h, 7d, 90d; without one, for good", 40, required=False))
         choices = [OptionChoice(name=name, value=seconds) for name, seconds in DELETE_WINDOWS.items()]
         options.append(
             Option(

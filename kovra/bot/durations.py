@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from kovra.actions.request import MAX_MUTE
+from kovra.actions.request import MAX_DURATION, MAX_MUTE
 from kovra.errors import Malformed
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _PART = re.compile(r"(\d{1,6})\s*([smhdw])[a-z]*[\s,]*", re.ASCII)
-_LONGEST = timedelta(days=28)
+_FOUR_WEEKS = timedelta(days=28)
 
 
 def parse(text: str) -> timedelta:
@@ -28,13 +28,18 @@ def parse(text: str) -> timedelta:
     return total
 
 
-def parse_mute(text: str) -> int:
-    """Read how long a mute shall last, in seconds. Exactly 28 days are taken for the longest that Discord does.
+def parse_punishment(text: str) -> int:
+    """Read how long a ban or mute shall last, in seconds.
+
+    Exactly 28 days are taken for the longest time-out that Discord does: nobody means the minute beyond it.
 
     Raises:
-        Malformed: it is no duration, or longer than Discord can mute.
+        Malformed: it is no duration, or longer than anything ends by itself.
     """
     wanted = parse(text)
-    if wanted > _LONGEST:
-        raise Malformed(f"Discord mutes for at most 28 days; {text.strip()[:40]} is longer.")
-    return int(min(wanted, MAX_MUTE).total_seconds())
+    if wanted > MAX_DURATION:
+        raise Malformed(
+            f"{text.strip()[:40]} is too long: at most {MAX_DURATION.days} days end by themselves. For good, ban "
+            "without a duration."
+        )
+    return int((MAX_MUTE if wanted == _FOUR_WEEKS else wanted).total_seconds())

@@ -179,8 +179,8 @@ def request_of(action: Action, interaction: discord.Interaction, options: Mappin
     params: dict[str, int] = {}
     if action is Action.BAN:
         params["delete_window_s"] = int(options["delete_messages"])
-    if action is Action.MUTE:
-        params["duration_s"] = durations.parse_mute(options["duration"])
+    if options.get("duration") or action is Action.MUTE:
+        params["duration_s"] = durations.parse_punishment(options["duration"])
     return ActionRequest(
         request_id=derived_request_id(snowflake_ms(interaction.id), "slash", interaction.id),
         guild_id=GuildId(interaction.guild_id),

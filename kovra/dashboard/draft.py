@@ -35,7 +35,24 @@ _DURATIONS = (
     (3 * DAY_S, "3 days"),
     (7 * DAY_S, "7 days"),
     (14 * DAY_S, "14 days"),
+    # Exactly 28 days are the longest time-out that Discord does: nobody means the minute beyond it.
     (int(MAX_MUTE.total_seconds()), "28 days"),
+    (60 * DAY_S, "60 days"),
+    (90 * DAY_S, "90 days"),
+)
+#: 0: until someone lifts it.
+_BAN_DURATIONS = (
+    (0, "Until lifted"),
+    (HOUR_S, "1 hour"),
+    (12 * HOUR_S, "12 hours"),
+    (DAY_S, "1 day"),
+    (3 * DAY_S, "3 days"),
+    (7 * DAY_S, "7 days"),
+    (14 * DAY_S, "14 days"),
+    (30 * DAY_S, "30 days"),
+    (90 * DAY_S, "90 days"),
+    (180 * DAY_S, "180 days"),
+    (365 * DAY_S, "1 year"),
 )
 _WINDOWS = (
     (0, "Keep all"),
@@ -66,10 +83,12 @@ class Draft:
     request_id: UUID = field(default_factory=new_request_id)
     reason: str = ""
     duration_s: int = HOUR_S
+    ban_duration_s: int = 0
     delete_window_s: int = 0
     choices: Sequence[Action] = ()
     checks: Sequence[Check] = ()
     durations: Sequence[tuple[int, str]] = _DURATIONS
+    ban_durations: Sequence[tuple[int, str]] = _BAN_DURATIONS
     errors: Mapping[str, str] = field(default_factory=dict)
     problem: str | None = None
 
@@ -104,15 +123,22 @@ def completed(known: Services, viewer: GuildScope, draft: Draft) -> Draft:
     choices = _choices(viewer, draft.target)
     action = draft.action if draft.action in choices else (draft.action or next(iter(choices), None))
     shown = [choice for choice in _ORDER if choice in choices or choice is action] if choices else []
-    longest = viewer.capabilities[Capability.MUTE].longest_s if viewer.may(Capability.MUTE) else None
-    durations = [choice for choice in _DURATIONS if longest is None or choice[0] <= longest]
     return replace(
         draft,
         action=action,
         choices=shown,
         checks=_checks(known, viewer, draft.target, action) if action else (),
-        durations=durations,
+        durations=_within(viewer, Capability.MUTE, _DURATIONS),
+        ban_durations=_within(viewer, Capability.BAN, _BAN_DURATIONS),
     )
+
+
+def _within(
+    viewer: GuildScope, capability: Capability, choices: Sequence[tuple[int, str]]
+) -> Sequence[tuple[int, str]]:
+    """The lengths of time that this viewer may choose; for good is longer than any limit."""
+    longest_s = viewer.capabilities[capability].longest_s if viewer.may(capability) else None
+    return choices if longest_s is None else [choice for choice in choices if 0 < choice[0] <= longest_s]
 
 
 def _choices(viewer: GuildScope, target: MemberCard) -> list[Action]:

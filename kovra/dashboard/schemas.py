@@ -68,6 +68,8 @@ class ActionForm(Form):
     target_id = Snowflake(required=True, error_messages={"required": "Choose a member first."})
     reason = fields.String(load_default="", validate=validate.Length(max=MAX_REASON))
     duration_s = fields.Integer(strict=False)
+    #: A ban's; 0 is until someone lifts it.
+    ban_duration_s = fields.Integer(strict=False)
     delete_window_s = fields.Integer(strict=False)
 
 

@@ -9,18 +9,19 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from kovra.actions.request import Action, Source, State
 from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus, PostStatus
+from kovra.guard.endings import EndState
 from kovra.ids import ChannelId, MessageId, UserId
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope
 from kovra.store.members import MemberCard, card_in
 from kovra.store.steps import Step, steps_of
-from kovra.store.tables import ActionRequests, Bans, Members, ModCases
+from kovra.store.tables import ActionRequests, Bans, Members, ModCases, ScheduledEnds
 
 #: A count above this is shown as "1,000+"; nobody waits for the rest to be counted.
 COUNTED = 1_001
@@ -34,7 +35,10 @@ _REPLACED_BY = {
 
 @dataclass(frozen=True, kw_only=True)
 class CaseRow:
-    """One line of the list. ``active``: a ban or mute that still holds; names are those at the time."""
+    """One line of the list. ``active``: a ban or mute that still holds; names are those at the time.
+
+    ``overdue``: it should have ended by now. ``for_case`` is the case whose end it keeps.
+    """
 
     case_no: int
     action: Action
@@ -51,6 +55,8 @@ class CaseRow:
     created_at: datetime
     ends_at: datetime | None
     active: bool
+    overdue: bool = False
+    for_case: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +71,7 @@ class CasePage:
 
 @dataclass(frozen=True, kw_only=True)
 class CaseDetail:
-    """One case in full. ``target`` is who they are to the guild now."""
+    """One case in full. ``target`` is who they are to the guild now, ``ended_by`` the case that ended this one."""
 
     row: CaseRow
     request_id: UUID
@@ -80,6 +86,7 @@ class CaseDetail:
     post_channel_id: ChannelId | None
     post_message_id: MessageId | None
     steps: list[Step]
+    ended_by: int | None = None
 
 
 class Cases:
@@ -144,6 +151,7 @@ class Cases:
                 post_channel_id=ChannelId(case.post_channel_id) if case.post_channel_id else None,
                 post_message_id=MessageId(case.post_message_id) if case.post_message_id else None,
                 steps=steps_of(request) if request else [],
+                ended_by=session.scalars(_ended_by(case)).first() if row.action in _REPLACED_BY else None,
             )
 
     def earlier(self, scope: GuildScope, target_id: UserId, before_no: int | None, limit: int = 10) -> list[CaseRow]:
@@ -166,7 +174,8 @@ def _rows(scope: GuildScope) -> Select[Any]:
     avatar = func.coalesce(Members.avatar, Bans.avatar).label("avatar")
     return (
         _visible(scope)
-        .add_columns(avatar, _replaced().label("replaced"))
+        .add_columns(avatar, _replaced().label("replaced"), ScheduledEnds.state.label("end_state"))
+        .outerjoin(ScheduledEnds, ScheduledEnds.request_id == ModCases.request_id)
         .outerjoin(Members, and_(Members.guild_id == ModCases.guild_id, Members.user_id == ModCases.target_id))
         .outerjoin(Bans, and_(Bans.guild_id == ModCases.guild_id, Bans.user_id == ModCases.target_id))
     )
@@ -179,10 +188,29 @@ def _replaced() -> ColumnElement[bool]:
         and_(ModCases.action == begun.value, later.action.in_([end.value for end in ends]))
         for begun, ends in _REPLACED_BY.items()
     ]
+    ends = [or_(*ends), not_(_continues(later))]
     same_person = and_(
         later.guild_id == ModCases.guild_id, later.target_id == ModCases.target_id, later.case_no > ModCases.case_no
     )
-    return select(later.case_no).where(same_person, or_(*ends)).exists()
+    return select(later.case_no).where(same_person, *ends).exists()
+
+
+def _ended_by(case: ModCases) -> Select[tuple[int]]:
+    """The case that lifted or replaced this one."""
+    later = aliased(ModCases)
+    ends = [end.value for end in _REPLACED_BY[Action(case.action)]]
+    return (
+        select(later.case_no)
+        .where(later.guild_id == case.guild_id, later.target_id == case.target_id, later.case_no > case.case_no)
+        .where(later.action.in_(ends), not_(_continues(later)))
+        .order_by(later.case_no)
+        .limit(1)
+    )
+
+
+def _continues(later: Any) -> ColumnElement[bool]:
+    """A renewed mute replaces nothing: it carries on what holds."""
+    return and_(later.action == Action.MUTE.value, later.params.has_key("for_case"))
 
 
 def _any(session: Session, scope: GuildScope, where: ColumnElement[bool]) -> bool:
@@ -192,7 +220,11 @@ def _any(session: Session, scope: GuildScope, where: ColumnElement[bool]) -> boo
 def _row(found: Any, now: datetime) -> CaseRow:
     case: ModCases = found[0]
     action = Action(case.action)
-    holds = action in _REPLACED_BY and not found.replaced and (case.ends_at is None or case.ends_at > now)
+    over = case.ends_at is not None and case.ends_at <= now
+    # A mute is over when its time is; a ban holds until it was lifted, and somebody may have done so in Discord.
+    waits = action is Action.BAN and found.end_state == EndState.OPEN.value
+    lifted = found.replaced or found.end_state in (EndState.CANCELLED.value, EndState.ENDED.value)
+    holds = action in _REPLACED_BY and not lifted and (not over or waits)
     return CaseRow(
         case_no=case.case_no,
         action=action,
@@ -209,4 +241,6 @@ def _row(found: Any, now: datetime) -> CaseRow:
         created_at=case.created_at,
         ends_at=case.ends_at,
         active=holds,
+        overdue=over and holds,
+        for_case=case.params.get("for_case"),
     )

@@ -35,8 +35,13 @@ def test_what_is_no_duration_is_malformed_and_told_with_an_example(text):
         durations.parse(text)
 
 
-def test_exactly_28_days_are_the_longest_mute_and_more_is_refused():
-    assert durations.parse_mute("28d") == int(MAX_MUTE.total_seconds())
-    assert durations.parse_mute("27d") == 27 * 86_400
-    with pytest.raises(Malformed, match="28 days"):
-        durations.parse_mute("28d1s")
+def test_exactly_28_days_are_the_longest_time_out_and_more_is_more():
+    assert durations.parse_punishment("28d") == int(MAX_MUTE.total_seconds())
+    assert durations.parse_punishment("27d") == 27 * 86_400
+    assert durations.parse_punishment("60d") == 60 * 86_400
+
+
+def test_what_is_longer_than_anything_ends_by_itself_is_refused():
+    assert durations.parse_punishment("3650d") == 3650 * 86_400
+    with pytest.raises(Malformed, match="3650 days"):
+        durations.parse_punishment("3651d")

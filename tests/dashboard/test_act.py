@@ -287,3 +287,33 @@ def test_the_dialog_shows_the_budget_and_says_when_it_is_used_up(site, cast, own
 
     assert "Your budget: 1 of 340 this hour" in left
     assert "your warn budget is used up, 1 of 1 this hour" in used_up
+
+
+def test_a_ban_may_end_by_itself_and_does_not_unless_it_is_asked_to(site, cast, owner):
+    who = site.signed_in(cast.moderator)
+
+    who.ask(Action.BAN, ban_duration_s="0")
+    who.ask(Action.BAN, target=cast.stranger, ban_duration_s="604800")
+
+    bodies = {row["target_id"]: bytes(row["body"]) for row in rows(owner, cast.harbour)}
+    assert b"duration_s" not in bodies[cast.quillon]
+    assert b'"duration_s":604800' in bodies[cast.stranger]
+
+
+def test_the_length_of_a_mute_does_not_become_that_of_a_ban(site, cast):
+    who = site.signed_in(cast.moderator)
+
+    drawn = who.fragment(f"/g/{cast.harbour}/act?target_id={cast.quillon}&action=ban&duration_s=600")
+
+    body = drawn.get_data(as_text=True)
+    assert '<option value="0" selected>Until lifted</option>' in body
+    assert 'name="duration_s"' not in body.split("seg-acts")[1].split("</div>", 1)[1]
+
+
+def test_a_ban_longer_than_anything_ends_by_itself_says_so_at_its_field(site, cast, owner):
+    answer = site.signed_in(cast.moderator).ask(Action.BAN, ban_duration_s="999999999")
+
+    body = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert 'id="act-ban-duration-err"' in body
+    assert rows(owner, cast.harbour) == []

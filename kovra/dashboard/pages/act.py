@@ -50,6 +50,7 @@ def form(guild_id: int) -> str:
         target=target,
         request_id=_kept_id(request.args.get("request_id")),
         duration_s=request.args.get("duration_s", HOUR_S, type=int),
+        ban_duration_s=request.args.get("ban_duration_s", 0, type=int),
         delete_window_s=request.args.get("delete_window_s", 0, type=int),
     )
     return render_template("act.html", scope=viewer, draft=completed(services(), viewer, given))
@@ -149,7 +150,7 @@ class _Unreadable(Exception):
     """The form cannot become a request. ``sentence`` is for the record, the rest for the dialog."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
-        fields = ("reason", "duration_s", "delete_window_s")
+        fields = ("reason", "duration_s", "ban_duration_s", "delete_window_s")
         self.errors = {name: text for name, text in errors.items() if name in fields}
         others = [text for name, text in errors.items() if name not in fields]
         self.problem = others[0] if others else None
@@ -164,6 +165,8 @@ def _read(viewer: GuildScope) -> ActionRequest:
         raise _Unreadable(first_sentences(error)) from error
     action: Action = given["action"]
     params = {name: given[name] for name in PARAMS.get(action, {}) if name in given}
+    if action is Action.BAN and given.get("ban_duration_s"):
+        params["duration_s"] = given["ban_duration_s"]
     try:
         return ActionRequest(
             request_id=given["request_id"],
@@ -177,14 +180,16 @@ def _read(viewer: GuildScope) -> ActionRequest:
             params=params,
         )
     except Malformed as error:
-        raise _Unreadable({_field_of(str(error)): str(error)}) from error
+        raise _Unreadable({_field_of(action, str(error)): str(error)}) from error
 
 
-def _field_of(sentence: str) -> str:
+def _field_of(action: Action, sentence: str) -> str:
     """The field a rule of the request is about."""
     if "reason" in sentence:
         return "reason"
-    return "duration_s" if "duration" in sentence else "delete_window_s" if "delete_window" in sentence else "form"
+    if "duration" in sentence:
+        return "ban_duration_s" if action is Action.BAN else "duration_s"
+    return "delete_window_s" if "delete_window" in sentence else "form"
 
 
 def _attempt() -> dict[str, str]:
@@ -207,6 +212,7 @@ def _again(
         request_id=new_request_id() if fresh_id else _kept_id(request.form.get("request_id")),
         reason=request.form.get("reason", ""),
         duration_s=request.form.get("duration_s", HOUR_S, type=int),
+        ban_duration_s=request.form.get("ban_duration_s", 0, type=int),
         delete_window_s=request.form.get("delete_window_s", 0, type=int),
         errors=errors or {},
         problem=problem,

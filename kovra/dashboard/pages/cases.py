@@ -179,6 +179,7 @@ def _sheet(viewer: GuildScope, case_no: int) -> dict[str, Any] | None:
         "earlier_more": len(earlier) > EARLIER,
         "trace": trace.draw(detail.steps),
         "lasts": _lasts(detail),
+        "now": known.clock.now(),
         "delete_window": _delete_window(detail),
         "notice_sentence": wording.notice_sentence(shown.action, shown.notice, shown.notice_code),
         "log_url": _log_url(viewer.guild_id, detail),
