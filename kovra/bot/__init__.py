@@ -14,6 +14,7 @@
 ``writer``     the one thread that writes the mirror, in order
 ``hardening``  four defects of Pycord, patched
 ``slash``      the door ``/mod``: turns a slash command into a request and words the answer
+``rejoin``     the door of muted members who left and came back
 ``commands``   the commands as data, and telling Discord about them
 ``rolls``      a list that is told in parts while it goes on changing
 ``durations``  reading ``10m``, ``2h``, ``7d``

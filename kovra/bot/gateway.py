@@ -19,6 +19,7 @@ from kovra.bot.http import GuardHTTP
 from kovra.bot.mirror import Mirror
 from kovra.bot.pointing import points_at
 from kovra.bot.ports import Hints, Outcomes, Pacer, SubmitPort
+from kovra.bot.rejoin import RejoinDoor
 from kovra.bot.slash import Door
 from kovra.bot.writer import Writer
 from kovra.errors import KovraError
@@ -125,6 +126,7 @@ class BotProcess:
         self._token, self._base_url, self._pacer = token, base_url, pacer
         self._stored, self._hints = mirror, hints
         self._door = Door(submit=submit, outcomes=outcomes)
+        self._rejoins = RejoinDoor(mutes=mirror, submit=submit)
         self._shards = {"shard_count": shard_count, "shard_ids": shard_ids}
         self._gaps = {"identify_gap_s": identify_gap_s, "ready_timeout_s": ready_timeout_s}
         self._pulse_s = pulse_s
@@ -165,7 +167,7 @@ class BotProcess:
         writer.start()
         http = GuardHTTP(loop=self._loop, longest_wait_s=_LONGEST_WAIT_S, pacer=self._pacer)
         self._bot = bot = GuardBot(http, **self._gaps, **self._shards)
-        mirror = Mirror(self._stored, writer, _Asker(bot), self._hints)
+        mirror = Mirror(self._stored, writer, _Asker(bot), self._hints, self._rejoins)
         self._prepare(bot, http, mirror)
         works = [
             asyncio.create_task(self._connect(bot)),

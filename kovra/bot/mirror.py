@@ -19,6 +19,7 @@ import discord
 from kovra.bot import payloads
 from kovra.bot.payloads import Payload
 from kovra.bot.ports import Hints
+from kovra.bot.rejoin import RejoinDoor
 from kovra.bot.rolls import Roll
 from kovra.bot.writer import Writer
 from kovra.ids import ChannelId, GuildId, RoleId, UserId
@@ -50,8 +51,16 @@ class Asker(Protocol):
 class Mirror:
     """Reads events and queues writes. Belongs to the gateway's loop, and never blocks it."""
 
-    def __init__(self, stored: StoredMirror, writer: Writer, asker: Asker, hints: Hints | None = None) -> None:
+    def __init__(
+        self,
+        stored: StoredMirror,
+        writer: Writer,
+        asker: Asker,
+        hints: Hints | None = None,
+        rejoins: RejoinDoor | None = None,
+    ) -> None:
         self._stored, self._writer, self._asker, self._hints = stored, writer, asker, hints
+        self._rejoins = rejoins
         self._guard_id = UserId(0)
         self._guilds: dict[GuildId, GuildRow] = {}
         #: Guilds whose members (and bans) are being taken down.
@@ -180,10 +189,17 @@ class Mirror:
             rows = list(roll.rows.values())
             log.info("%s members of %s are known", len(rows), guild_id)
             self._writer.put(lambda: self._stored.members(guild_id, rows, complete=True))
+            self._look_for_rejoined(guild_id)
 
     def _on_guild_member_add(self, data: Payload) -> None:
         self._member_changed(data, "member.joined")
+        self._look_for_rejoined(GuildId(int(data["guild_id"])), UserId(int(data["user"]["id"])))
         self._count(GuildId(int(data["guild_id"])), +1)
+
+    def _look_for_rejoined(self, guild_id: GuildId, user_id: UserId | None = None) -> None:
+        if (rejoins := self._rejoins) is not None:
+            # In the writer's thread, after the write: rights are decided from what the mirror knows.
+            self._writer.put(lambda: rejoins.look(guild_id, user_id))
 
     def _on_guild_member_update(self, data: Payload) -> None:
         self._member_changed(data, "member.updated")

@@ -79,6 +79,15 @@ class End:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rejoined:
+    """A member who came back while their mute still holds, and is not muted. ``guard_id`` is Guard's own user."""
+
+    end: End
+    guard_id: UserId
+    joined_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class KeptEnd:
     """What the executor must know of an end it keeps. ``before`` is what was so before the punishment began."""
 

@@ -29,5 +29,5 @@ Rows stay in this room; what leaves is a frozen value. Every read of a guild's d
 :class:`~kovra.store.guilds.GuildScope` or names its guild, and PostgreSQL's row-level security is the second wall.
 
 Locks are taken in one order, so that no two transactions wait for each other: moderator (advisory), request row,
-``guild_counters``, ``audit_heads``.
+``guild_counters``, ``audit_heads``, ``scheduled_ends``.
 """

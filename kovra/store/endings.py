@@ -11,15 +11,30 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import CTE, BigInteger, DateTime, Text, Uuid, bindparam, column, select, update, values
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    DateTime,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    column,
+    exists,
+    or_,
+    select,
+    update,
+    values,
+)
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from kovra.actions.request import Action, ActionRequest
+from kovra.actions.request import Action, ActionRequest, State
 from kovra.guard.case import Case
-from kovra.guard.endings import ENDS_OF, EndState, KeptEnd, due_at
-from kovra.ids import GuildId
-from kovra.store.tables import ActionRequests, ScheduledEnds
+from kovra.guard.endings import ENDS_OF, End, EndState, KeptEnd, LastTry, due_at
+from kovra.ids import GuildId, UserId
+from kovra.store.events import EventKind, append_events
+from kovra.store.tables import ActionRequests, Members, ScheduledEnds
 
 
 class Effect(StrEnum):
@@ -131,6 +146,86 @@ def cancel_ends(session: Session, guild_id: GuildId, action: Action, cases: Sequ
         .values(state=EndState.CANCELLED.value, settled_at=newer.c.at, settled_by=newer.c.by, asked_request_id=None)
     )
     session.connection().execute(cancel)
+
+
+def lifted_by_hand(
+    session: Session, guild_id: GuildId, target_ids: Sequence[UserId], punishment: Action, now: datetime
+) -> None:
+    """Somebody lifted these punishments in Discord itself: they do not end by themselves any more.
+
+    What Guard is lifting at this moment is left to the case that it becomes.
+    """
+    if not target_ids:
+        return
+    lifting = aliased(ActionRequests)
+    ours = exists().where(
+        lifting.guild_id == _ENDS.guild_id,
+        lifting.target_id == _ENDS.target_id,
+        lifting.state == State.EXECUTING.value,
+        lifting.effect_at.is_not(None),
+    )
+    standing = and_(
+        _ENDS.guild_id == guild_id,
+        _ENDS.target_id.in_(target_ids),
+        _ENDS.punishment == punishment.value,
+        _ENDS.state == EndState.OPEN.value,
+        ~ours,
+    )
+    found = session.execute(select(_ENDS.request_id, _ENDS.target_id, _ENDS.case_no).where(standing)).all()
+    told = [
+        (
+            EventKind.CASE_UPDATED,
+            None,
+            {"case_no": one.case_no, "action": punishment.value, "target_id": str(one.target_id)},
+        )
+        for one in found
+    ]
+    # The counters before the ends, as finalise takes them.
+    append_events(session, guild_id, told)
+    if found:
+        cancel = update(_ENDS).where(_ENDS.guild_id == guild_id, _ENDS.state == EndState.OPEN.value)
+        cancel = cancel.where(_ENDS.request_id.in_([one.request_id for one in found]))
+        session.connection().execute(cancel.values(state=EndState.CANCELLED.value, settled_at=now))
+
+
+def rejoined(session: Session, guild_id: GuildId, user_id: UserId | None, now: datetime) -> list[tuple[End, datetime]]:
+    """Members who left, came back and are not muted though their mute still holds, each with when they came.
+
+    ``user_id``: only this one; without it, all of the guild.
+    """
+    back = (
+        select(_ENDS, Members.joined_at)
+        .join(Members, and_(Members.guild_id == _ENDS.guild_id, Members.user_id == _ENDS.target_id))
+        .where(
+            _ENDS.guild_id == guild_id,
+            _ENDS.punishment == Action.MUTE.value,
+            _ENDS.state == EndState.OPEN.value,
+            _ENDS.ends_at > now,
+            Members.gone_at.is_(None),
+            Members.joined_at > _ENDS.began_at,
+            or_(Members.timed_out_until.is_(None), Members.timed_out_until <= now),
+        )
+    )
+    if user_id is not None:
+        back = back.where(_ENDS.target_id == user_id)
+    return [(end_of(row, now), joined_at) for row, joined_at in session.execute(back)]
+
+
+def end_of(row: ScheduledEnds, now: datetime, last: LastTry | None = None) -> End:
+    """An end as it is read."""
+    return End(
+        request_id=row.request_id,
+        guild_id=GuildId(row.guild_id),
+        target_id=UserId(row.target_id),
+        punishment=Action(row.punishment),
+        case_no=row.case_no,
+        ends_at=row.ends_at,
+        due_at=row.due_at,
+        asked=row.asked,
+        failures=row.failures,
+        now=now,
+        last=last,
+    )
 
 
 def kept_end(session: Session, request: ActionRequest) -> KeptEnd | None:

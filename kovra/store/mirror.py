@@ -11,8 +11,11 @@ from sqlalchemy import BigInteger, ColumnElement, delete, func, literal, select,
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from kovra.actions.request import Action
+from kovra.guard.endings import Rejoined
 from kovra.ids import ChannelId, GuildId, RoleId, UserId
 from kovra.store.database import Database
+from kovra.store.endings import lifted_by_hand, rejoined
 from kovra.store.tables import Bans, Base, Channels, GatewayShards, Guilds, Members, Roles
 
 #: PostgreSQL takes 65,535 values in one statement; a member has a dozen.
@@ -139,11 +142,13 @@ class Mirror:
         with self._database.transaction(guild_id) as session:
             now = self._database.read_now(session)
             rows = [_member(guild_id, member, now) for member in members]
+            freed = _freed(session, guild_id, rows, now)
             _put(session, Members, ["guild_id", "user_id"], rows)
             if complete:
                 left = update(Members).where(Members.guild_id == guild_id, Members.gone_at.is_(None))
                 _run(session, left.where(_not_among(Members.user_id, rows)).values(gone_at=now))
                 _run(session, update(Guilds).where(Guilds.guild_id == guild_id).values(members_complete_at=now))
+            lifted_by_hand(session, guild_id, freed, Action.MUTE, now)
 
     def member(self, guild_id: GuildId, member: MemberRow) -> None:
         """A member joined or changed."""
@@ -175,15 +180,42 @@ class Mirror:
             session.execute(statement.on_conflict_do_update(index_elements=["guild_id", "user_id"], set_=changed))
 
     def ban_gone(self, guild_id: GuildId, user_id: UserId) -> None:
-        """A ban was lifted."""
+        """A ban was lifted: it does not end by itself any more."""
         with self._database.transaction(guild_id) as session:
             _run(session, delete(Bans).where(Bans.guild_id == guild_id, Bans.user_id == user_id))
+            lifted_by_hand(session, guild_id, [user_id], Action.BAN, self._database.read_now(session))
+
+    def rejoined(self, guild_id: GuildId, user_id: UserId | None) -> list[Rejoined]:
+        """Who left, came back and is not muted though their mute holds: this one, or everybody it is true of."""
+        with self._database.transaction(guild_id) as session:
+            found = rejoined(session, guild_id, user_id, self._database.read_now(session))
+            guild = session.get(Guilds, guild_id) if found else None
+            guard_id = UserId(guild.guard_id) if guild else UserId(0)
+            return [Rejoined(end=end, guard_id=guard_id, joined_at=joined_at) for end, joined_at in found]
 
     def heard(self, shard_id: int, shard_count: int = 1) -> None:
         """A gateway shard has been heard just now."""
         row = {"shard_id": shard_id, "shard_count": shard_count, "heard_at": self._database.now()}
         with self._database.transaction(None) as session:
             _put(session, GatewayShards, ["shard_count", "shard_id"], [row])
+
+
+def _freed(session: Session, guild_id: GuildId, rows: Sequence[Mapping[str, Any]], now: datetime) -> list[UserId]:
+    """Whose time-out somebody has lifted: it would hold still, they never left, and Discord shows none now.
+
+    Who left and came back is none of them: they are muted again.
+    """
+    free = {row["user_id"]: row["joined_at"] for row in rows if (row["timed_out_until"] or now) <= now}
+    if not free:
+        return []
+    listed = func.unnest(literal(list(free), ARRAY(BigInteger))).column_valued("listed")
+    held = select(Members.user_id, Members.joined_at).where(
+        Members.guild_id == guild_id,
+        Members.user_id == listed,
+        Members.gone_at.is_(None),
+        Members.timed_out_until > now,
+    )
+    return [UserId(row.user_id) for row in session.execute(held) if free[row.user_id] == row.joined_at]
 
 
 def _member(guild_id: GuildId, member: MemberRow, now: datetime) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from kovra.guard.endings import LOOK_AGAIN, OVERDUE_AFTER, End, EndState, LastTr
 from kovra.ids import GuildId, UserId
 from kovra.store.audit import AuditLog
 from kovra.store.database import Database, enter_guild
+from kovra.store.endings import end_of
 from kovra.store.events import EventKind, append_event
 from kovra.store.guilds import GuildScope
 from kovra.store.people import people
@@ -75,7 +76,7 @@ class Schedule:
                 enter_guild(session, guild_id)
                 mine |= _lease(session, guild_id, guilds[guild_id], moment)
                 tried |= _tries(session, guild_id, [row.asked_request_id for row in found if row.asked_request_id])
-            return [_end(row, moment, tried.get(row.asked_request_id)) for row in found if row.request_id in mine]
+            return [end_of(row, moment, tried.get(row.asked_request_id)) for row in found if row.request_id in mine]
 
     def wait(self, end: End, step: Wait) -> None:
         """Look at it again later."""
@@ -197,19 +198,3 @@ def _move(session: Session, end: End, **changed: Any) -> bool:
         _ENDS.due_at == end.due_at,
     )
     return session.connection().execute(move.values(**changed)).rowcount == 1
-
-
-def _end(row: ScheduledEnds, now: datetime, last: LastTry | None) -> End:
-    return End(
-        request_id=row.request_id,
-        guild_id=GuildId(row.guild_id),
-        target_id=UserId(row.target_id),
-        punishment=Action(row.punishment),
-        case_no=row.case_no,
-        ends_at=row.ends_at,
-        due_at=row.due_at,
-        asked=row.asked,
-        failures=row.failures,
-        now=now,
-        last=last,
-    )
