@@ -10,6 +10,7 @@
 ``discord``  Discord's limits, its distance, and up to half of its answers bad
 ``net``      each leg of the network cut, frozen, reset, slowed
 ``rolling``  every process restarted in turn
+``expiry``   temporary bans that run out while nobody is there
 ``soak``     what a long time leaves behind: memory, files, entries
 
 What they share:
