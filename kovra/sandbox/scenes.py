@@ -13,7 +13,7 @@ from itertools import count
 
 from kovra.sandbox import people, permissions, talk
 from kovra.sandbox.commands import CommandRefused, run_command
-from kovra.sandbox.deeds import members, messages
+from kovra.sandbox.deeds import members, messages, reactions, threads
 from kovra.sandbox.interactions import Desk
 from kovra.sandbox.names import FIRST_WORDS, LAST_WORDS
 from kovra.sandbox.rest.commands import known_commands
@@ -24,6 +24,10 @@ from kovra.sandbox.world import Channel, ChannelType, Guild, Message
 RAIDERS, RAID_S = 300, 120.0
 _HANDS, _SPAM_POSTS = 3, 60
 _QUARREL_LINES = 30
+#: How many of those who came while it was busy stay.
+_NEWCOMERS = 40
+#: How many lines are liked, how many conversations go on in a thread, and after how much silence that one rests.
+_LIKED, _THREAD_CHANCE, _ARCHIVE_AFTER_MIN = 0.25, 0.08, 60
 _MESSAGE_COMMAND = 3
 
 
@@ -64,8 +68,10 @@ class Players:
         return messages.post(self.stage, channel, user_id, {"content": content})
 
     def somewhere(self) -> Channel | None:
+        """One of the open channels; half of all that is said is said in the main hall."""
         found = self.channels()
-        return self.rng.choice(found) if found else None
+        hall = [channel for channel in found if channel.name == "main-hall"]
+        return self.rng.choice(hall if hall and self.rng.random() < 0.5 else found) if found else None
 
     def newcomer(self, *, days_old: float, prefix: str = "") -> int:
         """A new account that joins now.
@@ -89,22 +95,26 @@ def quiet(play: Players) -> Iterator[float]:
 
 
 def busy(play: Players) -> Iterator[float]:
-    """People chat, join, leave, talk in voice and are given roles."""
+    """People talk with each other, react, join, leave, meet in voice and are given roles."""
     joined: list[int] = []
     while True:
         chance = play.rng.random()
-        if chance < 0.08:
+        if chance < 0.10:
             newcomer = play.newcomer(days_old=play.rng.uniform(20, 2000))
             joined.append(newcomer)
             play.say(newcomer, play.somewhere(), talk.line(play.rng, talk.HELLO))
-        elif chance < 0.12 and joined:
+        elif chance < 0.15 and joined or len(joined) > _NEWCOMERS:
+            # As many go as come, in the end: a town left to itself for days does not grow.
             members.leave(play.stage, play.guild, joined.pop(play.rng.randrange(len(joined))))
-        elif chance < 0.2:
+        elif chance < 0.22:
             _voice(play)
-        elif chance < 0.24:
+        elif chance < 0.26:
             _promote(play)
+        elif chance < 0.55:
+            yield from _converse(play)
         else:
-            play.say(play.anyone(), play.somewhere(), talk.line(play.rng, talk.CHAT))
+            said = play.say(play.anyone(), play.somewhere(), talk.line(play.rng, talk.CHAT))
+            _react(play, said)
         yield play.rng.uniform(0.5, 4)
 
 
@@ -139,6 +149,31 @@ def drama(play: Players) -> Iterator[float]:
             _report(play, said)
 
 
+def _converse(play: Players) -> Iterator[float]:
+    """Two or three people talk about one thing, in one place; now and then it goes on in a thread."""
+    where, those = play.somewhere(), [play.anyone() for _ in range(play.rng.choice((2, 2, 3)))]
+    said = None
+    for place, words in enumerate(talk.exchange(play.rng)):
+        said = play.say(those[place % len(those)], where, words)
+        _react(play, said)
+        yield play.rng.uniform(1, 4)
+        if place == 1 and said is not None and where is not None and play.rng.random() < _THREAD_CHANCE:
+            where = threads.start(
+                play.stage, play.guild, where, words[:60], by=said.author_id, reason=None, message=said,
+                auto_archive_min=_ARCHIVE_AFTER_MIN,
+            )  # fmt: skip
+
+
+def _react(play: Players, said: Message | None) -> None:
+    """One line in four is liked by somebody, some by several."""
+    if said is None or play.rng.random() > _LIKED:
+        return
+    channel, emoji = play.stage.world.channels[said.channel_id], play.rng.choice(talk.EMOJI)
+    for _ in range(play.rng.choice((1, 1, 2, 4))):
+        if (who := play.anyone()) is not None:
+            reactions.add(play.stage, channel, said, emoji, who)
+
+
 def _voice(play: Players) -> None:
     rooms = [c for c in play.stage.world.guild_channels(play.guild) if c.type == ChannelType.VOICE]
     who = play.anyone()
@@ -151,12 +186,13 @@ def _voice(play: Players) -> None:
 
 
 def _promote(play: Players) -> None:
-    """The owner gives someone one of the roles that carry no rights."""
+    """The owner gives someone one of the roles that carry no rights, or takes it back."""
     who = play.anyone()
     roles = [r for r in play.guild.roles.values() if r.name in ("Lamplighter", "Cartographer", "Minstrel")]
     if who is not None and roles:
         member, role = play.guild.members[who], play.rng.choice(roles)
-        members.give_role(play.stage, play.guild, member, role, by=play.guild.owner_id, reason=None)
+        deed = members.take_role if role.id in member.roles else members.give_role
+        deed(play.stage, play.guild, member, role, by=play.guild.owner_id, reason=None)
 
 
 def _report(play: Players, said: Message) -> None:

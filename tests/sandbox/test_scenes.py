@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import time
 from itertools import islice
 
 import pytest
 
-from kovra.sandbox import Sandbox, lanternfall
+from kovra.sandbox import Sandbox, lanternfall, talk
 from kovra.sandbox.scenes import RAID_S, RAIDERS, SCENES, Players
 
 MEMBERS = 40
@@ -64,6 +65,35 @@ def test_people_talk_join_speak_and_rise_while_it_is_busy():
     assert play.guild.voice
     assert sum(len(m.roles) for m in play.guild.members.values()) > roles
     assert len(set(said(play))) > 150
+
+
+def test_people_react_and_start_threads_while_it_is_busy():
+    play = a_stage()
+
+    list(islice(SCENES["busy"](play), 800))
+
+    reactions = [m.reactions for held in play.stage.world.messages.values() for m in held.values() if m.reactions]
+    assert len(reactions) > 50
+    assert play.guild.thread_ids
+    assert any(play.stage.world.messages.get(thread) for thread in play.guild.thread_ids)
+
+
+def test_a_town_left_to_itself_does_not_grow():
+    play = a_stage()
+    before = len(play.guild.members)
+    scene = SCENES["busy"](play)
+
+    sizes = [len(play.guild.members) - before for _ in islice(scene, 2000)]
+
+    assert max(sizes[:1000]) > 10
+    assert max(sizes) <= 45
+
+
+def test_every_word_of_a_conversation_is_chosen():
+    talks = [talk.exchange(random.Random(seed)) for seed in range(200)]
+
+    assert len({tuple(words) for words in talks}) > 150
+    assert not any("{" in line or "}" in line for words in talks for line in words)
 
 
 def test_whoever_is_banned_says_nothing_more():
