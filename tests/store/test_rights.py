@@ -289,4 +289,4 @@ def test_nobody_else_may_call_the_functions_that_look_across_guilds(owner):
     all_of_them = text("SELECT count(*) FROM pg_proc WHERE proname LIKE 'kovra_%' AND prosecdef")
     with owner.transaction(None) as session:
         assert session.scalars(public).all() == []
-        assert session.scalars(all_of_them).one() == 7
+        assert session.scalars(all_of_them).one() == 9
