@@ -150,16 +150,16 @@ def drama(play: Players) -> Iterator[float]:
 
 
 def _converse(play: Players) -> Iterator[float]:
-    """Two or three people talk about one thing, in one place; now and then it goes on in a thread."""
-    where, those = play.somewhere(), [play.anyone() for _ in range(play.rng.choice((2, 2, 3)))]
-    said = None
-    for place, words in enumerate(talk.exchange(play.rng)):
-        said = play.say(those[place % len(those)], where, words)
+    """Two people talk about one thing, in one place; now and then it goes on in a thread."""
+    where, those = play.somewhere(), (play.anyone(), play.anyone())
+    lines = talk.exchange(play.rng)
+    for place, words in enumerate(lines):
+        said = play.say(those[place % 2], where, words)
         _react(play, said)
         yield play.rng.uniform(1, 4)
         if place == 1 and said is not None and where is not None and play.rng.random() < _THREAD_CHANCE:
             where = threads.start(
-                play.stage, play.guild, where, words[:60], by=said.author_id, reason=None, message=said,
+                play.stage, play.guild, where, lines[0], by=said.author_id, reason=None, message=said,
                 auto_archive_min=_ARCHIVE_AFTER_MIN,
             )  # fmt: skip
 

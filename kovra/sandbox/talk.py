@@ -35,13 +35,12 @@ CHAT = (
     "can someone help me carry {thing}?",
     "thank you all, that was {mood}",
 )
-#: Conversations, one line each by turns. What a word in braces stands for stays the same to the last line.
+#: Conversations of two people by turns. What a word in braces stands for stays the same to the last line.
 EXCHANGES = (
     ("has anyone seen {thing}?", "it was {place} {when}", "that is where I looked!", "then ask {who}", "oh no"),
-    ("who {did} {thing}?", "not me", "it was {who}, I saw it {place}", "again?", "{when}, yes"),
+    ("who {did} {thing}?", "it was {who}, I saw it {place}", "again?", "{when}, yes"),
     (
         "I made {food}, who wants some?",
-        "me please",
         "is there any without nuts?",
         "there is, {place}",
         "you are a treasure",
@@ -78,7 +77,7 @@ EXCHANGES = (
         "question for the night owls: {food} or {food2}?",
         "{food2}, no contest",
         "wrong",
-        "both, {place}",
+        "then both, {place}",
         "this is the way",
     ),
 )
