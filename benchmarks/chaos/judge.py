@@ -78,13 +78,20 @@ class Judge:
         found = self.rows("SELECT * FROM action_requests WHERE request_id = :id", id=request_id)
         return found[0] if found else None
 
+    def job(self, batch_id: str) -> Sequence[Any]:
+        """The rows of one mass action."""
+        return self.rows("SELECT * FROM action_requests WHERE batch_id = :id", id=batch_id)
+
     def requests(self) -> Sequence[Any]:
         """Every request of these guilds."""
         return self.rows("SELECT * FROM action_requests WHERE guild_id = ANY(:guilds) ORDER BY created_at")
 
     def unfinished(self) -> Sequence[Any]:
-        """What has not reached an end."""
-        open_ = "SELECT * FROM action_requests WHERE guild_id = ANY(:guilds) AND state <> ALL(:ends)"
+        """What has not reached an end, or whose case waits for its post in the log channel with others of its job."""
+        open_ = (
+            "SELECT * FROM action_requests WHERE guild_id = ANY(:guilds)"
+            " AND (state <> ALL(:ends) OR post_status = 'waiting')"
+        )
         return self.rows(open_, ends=list(ENDS))
 
     def findings(self, answered: Collection[str], seen: Mapping[int, Sequence[int]]) -> list[Finding]:
@@ -96,14 +103,19 @@ class Judge:
         """
         rows = self.requests()
         effects = control(self.sandbox_url, "GET", "effects")
-        named = {audit_ref(row.request_id)[4:-1]: row for row in rows}
+        jobs: dict[str, list[Any]] = defaultdict(list)
+        for row in rows:
+            if row.batch_id is not None:
+                jobs[_mark(row.batch_id)].append(row)
+        named = {_mark(row.request_id): row for row in rows}
         looks: tuple[Iterable[Finding], ...] = (
             self._lost(rows, answered),
-            _doubled(effects, named),
+            _doubled(effects, named, jobs),
             self._cases(),
             self._streams(seen),
-            _unaccepted(effects, named, self._known_elsewhere),
-            _unproven(rows, effects),
+            _unaccepted(effects, named.keys() | jobs.keys(), self._known_elsewhere),
+            _unproven([row for row in rows if row.batch_id is None], effects),
+            _unproven_jobs(jobs, effects),
         )
         return [finding for look in looks for finding in look]
 
@@ -166,8 +178,8 @@ class Judge:
 
     def _known_elsewhere(self, ref: str) -> bool:
         """Whether a mark belongs to a request of a guild we do not look at."""
-        others = self.rows("SELECT request_id FROM action_requests WHERE guild_id <> ALL(:guilds)")
-        return any(audit_ref(row.request_id)[4:-1] == ref for row in others)
+        others = self.rows("SELECT request_id, batch_id FROM action_requests WHERE guild_id <> ALL(:guilds)")
+        return any(ref == _mark(each) for row in others for each in row if each is not None)
 
 
 def whereabouts(row: Any) -> str:
@@ -179,12 +191,16 @@ def whereabouts(row: Any) -> str:
     return f"still {row.state}, attempt {row.attempts}, owner {row.claim_owner}, {times}"
 
 
-def _doubled(effects: Mapping[str, Any], named: Mapping[str, Any]) -> Iterator[Finding]:
+def _doubled(
+    effects: Mapping[str, Any], named: Mapping[str, Any], jobs: Mapping[str, Sequence[Any]]
+) -> Iterator[Finding]:
+    """The deeds of a bulk call carry the mark of the job: as many as it has requests are in order."""
+
     def name(ref: str) -> str:
         return f"{named[ref].action} {named[ref].request_id}" if ref in named else f"[kv:{ref}]"
 
     for effect in effects["effects"]:
-        if effect["changed"] > 1:
+        if effect["changed"] > max(1, len(jobs.get(effect["ref"], ()))):
             yield Finding(Broken.DEED_DOUBLED, f"{name(effect['ref'])}: {effect['verb']} x{effect['changed']}")
     for message in effects["messages"]:
         if message["count"] > 1:
@@ -195,9 +211,9 @@ def _doubled(effects: Mapping[str, Any], named: Mapping[str, Any]) -> Iterator[F
 
 
 def _unaccepted(
-    effects: Mapping[str, Any], named: Mapping[str, Any], elsewhere: Callable[[str], bool]
+    effects: Mapping[str, Any], marks: Collection[str], elsewhere: Callable[[str], bool]
 ) -> Iterator[Finding]:
-    for ref in {effect["ref"] for effect in effects["effects"]} - named.keys():
+    for ref in {effect["ref"] for effect in effects["effects"]}.difference(marks):
         if not elsewhere(ref):
             yield Finding(Broken.UNACCEPTED, f"[kv:{ref}] was done and nobody asked for it")
 
@@ -218,6 +234,29 @@ def _unproven(rows: Sequence[Any], effects: Mapping[str, Any]) -> Iterator[Findi
         intended = (row.effect_before or {}).get("tries", 1) if row.effect_at else 0
         if done > intended and row.state in ENDS:
             yield Finding(Broken.UNINTENDED, f"{what}: done {done} times, intended {intended} times")
+
+
+def _unproven_jobs(jobs: Mapping[str, Sequence[Any]], effects: Mapping[str, Any]) -> Iterator[Finding]:
+    """What a job says it did, against what was done under its mark and, one by one, under those of its requests."""
+    calls: Counter[str] = Counter()
+    changes: Counter[str] = Counter()
+    for effect in effects["effects"]:
+        calls[effect["ref"]] += effect["count"]
+        changes[effect["ref"]] += effect["changed"]
+    for mark, rows in jobs.items():
+        if rows[0].action in DEEDLESS:
+            continue
+        marks, what = {mark, *(_mark(row.request_id) for row in rows)}, f"{rows[0].action} of job {rows[0].batch_id}"
+        done, recorded = sum(changes[each] for each in marks), sum(row.case_no is not None for row in rows)
+        unsure = sum(row.failure_kind == "unconfirmed" or row.state not in ENDS for row in rows)
+        if recorded > done:
+            yield Finding(Broken.UNPROVEN, f"{what}: {recorded} have a case, and {done} were done")
+        if done > recorded + unsure:
+            yield Finding(Broken.UNPROVEN, f"{what}: {done} were done, and {recorded} have a case")
+        called = sum(calls[each] for each in marks)
+        intended = sum((row.effect_before or {}).get("tries", 1) if row.effect_at else 0 for row in rows)
+        if called > intended and not unsure:
+            yield Finding(Broken.UNINTENDED, f"{what}: called for {called}, intended {intended}")
 
 
 def _mark(request_id: UUID) -> str:

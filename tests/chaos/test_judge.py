@@ -50,20 +50,30 @@ class Scene:
         judge = Judge(engine=self.engine, sandbox_url=self.host.base_url, since={self.guild_id: 0})
         return {finding.broken for finding in judge.findings(self.answered, {self.guild_id: self.seen})}
 
-    def ban(self, number: int, *, done: bool = True) -> UUID:
+    def ban(self, number: int, *, done: bool = True, job: UUID | None = None) -> UUID:
+        """One ban, in order; one of a job carries the mark of the job."""
         request_id = new_request_id()
         target = self.cast.plain[number]
         if done:
-            self.put_ban(request_id, target)
+            self.put_ban(job or request_id, target)
             self.say(request_id)
         row = {"id": request_id, "g": self.guild_id, "no": number, "seq": number, "target": target}
         with self.engine.begin() as line:
             line.execute(_REQUEST, {**row, "action": "ban", "state": "done"})
             line.execute(_CASE, row)
             line.execute(_EVENT, row)
+        if job is not None:
+            self.sql("UPDATE action_requests SET batch_id = :job WHERE request_id = :of", job=job, of=request_id)
         self.answered.append(str(request_id))
         self.seen.append(number)
         return request_id
+
+    def job(self) -> UUID:
+        """A mass ban of two, in order."""
+        batch_id = new_request_id()
+        for number in (4, 5):
+            self.ban(number, job=batch_id)
+        return batch_id
 
     def sql(self, statement: str, **values: Any) -> None:
         with self.engine.begin() as line:
@@ -203,6 +213,45 @@ def test_each_broken_promise_is_found(scene, violation, broken):
     violation(scene)
 
     assert scene.judged() == {broken}
+
+
+def test_a_job_in_order_has_no_findings(scene):
+    scene.job()
+
+    assert scene.judged() == set()
+
+
+def oftener_than_it_has_requests(scene, job):
+    for number in (6, 7):
+        scene.put_ban(job, scene.cast.plain[number])
+    scene.sql("UPDATE action_requests SET effect_before = '{\"tries\": 2}' WHERE batch_id = :job", job=job)
+
+
+def called_oftener_than_intended(scene, job):
+    scene.put_ban(job, scene.cast.plain[4])
+
+
+def one_of_it_not_done(scene, job):
+    scene.sql("UPDATE action_requests SET batch_id = :job WHERE request_id = :of", job=job, of=scene.ban(6, done=False))
+
+
+def one_of_it_done_and_recorded_as_not(scene, job):
+    scene.sql("UPDATE action_requests SET state = 'failed', case_no = NULL WHERE case_no = 5")
+
+
+@pytest.mark.parametrize(
+    ("violation", "broken"),
+    [
+        (oftener_than_it_has_requests, {Broken.DEED_DOUBLED, Broken.UNPROVEN}),
+        (called_oftener_than_intended, {Broken.UNINTENDED}),
+        (one_of_it_not_done, {Broken.UNPROVEN}),
+        (one_of_it_done_and_recorded_as_not, {Broken.UNPROVEN}),
+    ],
+)
+def test_each_broken_promise_of_a_job_is_found(scene, violation, broken):
+    violation(scene, scene.job())
+
+    assert scene.judged() == broken
 
 
 def test_an_end_that_admits_not_to_know_is_no_lie(scene):
