@@ -7,7 +7,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -51,6 +51,23 @@ class Person:
     def send(self, guild_id: int, fields: Mapping[str, str]) -> requests.Response:
         """Press the button."""
         return self.session.post(f"{self.web_url}/g/{guild_id}/actions", data=fields, timeout=30)
+
+    def ban_many(self, guild_id: int, batch_id: str, targets: Sequence[int]) -> requests.Response:
+        """Confirm a mass ban as its review draws it; the answer leads to the page of the job."""
+        form = self.session.get(f"{self.web_url}/g/{guild_id}/mass", timeout=10)
+        form.raise_for_status()
+        fields = {
+            "csrf": dict(_HIDDEN.findall(form.text))["csrf"],
+            "batch_id": batch_id,
+            "ids": "\n".join(map(str, targets)),
+            "action": "ban",
+            "reason": "chaos",
+            "delete_window_s": "0",
+            "duration_s": "3600",
+            "notice": "0",
+            "confirm": str(len(targets)),
+        }
+        return self.session.post(f"{self.web_url}/g/{guild_id}/mass", data=fields, timeout=30, allow_redirects=False)
 
     def listen(self, guild_id: int, heard: Callable[[str, dict[str, Any], float], None]) -> Stream:
         """Open the guild's stream; ``heard(kind, facts, monotonic seconds)`` is called in the stream's thread."""

@@ -1,4 +1,4 @@
-"""Every named point of death with every action: nothing lost, nothing doubled, no number or event missing.
+"""Every named point of death with every action and a mass ban: nothing lost, doubled, or missing from any count.
 
 Three workers share the lanes. For each cell one process is told to die the moment this request comes to this point, by
 SIGKILL from within; whoever is left carries the request to its end, and the dead process is started again. A cell waits
@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -23,11 +23,20 @@ from benchmarks.chaos.judge import ENDS, Broken, Finding, whereabouts
 from benchmarks.chaos.load import FIELDS
 from benchmarks.chaos.rig import Rig, perform
 from benchmarks.measure import Report, percentile, say
-from kovra.crash import DOOR, EXECUTOR, RELAY, SCHEDULER
+from kovra.crash import BULK, DOOR, EXECUTOR, RELAY, SCHEDULER
+from kovra.ids import new_request_id
 
 ACTIONS = ("ban", "temporary ban", "kick", "mute", "warn", "unban", "note")
 TOLD = frozenset({"ban", "temporary ban", "kick", "mute", "warn"})
 DEEDS = frozenset({"ban", "temporary ban", "kick", "mute", "unban"})
+
+#: A mass ban of this many, and where its door and its chunk can die beside the points of a bulk call.
+BULK_OF, MASS = 50, "bulk of 50"
+MASS_POINTS = (
+    *("before_accept", "after_accept", "after_enqueue", "before_answer", *RELAY, "after_read", "after_verify"),
+    *("after_claim", "after_authz", *BULK, "after_probe", "after_log_intent", "after_log_post"),
+    *("before_ack", "after_ack"),
+)
 
 #: How long a temporary ban lasts, and one whose end is what is looked at, in seconds.
 HOUR_S, MOMENT_S = 3600, 3
@@ -37,7 +46,7 @@ QUICK_CELLS, AT_ONCE, PATIENCE_S = 24, 2, 30.0
 SEED = 7
 
 #: How many of the slowest cells are named, and how many people there are for cells that are run again.
-SHOWN, SPARE = 5, 20
+SHOWN, SPARE, SPARE_BANNED = 5, 20, 5
 
 #: What the figure ``doubled`` counts: what was done twice, and what was recorded otherwise than it was.
 DOUBLED = (
@@ -68,12 +77,15 @@ class Cell:
 def cells() -> list[Cell]:
     """Every cell that can occur."""
     points = (*DOOR, *RELAY, *SCHEDULER, *EXECUTOR)
-    return [Cell(point, action) for point in points for action in ACTIONS if _occurs(point, action)]
+    alone = [Cell(point, action) for point in points for action in ACTIONS if _occurs(point, action)]
+    return alone + [Cell(point, MASS) for point in MASS_POINTS]
 
 
 def sample() -> list[Cell]:
-    """The cells of the quick form: always the same ones."""
-    return random.Random(SEED).sample(cells(), QUICK_CELLS)
+    """The cells of the quick form: always the same ones, and each point of a bulk call."""
+    bulk = [Cell(point, MASS) for point in BULK]
+    alone = [cell for cell in cells() if cell.action != MASS]
+    return random.Random(SEED).sample(alone, QUICK_CELLS - len(bulk)) + bulk
 
 
 def _occurs(point: str, action: str) -> bool:
@@ -93,12 +105,15 @@ def main(quick: bool, json: bool) -> int:
         lambda rig, report: matrix(rig, report, todo),
         quick=quick,
         json=json,
-        webs=1,
-        workers=3,
-        guilds=1,
-        members=len(todo) + SPARE,
-        banned=len(todo),
+        **shape(todo),
     )
+
+
+def shape(todo: Sequence[Cell]) -> dict[str, int]:
+    """The rig that these cells need; each uses somebody up."""
+    unbans, bulks = (sum(cell.action == action for cell in todo) for action in ("unban", MASS))
+    members = len(todo) + SPARE + BULK_OF * (bulks + bool(bulks))
+    return {"webs": 1, "workers": 3, "guilds": 1, "members": members, "banned": unbans + SPARE_BANNED}
 
 
 def matrix(rig: Rig, report: Report, todo: list[Cell]) -> None:
@@ -129,9 +144,11 @@ class Matrix:
     def _once(self, cell: Cell) -> None:
         """From the form to the end of the request."""
         with self._one_by_one:
-            target = (self.crowd.banned if cell.action == "unban" else self.crowd.members).popleft()
-        fields = _until(lambda: self._draw(target, cell))
-        cell.request_id = fields["request_id"]
+            free = self.crowd.banned if cell.action == "unban" else self.crowd.members
+            targets = [free.popleft() for _ in range(BULK_OF if cell.action == MASS else 1)]
+        target = targets[0]
+        fields = {} if cell.action == MASS else _until(lambda: self._draw(target, cell))
+        cell.request_id = str(new_request_id()) if cell.action == MASS else fields["request_id"]
         for_all = cell.point in (*DOOR, *RELAY, *SCHEDULER)
         # At the door and at the relay nobody knows whose turn it is, so only one such cell is under way at a time.
         with self._at_the_door if for_all else contextlib.nullcontext():
@@ -140,7 +157,7 @@ class Matrix:
             with self._one_by_one:
                 for file in files:
                     file.touch()
-                _until(lambda: self._sent(fields))
+                _until(lambda: self._sent_all(cell, targets) if cell.action == MASS else self._sent(fields))
                 if for_all:
                     _until(lambda: not files[0].exists())
             cell.hit = bool(_until(lambda: not any(file.exists() for file in files)))
@@ -149,9 +166,9 @@ class Matrix:
                 file.unlink(missing_ok=True)
         if cell.point in SCHEDULER:
             cell.request_id = _until(lambda: self._lifting(target)) or cell.request_id
-        row = _until(lambda: (row := self.judge.request(cell.request_id)) and row.state in ENDS and row)
-        cell.state = row.state if row else self._stuck(cell)
-        cell.recovery_s = time.monotonic() - died if row and cell.hit else None
+        state = _until(lambda: self._end(cell))
+        cell.state = state or self._stuck(cell)
+        cell.recovery_s = time.monotonic() - died if state and cell.hit else None
 
     def verdict(self, report: Report, done: list[Cell]) -> None:
         """Write the figures; say what broke."""
@@ -176,7 +193,20 @@ class Matrix:
         report.add("recovery_p95_ms", percentile(recoveries, 0.95))
         report.add("recovery_max_ms", max(recoveries, default=None))
 
+    def _end(self, cell: Cell) -> str | None:
+        """The end that was reached; of a mass action, by all of it."""
+        if cell.action != MASS:
+            row = self.judge.request(cell.request_id)
+            return row.state if row and row.state in ENDS else None
+        rows = self.judge.job(cell.request_id)
+        if len(rows) < BULK_OF or any(row.state not in ENDS or row.post_status == "waiting" for row in rows):
+            return None
+        return " and ".join(sorted({row.state for row in rows}))
+
     def _stuck(self, cell: Cell) -> str:
+        if cell.action == MASS:
+            rows = self.judge.job(cell.request_id)
+            return str(dict(Counter((row.state, row.post_status) for row in rows)))
         row = self.judge.request(cell.request_id)
         return whereabouts(row) if row else "without a row"
 
@@ -198,6 +228,12 @@ class Matrix:
         found = self.judge.rows(lifting, target=target)
         return str(found[0].request_id) if found else None
 
+    def _sent_all(self, cell: Cell, targets: Sequence[int]) -> bool:
+        """The same for the button of a mass action."""
+        with contextlib.suppress(requests.RequestException):
+            return self.person.ban_many(self.guild_id, cell.request_id, targets).status_code == 303
+        return False
+
     def _sent(self, fields: dict[str, str]) -> bool:
         """Press the button; after a broken answer the browser's person presses it again."""
         with contextlib.suppress(requests.RequestException):
@@ -211,8 +247,11 @@ def _arming(cell: Cell) -> list[str]:
         return [cell.point]
     if cell.point in RELAY:
         return ["after_accept", cell.point]
-    mine = [f"{cell.point}@{cell.request_id}"]
-    return [f"after_effect_call@{cell.request_id}", *mine] if cell.point == "after_probe" else mine
+    # All of a mass action this small is in its first chunk.
+    bulk = cell.action == MASS
+    message_id = f"{cell.request_id}.0" if bulk else cell.request_id
+    mine, call = [f"{cell.point}@{message_id}"], "after_bulk_call" if bulk else "after_effect_call"
+    return [f"{call}@{message_id}", *mine] if cell.point == "after_probe" else mine
 
 
 def _until(look: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:

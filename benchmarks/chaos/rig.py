@@ -19,6 +19,7 @@ end, and the judge's findings are the figure ``violations``.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import tempfile
@@ -39,6 +40,7 @@ from benchmarks.chaos.load import Crowd, Load
 from benchmarks.chaos.source import Source
 from benchmarks.measure import Report, host, say
 from benchmarks.person import Person
+from kovra.actions.request import Action
 from kovra.launcher import children
 from kovra.launcher.postgres import SUPERUSER
 from kovra.launcher.stack import Stack
@@ -47,6 +49,9 @@ from kovra.store.database import sqlalchemy_url
 
 #: How long everything may take to reach its end after the last fault, in seconds, before it counts as lost.
 SETTLE_S = 60.0
+
+#: How often each moderator may do each thing in an hour.
+PLENTY = 100_000
 
 Scenario = Callable[["Rig", Report], None]
 
@@ -280,7 +285,8 @@ class Rig:
             "SELECT 1 FROM guilds WHERE guild_id = ANY(:guilds) AND members_complete_at IS NOT NULL AND :bans ="
             " (SELECT count(*) FROM bans WHERE guild_id = ANY(:guilds))"
         )
-        _until(lambda: judge.rows(mirrored, bans=self._banned), f"the mirror of {name}")
+        _until(lambda: judge.rows(mirrored, bans=self._banned), f"the mirror of {name}", patience_s=120)
+        self._raise_budgets(guild_id)
         newest = judge.rows("SELECT coalesce(max(seq), 0) FROM guild_events WHERE guild_id = ANY(:guilds)")[0][0]
         self.judge = Judge(
             engine=self.judge.engine,
@@ -290,6 +296,16 @@ class Rig:
         people = [Person(self.stack.web_url, int(made[who])) for who in ("owner_id", "moderator_id")]
         banned, free = deque(members[: self._banned]), deque(members[self._banned :])
         self.crowds.append(Crowd(guild_id, people, free, banned))
+
+    def _raise_budgets(self, guild_id: int) -> None:
+        """Two moderators act oftener here than people may."""
+        plenty = json.dumps({action.value: PLENTY for action in Action})
+        raised = (
+            "INSERT INTO guild_settings (guild_id, budgets, changed_at) VALUES (:guild, cast(:plenty AS jsonb), now())"
+            " ON CONFLICT (guild_id) DO UPDATE SET budgets = excluded.budgets"
+        )
+        with self.judge.engine.begin() as line:
+            line.execute(text(raised), {"guild": guild_id, "plenty": plenty})
 
     def _signal(self, name: str, what: signal.Signals) -> None:
         pid = self.stack.parts()[name].pid
