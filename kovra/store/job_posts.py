@@ -21,8 +21,9 @@ from kovra.store.tables import ActionRequests, JobPosts, ModCases
 #: Discord takes ten embeds in a message (API reference, Create Message).
 CASES_IN_A_POST = 10
 
-#: How long whoever took a post has it to themselves.
-_CLAIM_FOR = timedelta(seconds=30)
+#: How long whoever took a post has it to themselves. No one sees whether they died meanwhile, so it is short: a second
+#: sender is kept from posting twice by the nonce, and from writing over the first by the claim's number.
+_CLAIM_FOR = timedelta(seconds=5)
 
 
 class JobPostLedger:
