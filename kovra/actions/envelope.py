@@ -88,7 +88,7 @@ def seal(request: ActionRequest, key: Key, expires_at: datetime) -> Sealed:
     if request.source not in SOURCES_OF_RING[key.ring]:
         raise Malformed(f"a {key.ring} key may not sign for {request.source}")
     body = _body(request, expires_at)
-    return Sealed(request=request, body=body, kid=key.kid, sig=_mac(key, body), expires_at=expires_at)
+    return Sealed(request=request, body=body, kid=key.kid, sig=mac(_DOMAIN, key, body), expires_at=expires_at)
 
 
 def open_envelope(body: bytes, kid: str, sig: str, *, keys: Mapping[str, Key], lane: GuildId) -> Verified:
@@ -104,15 +104,7 @@ def open_envelope(body: bytes, kid: str, sig: str, *, keys: Mapping[str, Key], l
         EnvelopeRefused: ``size``, ``key``, ``signature``, ``form``, ``source`` or ``lane``. Freshness is judged later
             against the database's clock.
     """
-    if len(body) > MAX_BODY_BYTES:
-        raise EnvelopeRefused("size")
-    # An unknown key costs the same time as a wrong signature.
-    key = keys.get(kid)
-    expected = _mac(key or Key(kid="", ring="web", secret=b"\0" * 32), body)
-    if not hmac.compare_digest(expected.encode(), sig.encode("utf-8", "replace")):
-        raise EnvelopeRefused("signature" if key else "key")
-    if key is None:
-        raise EnvelopeRefused("key")
+    key = signer(_DOMAIN, body, kid, sig, keys)
     request, expires_at = _parse(body)
     if request.source not in SOURCES_OF_RING[key.ring]:
         raise EnvelopeRefused("source")
@@ -170,8 +162,27 @@ def _body(request: ActionRequest, expires_at: datetime) -> bytes:
     )
 
 
-def _mac(key: Key, body: bytes) -> str:
-    return hmac.new(key.secret, _DOMAIN + key.kid.encode() + b"\0" + body, hashlib.sha256).hexdigest()
+def mac(domain: bytes, key: Key, body: bytes) -> str:
+    """The signature of a body. What is signed in one domain is worth nothing in another."""
+    return hmac.new(key.secret, domain + key.kid.encode() + b"\0" + body, hashlib.sha256).hexdigest()
+
+
+def signer(domain: bytes, body: bytes, kid: str, sig: str, keys: Mapping[str, Key]) -> Key:
+    """The key that signed a body, which is not to be parsed before.
+
+    Raises:
+        EnvelopeRefused: ``size``, ``key`` or ``signature``.
+    """
+    if len(body) > MAX_BODY_BYTES:
+        raise EnvelopeRefused("size")
+    # An unknown key costs the same time as a wrong signature.
+    key = keys.get(kid)
+    expected = mac(domain, key or Key(kid="", ring="web", secret=b"\0" * 32), body)
+    if not hmac.compare_digest(expected.encode(), sig.encode("utf-8", "replace")):
+        raise EnvelopeRefused("signature" if key else "key")
+    if key is None:
+        raise EnvelopeRefused("key")
+    return key
 
 
 def canonical(value: dict[str, Any]) -> bytes:

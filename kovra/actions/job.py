@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from kovra.actions import rights
-from kovra.actions.envelope import MAX_BODY_BYTES, Key, Sealed, canonical
+from kovra.actions.envelope import Key, Sealed, canonical, mac, signer
 from kovra.actions.request import Action, ActionRequest, Receipt, Refusal, RefusalKind, Source
 from kovra.actions.rights import Capability, Standing, capabilities
 from kovra.errors import EnvelopeRefused, Malformed
@@ -189,7 +188,7 @@ class SealedChunk:
 def seal_chunk(chunk: Chunk, key: Key) -> SealedChunk:
     """Sign the name of a chunk."""
     body = _body(chunk)
-    return SealedChunk(chunk=chunk, body=body, kid=key.kid, sig=_mac(key, body))
+    return SealedChunk(chunk=chunk, body=body, kid=key.kid, sig=mac(_DOMAIN, key, body))
 
 
 def open_chunk(body: bytes, kid: str, sig: str, *, keys: Mapping[str, Key], lane: GuildId) -> Chunk:
@@ -198,15 +197,7 @@ def open_chunk(body: bytes, kid: str, sig: str, *, keys: Mapping[str, Key], lane
     Raises:
         EnvelopeRefused: ``size``, ``key``, ``signature``, ``form`` or ``lane``.
     """
-    if len(body) > MAX_BODY_BYTES:
-        raise EnvelopeRefused("size")
-    key = keys.get(kid)
-    # An unknown key costs the same time as a wrong signature.
-    expected = _mac(key or Key(kid="", ring="web", secret=b"\0" * 32), body)
-    if not hmac.compare_digest(expected.encode(), sig.encode("utf-8", "replace")):
-        raise EnvelopeRefused("signature" if key else "key")
-    if key is None:
-        raise EnvelopeRefused("key")
+    signer(_DOMAIN, body, kid, sig, keys)
     try:
         raw = json.loads(body.decode("utf-8"))
         chunk = Chunk(guild_id=GuildId(int(raw["guild_id"])), batch_id=UUID(raw["batch_id"]), number=int(raw["chunk"]))
@@ -221,10 +212,6 @@ def open_chunk(body: bytes, kid: str, sig: str, *, keys: Mapping[str, Key], lane
 
 def _body(chunk: Chunk) -> bytes:
     return canonical({"batch_id": str(chunk.batch_id), "chunk": chunk.number, "guild_id": str(chunk.guild_id), "v": 1})
-
-
-def _mac(key: Key, body: bytes) -> str:
-    return hmac.new(key.secret, _DOMAIN + key.kid.encode() + b"\0" + body, hashlib.sha256).hexdigest()
 
 
 #: A request of a job as it is handed over to be kept, with the reason why it will not run, if there is one.

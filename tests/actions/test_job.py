@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kovra.actions import envelope, rights
-from kovra.actions.envelope import Key
+from kovra.actions.envelope import Key, mac
 from kovra.actions.job import Chunk, Job, chunks, decide, open_chunk, seal_chunk
 from kovra.actions.request import Action, RefusalKind, Source
 from kovra.actions.rights import Capability, Limit, Permission, Person, Standing
@@ -195,7 +195,11 @@ class TestChunk:
 
     @pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b'{"batch_id":"x","chunk":2,"guild_id":"1","v":1}'])
     def test_signed_nonsense_is_refused(self, body):
-        from kovra.actions.job import _mac
-
         with pytest.raises(EnvelopeRefused, match="form"):
-            open_chunk(body, "w1", _mac(KEY, body), keys={"w1": KEY}, lane=GUILD)
+            open_chunk(body, "w1", mac(b"kovra.chunk.v1\0", KEY, body), keys={"w1": KEY}, lane=GUILD)
+
+    def test_a_signature_made_for_a_request_is_none_for_a_chunk(self):
+        sealed = seal_chunk(self.CHUNK, KEY)
+
+        with pytest.raises(EnvelopeRefused, match="signature"):
+            self.open(sealed, sig=mac(b"kovra.action.v1\0", KEY, sealed.body))
