@@ -105,7 +105,7 @@ class Watch:
                 self.wanted -= 1
                 self.waits.setdefault(tag, []).append((now - sent_at) * 1000)
         if ms:
-            time.sleep(ms / 1000)
+            time.sleep(ms / 1000)  # the work of a message that is said to take this long
         if self.left == 0 or (tag and self.wanted == 0):
             self.whole.set()
 

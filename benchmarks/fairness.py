@@ -70,10 +70,11 @@ def _run(case: Case, kind: str, url: str, singles: int) -> list[float]:
         sender.send(lane=GUILD_A, ms=case.ms, priority=case.priority)
     dice = random.Random(7)
     with carriers.Worker(kind, url, case.burst + singles, enough=singles, threads=THREADS) as worker:
-        time.sleep(0.3)
+        time.sleep(0.3)  # the burst is under way before the first single
         # The burst must outlast them, also where eight threads work at it as fast as they can.
         gap_s = 0.6 * case.burst * case.ms / 1000 / THREADS / singles
         for _ in range(singles):
             sender.send("single", lane=case.lane)
+            # Spread over the burst, at no particular moment of its rhythm.
             time.sleep(gap_s * dice.uniform(0.5, 1.5) if kind == STREAMS else 0.002)
         return worker.results()["waits"]["single"]

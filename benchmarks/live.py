@@ -14,7 +14,7 @@ import resource
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import redis
@@ -105,6 +105,8 @@ def _measure(report: Report, way: Way, clients: int, quick: bool, grown_from: in
         report.add(f"{way.prefix}p50_{clients}_ms{suffix}", percentile(heard, 0.5))
         report.add(f"{way.prefix}p99_{clients}_ms{suffix}", percentile(heard, 0.99))
         report.add(f"{way.prefix}other_p99_{clients}_ms{suffix}", percentile(others.ms, 0.99))
+        if others.failed:
+            report.notes[f"{way.prefix}other_p99_{clients}_ms{suffix}"] = f"{others.failed} requests were not answered"
         if len(heard) != count * held:
             report.notes[f"{way.prefix}p99_{clients}_ms{suffix}"] = f"{len(heard)} of {count * held} arrived"
     readers.close()
@@ -115,12 +117,12 @@ def _publish(way: Way, readers: Readers, rate: float, count: int, held: int) -> 
     """The times on the way, in ms, of every event at every client."""
     started = time.monotonic()
     for number in range(count):
-        time.sleep(max(0.0, started + number / rate - time.monotonic()))
+        time.sleep(max(0.0, started + number / rate - time.monotonic()))  # when the next is due
         way.publish()
     heard: list[float] = []
     deadline = time.monotonic() + PATIENCE_S
     while len(heard) < count * held and time.monotonic() < deadline:
-        time.sleep(0.2)
+        time.sleep(0.2)  # between two looks
         heard += readers.heard().ms
     return heard
 
@@ -135,10 +137,13 @@ def _held(way: Way, clients: int) -> int:
 
 
 class _Others:
-    """Somebody else's requests on the same server meanwhile, one every 20 ms; ``ms`` is how long each took."""
+    """Somebody else's requests on the same server meanwhile, one every 20 ms.
+
+    ``ms`` is how long each took that was answered; ``failed`` counts the others.
+    """
 
     def __init__(self, way: Way) -> None:
-        self._way, self._ended, self.ms = way, threading.Event(), list[float]()
+        self._way, self._ended, self.ms, self.failed = way, threading.Event(), list[float](), 0
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> _Others:
@@ -155,10 +160,14 @@ class _Others:
         line = http.client.HTTPConnection(*self._way.address, timeout=30)
         while not self._ended.wait(0.02):
             began = time.monotonic()
-            with suppress(OSError, http.client.HTTPException):
+            try:
                 line.request("GET", self._way.other_path)
                 line.getresponse().read()
-            self.ms.append((time.monotonic() - began) * 1000)
+            except (OSError, http.client.HTTPException):
+                self.failed += 1
+                line.close()  # the next one opens a line of its own
+            else:
+                self.ms.append((time.monotonic() - began) * 1000)
         line.close()
 
 

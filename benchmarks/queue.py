@@ -80,9 +80,9 @@ def _light(report: Report, url: str, known: list[peers.Peer], count: int) -> Non
 
 
 def _drip(send: Callable[[], None], count: int, number: int) -> None:
-    time.sleep(number * 0.2)
+    time.sleep(number * 0.2)  # so that no two send at one moment
     for _ in range(count):
-        time.sleep(LIGHT_EVERY_S)
+        time.sleep(LIGHT_EVERY_S)  # this is what light load means
         send()
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.chaos.forgeries import Envelope, Forgery, garbage, spoiled, whole
 from benchmarks.chaos.judge import Broken, Finding
 from benchmarks.chaos.rig import Rig, perform
+from benchmarks.chaos.waiting import until
 from benchmarks.measure import Report, percentile, say
 from kovra.actions.envelope import Key
 from kovra.queue.keys import Keys, spread
@@ -65,7 +66,7 @@ def words(keys: Sequence[Key]) -> str:
 def attack(rig: Rig, report: Report, keys: Sequence[Key], guard: Key, models: int, quick: bool) -> None:
     """The forgeries, then the keys."""
     with rig.load(rate=RATE) as load:
-        _until(lambda: len(finished(rig)) >= models)
+        until(lambda: len(finished(rig)) >= models, PATIENCE_S)
         true = finished(rig)[:models]
         hostile = forgeries(true, keys, guard, [crowd.guild_id for crowd in rig.crowds])
         say(f"{len(hostile)} hostile entries")
@@ -73,7 +74,7 @@ def attack(rig: Rig, report: Report, keys: Sequence[Key], guard: Key, models: in
         began = time.monotonic()
         put(rig, hostile)
         copies = sum(forgery.copy for forgery in hostile)
-        done = _until(lambda: audited(rig) + replays(rig, true) - before >= len(hostile))
+        done = until(lambda: audited(rig) + replays(rig, true) - before >= len(hostile), PATIENCE_S)
         report.add("refused_within_s", time.monotonic() - began if done else None, digits=1)
         refused, repeated = audited(rig), replays(rig, true) - before
     rows = [rig.judge.request(request_id) for request_id in load.answered]
@@ -110,7 +111,7 @@ def rotate(rig: Rig, report: Report, keys: Sequence[Key]) -> None:
     with rig.load(rate=ROTATING_RATE) as load:
         for name in ("web", "worker", "worker-2"):
             restart(rig, name, {"KOVRA_WEB_KEYS": words([new, old])})
-        _until(lambda: under(rig, load.answered, new))
+        until(lambda: under(rig, load.answered, new), PATIENCE_S)
     rig.settle(report)
     rows = [rig.judge.request(request_id) for request_id in load.answered]
     wrongly = [row for row in rows if row.state == "expired" or row.refusal_kind == "key_revoked"]
@@ -126,7 +127,7 @@ def revoke(rig: Rig, report: Report, *, good: Key, leaked: Key) -> None:
     for name in ("worker", "worker-2"):
         rig.kill(name)
     with rig.load(rate=ROTATING_RATE) as load:
-        _until(lambda: len(under(rig, load.answered, leaked)) >= WAITING)
+        until(lambda: len(under(rig, load.answered, leaked)) >= WAITING, PATIENCE_S)
     waiting = untouched(rig, leaked)
     with ThreadPoolExecutor() as hands:
         env = {"KOVRA_WEB_KEYS": words([good, leaked]), "KOVRA_REVOKED_KEYS": leaked.kid}
@@ -192,6 +193,7 @@ def put(rig: Rig, hostile: Sequence[Forgery]) -> None:
     for number, forgery in enumerate(hostile):
         lane = str(forgery.lane)
         client.xadd(keys.stream(QUEUE, shard_of(lane), lane, 0), forgery.fields)  # type: ignore[arg-type]
+        # At a steady pace: this is when the next one is due.
         time.sleep(max(0.0, started + number / HOSTILE_RATE - time.monotonic()))
 
 
@@ -230,10 +232,3 @@ def replays(rig: Rig, true: Sequence[Envelope]) -> int:
 
 def _first(rig: Rig, statement: str, **values: Any) -> Any:
     return rig.judge.rows(statement, **values)[0][0]
-
-
-def _until(look: Any) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := look()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return bool(found)

@@ -10,15 +10,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from sqlalchemy import text
 
 from benchmarks.chaos.judge import Broken, Finding
 from benchmarks.chaos.load import Crowd
 from benchmarks.chaos.rig import Rig, perform
+from benchmarks.chaos.waiting import must, until
 from benchmarks.measure import Report, say
 from benchmarks.person import Person
 from kovra.crash import SCHEDULER
@@ -61,15 +60,15 @@ def expiry(rig: Rig, report: Report, each: int, lasts_s: int, away_s: float) -> 
     say(f"{len(asked)} temporary bans of {lasts_s} s")
     with ThreadPoolExecutor(HANDS) as hands:
         list(hands.map(lambda pair: _ban(pair[0], pair[1], lasts_s), asked))
-    _until(lambda: _cases(rig, "ban") == len(asked), "the bans")
+    must(lambda: _cases(rig, "ban") == len(asked), "the bans", PATIENCE_S)
     say("everybody leaves")
     for name in [name for name in rig.stack.processes if name.startswith("worker")]:
         rig.kill(name)
     rig.flush()
-    _until(lambda: not _waiting(rig), "the end of the bans")
+    must(lambda: not _waiting(rig), "the end of the bans", PATIENCE_S)
     due = len(rig.judge.rows("SELECT 1 FROM scheduled_ends WHERE guild_id = ANY(:guilds) AND ends_at < now()"))
     rig.crash_postgres()
-    time.sleep(away_s)
+    time.sleep(away_s)  # the outage itself
     rig.start_postgres()
     began = time.monotonic()
     for point in SCHEDULER:
@@ -78,10 +77,9 @@ def expiry(rig: Rig, report: Report, each: int, lasts_s: int, away_s: float) -> 
     with rig.reviving():
         half = threading.Thread(target=_break_half_way, args=(rig, len(asked)), daemon=True)
         half.start()
-        done = _until(
+        done = until(
             lambda: not rig.judge.rows("SELECT 1 FROM scheduled_ends WHERE guild_id = ANY(:guilds) AND state = 'open'"),
-            "the unbans",
-            required=False,
+            PATIENCE_S,
         )
         half.join()
     drained_s = time.monotonic() - began
@@ -111,7 +109,7 @@ def _ban(crowd: Crowd, target: int, lasts_s: int) -> None:
 
 def _break_half_way(rig: Rig, count: int) -> None:
     """When half of them are lifted, a worker dies and Redis forgets everything."""
-    _until(lambda: _cases(rig, "unban") * 2 >= count, "the first half", required=False)
+    until(lambda: _cases(rig, "unban") * 2 >= count, PATIENCE_S)
     rig.kill(next(name for name in rig.stack.processes if name.startswith("worker")))
     rig.flush()
 
@@ -157,14 +155,3 @@ def _lifted(rig: Rig) -> tuple[Counter[int], int]:
             if entry["action_type"] == UNBANNED and end is not None:
                 early += snowflake_ms(int(entry["id"])) < end.timestamp() * 1000
     return lifted, early
-
-
-def _until(look: Callable[[], Any], what: str, *, required: bool = True) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
-    while not look():
-        if time.monotonic() > deadline:
-            if required:
-                raise RuntimeError(f"{what} did not come within {PATIENCE_S:.0f} s")
-            return False
-        time.sleep(0.1)
-    return True

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from benchmarks.chaos.control import control
 from kovra.ids import audit_ref
@@ -68,10 +68,11 @@ class Judge:
             try:
                 with self.engine.connect() as line:
                     return line.execute(text(statement), {"guilds": list(self.since), **values}).all()
-            except DBAPIError as error:
-                if not error.connection_invalidated and time.monotonic() > deadline:
+            except (OperationalError, InterfaceError):
+                # What is wrong with the question itself is another error, and told at once.
+                if time.monotonic() > deadline:
                     raise
-                time.sleep(0.1)
+                time.sleep(0.1)  # between two looks
 
     def request(self, request_id: str) -> Any:
         """The row of one request, or None."""
@@ -126,7 +127,7 @@ class Judge:
         while time.monotonic() < deadline:
             if all(set(wanted[guild_id]) <= set(seen[guild_id]) for guild_id in seen):
                 return
-            time.sleep(0.05)
+            time.sleep(0.05)  # between two looks
 
     def _lost(self, rows: Sequence[Any], answered: Collection[str]) -> Iterator[Finding]:
         kept = {str(row.request_id) for row in rows}

@@ -54,11 +54,12 @@ class Listener:
 
     def _run(self) -> None:
         while not self._closed.is_set():
+            # A cut line is what this measures: how long it lasted is kept, whatever cut it.
             with contextlib.suppress(OSError), socket.socket() as line:
                 self._read(line)
             if self._open.is_set() and self._broke_at is None and self.revoked_at is None:
                 self._broke_at = time.monotonic()
-            time.sleep(RETRY_S)
+            time.sleep(RETRY_S)  # as an EventSource, which waits before it comes back
 
     def _read(self, line: socket.socket) -> None:
         if self.slow:
@@ -92,7 +93,7 @@ class Listener:
             for frame in frames:
                 self._hear(frame)
             if self.slow:
-                time.sleep(SLOW_EVERY_S)
+                time.sleep(SLOW_EVERY_S)  # this is what makes it a slow reader
             more = line.recv(SLOW_BYTES if self.slow else 65536)
             if not more or self._closed.is_set():
                 return

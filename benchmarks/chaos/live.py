@@ -12,6 +12,7 @@ import time
 from benchmarks.chaos.judge import Broken, Finding
 from benchmarks.chaos.listeners import Listener
 from benchmarks.chaos.rig import Rig, perform
+from benchmarks.chaos.waiting import must
 from benchmarks.measure import Report, percentile, say
 from benchmarks.person import Person
 
@@ -46,21 +47,21 @@ def live(rig: Rig, report: Report) -> None:
         say(f"{kills} kills of web processes")
         for number in range(kills):
             rig.kill(("web", "web-2")[number % 2])
-            time.sleep(dice.uniform(0.5, 2.0))
-            while rig.ready("web") < 2:
-                time.sleep(0.1)
+            time.sleep(dice.uniform(0.5, 2.0))  # deaths come at no particular moment
+            must(lambda: rig.ready("web") >= 2, "the other web process", 120)
         say("nothing is told")
         with rig.valkey() as client:
             client.execute_command("ACL", "SETUSER", "default", "resetchannels")
+            # The load goes on, and nobody hears of it, for this long.
             time.sleep(SILENT_QUICK_S if report.quick else SILENT_S)
             client.execute_command("ACL", "SETUSER", "default", "allchannels")
         say("Valkey and PostgreSQL restart")
         rig.kill("valkey")
         rig.stack.restart("valkey")
-        time.sleep(1)
+        time.sleep(1)  # events between the two restarts
         rig.crash_postgres()
         rig.start_postgres()
-        time.sleep(1)
+        time.sleep(1)  # and after them
     rig.settle(report)
     _judge(rig, report, listeners)
     _revoke(rig, report, listeners)
@@ -80,8 +81,8 @@ def _judge(rig: Rig, report: Report, listeners: list[Listener]) -> None:
     deadline = time.monotonic() + 30
     while any(listener.seen[-1:] != kept[listener.guild_id][-1:] for listener in listeners):
         if time.monotonic() > deadline:
-            break
-        time.sleep(0.1)
+            break  # what is missing is counted below
+        time.sleep(0.1)  # between two looks
     missing = sum(len(set(kept[listener.guild_id]) - set(listener.seen)) for listener in listeners)
     doubled = sum(len(listener.seen) - len(set(listener.seen)) for listener in listeners)
     misordered = sum(sorted(listener.seen) != listener.seen for listener in listeners)
@@ -119,7 +120,7 @@ def _revoke(rig: Rig, report: Report, listeners: list[Listener]) -> None:
     rig.discord("POST", "leave", {"guild_id": str(rig.crowds[1].guild_id), "user_id": str(leaver.user_id)})
     deadline = time.monotonic() + 40
     while not all(each.revoked_at for each in gone) and time.monotonic() < deadline:
-        time.sleep(0.01)
+        time.sleep(0.01)  # between two looks
     ended = [each.revoked_at for each in gone if each.revoked_at]
     if len(ended) == len(gone):
         report.add("revoked_ms", (max(ended) - began) * 1000)
@@ -127,7 +128,7 @@ def _revoke(rig: Rig, report: Report, listeners: list[Listener]) -> None:
         report.unmeasured("revoked_ms", f"{len(gone) - len(ended)} streams did not end")
         rig.broken.append(Finding(Broken.UNACCEPTED, "a stream went on after its right had ended"))
     with rig.load(rate=10):
-        time.sleep(3)
+        time.sleep(3)  # thirty events that the revoked must not hear
     after = sum(each.after_revocation for each in gone)
     report.add("events_after_revocation", after)
     if after:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import threading
 import time
@@ -49,8 +48,9 @@ class Crowd:
 class Wish:
     """One action somebody wants: what was pressed, and how it was answered.
 
-    ``presses`` counts the tries; ``status`` is the last answer, None when there was none; ``pressed_at`` is the Unix
-    time of the first.
+    ``answers`` has what came of each try, in order: the status, or the name of the error when there was no answer;
+    ``presses`` counts those that came as far as the button; ``status`` is the last answer, None when there was none;
+    ``pressed_at`` is the Unix time of the first press.
     """
 
     person: Person
@@ -59,6 +59,7 @@ class Wish:
     action: str
     request_id: str = ""
     presses: int = 0
+    answers: list[str] = field(default_factory=list)
     status: int | None = None
     pressed_at: float = 0.0
 
@@ -127,13 +128,16 @@ class Load:
         deadline = time.monotonic() + PATIENCE_S
         fields = None
         while time.monotonic() < deadline:
-            with contextlib.suppress(requests.RequestException):
+            try:
                 if fields is None:
                     drawn = wish.person.draw(wish.guild_id, wish.target_id, wish.action)
                     fields = drawn | {"reason": "chaos"} | FIELDS.get(wish.action, {})
                     wish.request_id, wish.pressed_at = fields["request_id"], time.time()
                 wish.presses += 1
                 wish.status = wish.person.send(wish.guild_id, fields).status_code
+                wish.answers.append(str(wish.status))
                 if wish.status < 500:
                     return
-            time.sleep(AGAIN_S)
+            except requests.RequestException as error:
+                wish.answers.append(type(error).__name__)
+            time.sleep(AGAIN_S)  # as somebody would, before pressing again

@@ -12,16 +12,16 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import requests
 
 from benchmarks.chaos.judge import ENDS, Broken, Finding, whereabouts
 from benchmarks.chaos.load import FIELDS
 from benchmarks.chaos.rig import Rig, perform
+from benchmarks.chaos.waiting import until
 from benchmarks.measure import Report, percentile, say
 from kovra.crash import BULK, DOOR, EXECUTOR, RELAY, SCHEDULER
 from kovra.ids import new_request_id
@@ -147,26 +147,26 @@ class Matrix:
             free = self.crowd.banned if cell.action == "unban" else self.crowd.members
             targets = [free.popleft() for _ in range(BULK_OF if cell.action == MASS else 1)]
         target = targets[0]
-        fields = {} if cell.action == MASS else _until(lambda: self._draw(target, cell))
+        fields = {} if cell.action == MASS else until(lambda: self._draw(target, cell), PATIENCE_S)
         cell.request_id = str(new_request_id()) if cell.action == MASS else fields["request_id"]
         for_all = cell.point in (*DOOR, *RELAY, *SCHEDULER)
         # At the door and at the relay nobody knows whose turn it is, so only one such cell is under way at a time.
         with self._at_the_door if for_all else contextlib.nullcontext():
             files = [self.armed / name for name in _arming(cell)]
-            _until(lambda: self.rig.ready("worker") >= 2)
+            until(lambda: self.rig.ready("worker") >= 2, PATIENCE_S)
             with self._one_by_one:
                 for file in files:
                     file.touch()
-                _until(lambda: self._sent_all(cell, targets) if cell.action == MASS else self._sent(fields))
+                until(lambda: self._sent_all(cell, targets) if cell.action == MASS else self._sent(fields), PATIENCE_S)
                 if for_all:
-                    _until(lambda: not files[0].exists())
-            cell.hit = bool(_until(lambda: not any(file.exists() for file in files)))
+                    until(lambda: not files[0].exists(), PATIENCE_S)
+            cell.hit = bool(until(lambda: not any(file.exists() for file in files), PATIENCE_S))
             died = time.monotonic()
             for file in files:
                 file.unlink(missing_ok=True)
         if cell.point in SCHEDULER:
-            cell.request_id = _until(lambda: self._lifting(target)) or cell.request_id
-        state = _until(lambda: self._end(cell))
+            cell.request_id = until(lambda: self._lifting(target), PATIENCE_S) or cell.request_id
+        state = until(lambda: self._end(cell), PATIENCE_S)
         cell.state = state or self._stuck(cell)
         cell.recovery_s = time.monotonic() - died if state and cell.hit else None
 
@@ -252,11 +252,3 @@ def _arming(cell: Cell) -> list[str]:
     message_id = f"{cell.request_id}.0" if bulk else cell.request_id
     mine, call = [f"{cell.point}@{message_id}"], "after_bulk_call" if bulk else "after_effect_call"
     return [f"{call}@{message_id}", *mine] if cell.point == "after_probe" else mine
-
-
-def _until(look: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
-    """The first true answer of ``look``, or its last."""
-    deadline = time.monotonic() + patience_s
-    while not (found := look()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return found

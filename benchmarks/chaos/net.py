@@ -46,9 +46,9 @@ def net(rig: Rig, report: Report) -> None:
                 for mode, lasts_s in dice.sample(QUICK_TROUBLES, 2) if report.quick else TROUBLES:
                     say(f"{leg}: {mode} for {lasts_s:.1f} s")
                     with proxy.toxic(mode):
-                        time.sleep(lasts_s)
+                        time.sleep(lasts_s)  # the trouble itself
                     backs.append(rig.next_case_ms())
-                    time.sleep(PAUSE_S)
+                    time.sleep(PAUSE_S)  # some quiet, so that the next trouble finds a whole Kovra
         rig.settle(report)
     report.add("actions", len(load.wishes))
     report.add("troubles", len(backs))

@@ -34,8 +34,9 @@ def pause(rig: Rig, report: Report) -> None:
     with rig.load(rate=10) as load:
         for number in range(pauses):
             name = ("worker", "worker-2")[number % 2]
-            time.sleep(dice.uniform(0.1, 0.5))
+            time.sleep(dice.uniform(0.1, 0.5))  # pauses come at no particular moment
             rig.pause(name)
+            # The pause itself.
             time.sleep(dice.uniform(*LASTS_S) if number % 3 else LASTS_S[1])
             rig.resume(name)
     rig.settle(report)

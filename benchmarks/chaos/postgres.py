@@ -30,9 +30,9 @@ def postgres(rig: Rig, report: Report) -> None:
     say(f"{crashes} crashes")
     with rig.reviving(), rig.load(rate=20) as load:
         for _ in range(crashes):
-            time.sleep(dice.uniform(1.0, 2.0))
+            time.sleep(dice.uniform(1.0, 2.0))  # crashes come at no particular moment
             rig.crash_postgres()
-            time.sleep(dice.uniform(*AWAY_S))
+            time.sleep(dice.uniform(*AWAY_S))  # the outage itself
             rig.start_postgres()
             backs.append(rig.next_case_ms())
     rig.settle(report)

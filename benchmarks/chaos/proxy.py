@@ -102,16 +102,17 @@ class Proxy:
         line.abort()
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, line: _Line) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # an end that was cut: the line goes below, on both sides
             while piece := await source.read(65_536):
                 if self._mode == "slow":
+                    # The slow network itself.
                     await asyncio.sleep(_SLOW_S + self._dice.uniform(-_JITTER_S, _JITTER_S))
                 await self._flowing.wait()
                 if not line.lost:
                     sink.write(piece)
                     await sink.drain()
         if line.lost:
-            await asyncio.sleep(GIVE_UP_S)
+            await asyncio.sleep(GIVE_UP_S)  # half open: nobody is told before this is over
         line.abort()
 
 

@@ -27,15 +27,15 @@ def redis(rig: Rig, report: Report) -> None:
     away_s, submits = (QUICK_S, FLUSHED_QUICK) if report.quick else (LONG_S, FLUSHED)
     say(f"Valkey is away for {away_s:.0f} s")
     with rig.reviving(), rig.load(rate=10) as away:
-        time.sleep(1)
+        time.sleep(1)  # some clicks before it goes
         rig.kill("valkey")
-        time.sleep(away_s)
+        time.sleep(away_s)  # the outage itself
         rig.stack.restart("valkey")
         back_ms = rig.next_case_ms()
         began = time.monotonic()
         waiting = {str(row.request_id) for row in rig.judge.unfinished()}
         while waiting & {str(row.request_id) for row in rig.judge.unfinished()} and time.monotonic() - began < 60:
-            time.sleep(0.1)
+            time.sleep(0.1)  # between two looks
         report.add("drained_ms", back_ms and back_ms + (time.monotonic() - began) * 1000)
     say(f"{submits} submits while it forgets everything every {FLUSH_EVERY_S} s")
     flushes = 0
@@ -43,13 +43,13 @@ def redis(rig: Rig, report: Report) -> None:
         while len(flushed.wishes) < submits:
             rig.flush()
             flushes += 1
-            time.sleep(FLUSH_EVERY_S)
+            time.sleep(FLUSH_EVERY_S)  # the pace of the flushes
     rig.settle(report)
     wishes = [*away.wishes, *flushed.wishes]
     report.add("actions", len(wishes))
     report.add("flushes", flushes)
     refused = [wish for wish in wishes if not wish.accepted or wish.presses > 1]
-    for (status, presses), count in Counter((wish.status, wish.presses) for wish in refused).items():
-        say(f"{count} clicks were answered with {status} after {presses} presses")
+    for answers, count in Counter(tuple(wish.answers) for wish in refused).items():
+        say(f"{count} clicks were answered with {', then '.join(answers) or 'nothing'}")
     report.add("accepts_refused", len(refused))
     report.add("back_ms", back_ms)

@@ -38,6 +38,7 @@ from benchmarks.chaos.control import control
 from benchmarks.chaos.judge import Finding, Judge
 from benchmarks.chaos.load import Crowd, Load
 from benchmarks.chaos.source import Source
+from benchmarks.chaos.waiting import must, until
 from benchmarks.measure import Report, host, say
 from benchmarks.person import Person
 from kovra.actions.request import Action
@@ -183,8 +184,7 @@ class Rig:
         assert server is not None
         if pid := server.pid:
             os.kill(pid, signal.SIGQUIT)
-            while server.pid is not None:
-                time.sleep(0.01)
+            must(lambda: server.pid is None, "PostgreSQL's end")
 
     def start_postgres(self) -> None:
         """Bring it back; returns when it answers."""
@@ -195,9 +195,7 @@ class Rig:
         """Milliseconds from now to the next case, by PostgreSQL's clock; None when none comes."""
         began = self.judge.rows("SELECT clock_timestamp()")[0][0]
         first = "SELECT min(applied_at) FROM action_requests WHERE guild_id = ANY(:guilds) AND applied_at > :began"
-        deadline = time.monotonic() + patience_s
-        while (at := self.judge.rows(first, began=began)[0][0]) is None and time.monotonic() < deadline:
-            time.sleep(0.02)
+        at = until(lambda: self.judge.rows(first, began=began)[0][0], patience_s)
         return None if at is None else (at - began).total_seconds() * 1000
 
     def discord(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
@@ -219,7 +217,7 @@ class Rig:
         self.discord("DELETE", "faults")
         began = time.monotonic()
         while (left := self.judge.unfinished()) and time.monotonic() - began < patience_s:
-            time.sleep(0.1)
+            time.sleep(0.1)  # between two looks
         report.add("settled_ms", None if left else (time.monotonic() - began) * 1000, digits=0)
         seen = {guild_id: source.seen for guild_id, source in self.sources.items()}
         self.judge.await_streams(seen)
@@ -285,7 +283,7 @@ class Rig:
             "SELECT 1 FROM guilds WHERE guild_id = ANY(:guilds) AND members_complete_at IS NOT NULL AND :bans ="
             " (SELECT count(*) FROM bans WHERE guild_id = ANY(:guilds))"
         )
-        _until(lambda: judge.rows(mirrored, bans=self._banned), f"the mirror of {name}", patience_s=120)
+        must(lambda: judge.rows(mirrored, bans=self._banned), f"the mirror of {name}", patience_s=120)
         self._raise_budgets(guild_id)
         newest = judge.rows("SELECT coalesce(max(seq), 0) FROM guild_events WHERE guild_id = ANY(:guilds)")[0][0]
         self.judge = Judge(
@@ -314,12 +312,3 @@ class Rig:
         for each in (pid, *children.descendants(pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(each, what)
-
-
-def _until(look: Callable[[], Any], what: str, patience_s: float = 30.0) -> Any:
-    deadline = time.monotonic() + patience_s
-    while not (found := look()):
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{what} did not come within {patience_s:.0f} s")
-        time.sleep(0.02)
-    return found

@@ -24,12 +24,12 @@ def rolling(rig: Rig, report: Report) -> None:
     with rig.load(rate=RATE) as load:
         for _ in range(ROUNDS_QUICK if report.quick else ROUNDS):
             for name in list(rig.stack.processes):
-                time.sleep(PAUSE_S)
+                time.sleep(PAUSE_S)  # a deploy takes one after the other
                 began = time.monotonic()
                 rig.stack.restart(name)
                 restarts += 1
                 say(f"{name} is back after {time.monotonic() - began:.1f} s")
-        time.sleep(PAUSE_S)
+        time.sleep(PAUSE_S)  # clicks after the last one too
     rig.settle(report)
     rows = {str(row.request_id): row for row in rig.judge.requests()}
     trips = [

@@ -11,7 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.chaos.rig import Rig, perform
+from benchmarks.chaos.rig import SETTLE_S, Rig, perform
+from benchmarks.chaos.waiting import until
 from benchmarks.measure import Report, say
 from kovra.launcher import children
 from kovra.queue.broker import LanesBroker
@@ -46,12 +47,13 @@ def soak(rig: Rig, report: Report, lasts_s: float) -> None:
     """Warm up, look, work, look again."""
     say("warming up")
     with rig.load(rate=WARM_RATE, seed=1) as warm:
+        # The load warms everything for this long.
         time.sleep(WARM_QUICK_S if report.quick else WARM_LONG_S)
     _rest(rig)
     before = sizes(rig)
     say(f"{lasts_s:.0f} s of work")
     with rig.load(rate=RATE, seed=2) as load:
-        time.sleep(lasts_s)
+        time.sleep(lasts_s)  # the work itself
     _rest(rig)
     after = sizes(rig)
     rig.settle(report)
@@ -79,9 +81,9 @@ def sizes(rig: Rig) -> dict[str, Size]:
 
 
 def _rest(rig: Rig) -> None:
-    while rig.judge.unfinished():
-        time.sleep(0.1)
-    time.sleep(REST_S)
+    # What is stuck for longer than this is found by the judge.
+    until(lambda: not rig.judge.unfinished(), SETTLE_S)
+    time.sleep(REST_S)  # pools and caches let go of what they no longer need
 
 
 def _rss_kb(pid: int) -> int:

@@ -47,13 +47,13 @@ def storm(rig: Rig, report: Report, lasts_s: float) -> None:
 
     def kill_valkey() -> None:
         rig.kill("valkey")
-        time.sleep(dice.uniform(0.1, 1.0))
+        time.sleep(dice.uniform(0.1, 1.0))  # away for a moment
         rig.stack.restart("valkey")
         counts["valkey_kills"] += 1
 
     def crash_postgres() -> None:
         rig.crash_postgres()
-        time.sleep(dice.uniform(0.1, 1.0))
+        time.sleep(dice.uniform(0.1, 1.0))  # away for a moment
         rig.start_postgres()
         counts["pg_crashes"] += 1
 
@@ -86,7 +86,7 @@ def at_once(lasts_s: float, *troubles: tuple[float, Callable[[], None]]) -> None
     def keep_making(every_s: float, make: Callable[[], None]) -> None:
         try:
             while time.monotonic() + every_s < ends:
-                time.sleep(every_s)
+                time.sleep(every_s)  # the pace of this trouble
                 make()
         except BaseException as error:  # noqa: BLE001 - told to the caller below
             failed.append(error)
@@ -94,7 +94,7 @@ def at_once(lasts_s: float, *troubles: tuple[float, Callable[[], None]]) -> None
     threads = [threading.Thread(target=keep_making, args=trouble, daemon=True) for trouble in troubles]
     for thread in threads:
         thread.start()
-    time.sleep(lasts_s)
+    time.sleep(lasts_s)  # the storm itself
     for thread in threads:
         thread.join()
     if failed:
