@@ -144,19 +144,19 @@ class Mirror:
     def _write_roles(self, guild_id: GuildId, data: Payload) -> None:
         roles = [payloads.role_row(role) for role in data["roles"]]
         self._writer.put(lambda: self._stored.roles(guild_id, roles))
-        self._hint(guild_id, "roles.updated")
+        self._hint(guild_id, "role.updated")
 
     def _on_guild_role_create(self, data: Payload) -> None:
         guild_id, row = GuildId(int(data["guild_id"])), payloads.role_row(data["role"])
         self._writer.put(lambda: self._stored.role(guild_id, row))
-        self._hint(guild_id, "roles.updated")
+        self._hint(guild_id, "role.updated")
 
     _on_guild_role_update = _on_guild_role_create
 
     def _on_guild_role_delete(self, data: Payload) -> None:
         guild_id, role_id = GuildId(int(data["guild_id"])), RoleId(int(data["role_id"]))
         self._writer.put(lambda: self._stored.role_gone(guild_id, role_id))
-        self._hint(guild_id, "roles.updated")
+        self._hint(guild_id, "role.updated")
 
     def _on_channel_create(self, data: Payload) -> None:
         if data.get("guild_id"):

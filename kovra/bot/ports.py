@@ -23,7 +23,7 @@ class Pacer(Protocol):
 
 
 Hints = Callable[[GuildId, str, Mapping[str, Any]], None]
-"""Tells open pages about something passing, such as ``member.joined``; best effort."""
+"""Tells open pages about something passing, by a ``live.events.HintKind`` and the ids it names; best effort."""
 
 
 class SubmitPort(Protocol):

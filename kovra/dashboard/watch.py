@@ -17,14 +17,14 @@ from kovra.dashboard.streams import Streams, Viewer
 from kovra.errors import Unavailable
 from kovra.ids import GuildId, UserId
 from kovra.live.bulletin import EVERYWHERE
-from kovra.live.events import Hint
+from kovra.live.events import Hint, HintKind
 from kovra.live.stream import Stream
 from kovra.store.guilds import Guilds
 from kovra.store.sessions import Sessions
 
 #: After these one person's rights may be others, and after these everybody's in the guild.
-OF_A_PERSON = frozenset({"member.updated", "member.left", "member.joined", "session.ended"})
-OF_A_GUILD = frozenset({"roles.updated", "guild.left"})
+OF_A_PERSON = frozenset({HintKind.MEMBER_UPDATED, HintKind.MEMBER_LEFT, HintKind.MEMBER_JOINED, HintKind.SESSION_ENDED})
+OF_A_GUILD = frozenset({HintKind.ROLE_UPDATED, HintKind.GUILD_UPDATED, HintKind.GUILD_LEFT})
 
 #: Viewers asked for at once: enough to make the question cheap, few enough that nobody waits for the answer.
 AT_ONCE = 100

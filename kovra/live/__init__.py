@@ -2,6 +2,7 @@
 
 ``events``    what is shown: the event, the hint, and the bytes of a server-sent frame
 ``bulletin``  "look again": the doorbell that a writer rings after its commit
+``hints``     makes few of many hints that come close together
 ``hub``       one per process: reads new events once, formats them once, hands them to every open stream
 ``stream``    what the hub hands events to: filtered for its viewer, in order
 ``subscription``  a stream that a reader takes from, frame by frame, in a bounded buffer

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from kovra.ids import GuildId, UserId
-from kovra.live.events import Hint, compact
+from kovra.live.events import Hint, HintKind, compact
 
 CHANNEL = "kovra:bulletin"
 
@@ -53,15 +53,18 @@ class Bulletin:
     def hint(self, guild_id: GuildId, kind: str, facts: Mapping[str, object]) -> None:
         """Pass on something of Discord's that nobody keeps; who is not connected now never hears of it.
 
+        Call it for each thing that happens, as often as it happens: hubs gather what comes close together. Facts are
+        the ids that the kind names.
+
         Raises:
-            ValueError: the kind is no dotted lower-case word, or a fact no JSON value: a mistake of the caller.
+            ValueError: there is no such kind, or a fact is no JSON value: a mistake of the caller.
         """
-        hint = Hint(guild_id=guild_id, kind=kind, facts=facts)
+        hint = Hint(guild_id=guild_id, kind=HintKind(kind), facts=facts)
         self._publish(b"%d %s %s" % (hint.guild_id, hint.kind.encode(), compact(hint.facts)))
 
     def session_ended(self, user_id: UserId) -> None:
         """A session of this user is over: open streams look at once whether it was theirs. Call it after the commit."""
-        self.hint(EVERYWHERE, "session.ended", {"user_id": user_id})
+        self.hint(EVERYWHERE, HintKind.SESSION_ENDED, {"user_id": user_id})
 
     def _publish(self, message: bytes) -> None:
         if self._monotonic() < self._quiet_until:
@@ -87,6 +90,6 @@ def read(message: bytes) -> GuildId | Hint | None:
         if not rest:
             return guild_id
         kind, _, facts = rest.partition(b" ")
-        return Hint(guild_id=guild_id, kind=kind.decode(), facts=dict(json.loads(facts)))
+        return Hint(guild_id=guild_id, kind=HintKind(kind.decode()), facts=dict(json.loads(facts)))
     except (ValueError, TypeError, RecursionError):
         return None

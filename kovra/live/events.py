@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from kovra.ids import GuildId
@@ -22,6 +23,22 @@ LARGEST_NUMBER = 2**53 - 1
 BEAT = b"event: beat\ndata: {}\n\n"
 
 _KIND = re.compile(r"[a-z_]+(\.[a-z_]+)*")
+
+
+class HintKind(StrEnum):
+    """What of Discord's a hint can be about, with the ids that it names."""
+
+    MEMBER_JOINED = "member.joined"  # user_id
+    MEMBER_LEFT = "member.left"  # user_id
+    MEMBER_UPDATED = "member.updated"  # user_id
+    BAN_ADDED = "ban.added"  # user_id
+    BAN_REMOVED = "ban.removed"  # user_id
+    ROLE_UPDATED = "role.updated"  # role_id, none when it may be any; made, changed or deleted
+    CHANNEL_UPDATED = "channel.updated"  # channel_id; made, changed or deleted
+    VOICE_UPDATED = "voice.updated"  # user_id; who is in which voice channel
+    GUILD_UPDATED = "guild.updated"  # its name, its picture, its settings
+    GUILD_LEFT = "guild.left"
+    SESSION_ENDED = "session.ended"  # user_id; no page hears it: it ends that person's streams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +57,13 @@ class Event:
 class Hint:
     """Something on Discord that nobody keeps, such as a member joining. It has no number and may be lost.
 
-    Raises:
-        ValueError: the kind is no dotted lower-case word.
+    A writer says one thing, ``{"user_id": …}``; a page is told of all that came together, ``{"count": 2, "user_ids":
+    […]}``, without the ids when they are too many.
     """
 
     guild_id: GuildId
-    kind: str
+    kind: HintKind
     facts: Mapping[str, object] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _kind(self.kind)
 
 
 def frame(event: EventLike) -> bytes:

@@ -23,6 +23,7 @@ from kovra.errors import Unavailable
 from kovra.ids import GuildId
 from kovra.live import bulletin
 from kovra.live.events import Hint, frame, hint_frame, resync_frame
+from kovra.live.hints import Gathering
 from kovra.live.ports import EventLike, EventSource
 from kovra.live.stream import Batch, Stream, Visible
 from kovra.live.subscription import Subscription
@@ -78,9 +79,10 @@ class Hub:
 
     def __init__(self, redis_url: str, source: EventSource, tick_s: float = 1.0) -> None:
         self._redis_url, self._source, self._tick_s = redis_url, source, tick_s
-        self._lock = threading.Lock()  # guards _feeds, their streams and numbers, _rung and the counts
+        self._lock = threading.Lock()  # guards _feeds, their streams and numbers, _rung, the hints and the counts
         self._feeds: dict[GuildId, _Feed] = {}
         self._rung: set[GuildId] = set()
+        self._hints, self._told = Gathering(), list[Hint]()
         self._sent = self._overflowed = self._resyncs = 0
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -199,9 +201,10 @@ class Hub:
         """The reading thread: at each ring and each tick, hand out what is new."""
         next_tick = time.monotonic()
         while not self._stopping.is_set():
-            self._wake.wait(max(0.0, next_tick - time.monotonic()))
+            self._wake.wait(max(0.0, min(next_tick, self._hints.next_at) - time.monotonic()))
             self._wake.clear()
             try:
+                self._tell_hints()
                 if time.monotonic() >= next_tick:
                     next_tick = time.monotonic() + self._tick_s
                     self._find_behind()
@@ -310,11 +313,21 @@ class Hub:
         for call in self._hear_hint:
             call(hint)
         with self._lock:
-            feed = self._feeds.get(hint.guild_id)
-            streams = list(feed.streams) if feed else []
-        if streams:
+            if hint.guild_id not in self._feeds:
+                return
+            if (told := self._hints.take(hint, time.monotonic())) is None:
+                return
+            self._told.append(told)
+        self._wake.set()
+
+    def _tell_hints(self) -> None:
+        """Hand out the hints that nothing holds back any more."""
+        with self._lock:
+            hints, self._told = self._told + self._hints.due(time.monotonic()), []
+            shown = [(hint, list(self._feeds[hint.guild_id].streams)) for hint in hints if hint.guild_id in self._feeds]
+        for hint, streams in shown:
             data = hint_frame(hint)
-            self._each(streams, lambda stream: stream.offer_hint(hint, data))
+            self._each(streams, lambda stream, hint=hint, data=data: stream.offer_hint(hint, data))
 
     def _each(self, streams: Sequence[Stream], hand: Callable[[Stream], None]) -> None:
         """Hand something to every stream; others run now and then, however large the guild."""

@@ -148,7 +148,7 @@ def test_roles_channels_and_the_guild_itself_are_followed(sandbox, start_bot, ro
     eventually(lambda: rows("SELECT permissions FROM roles WHERE name = 'Warden'") == [(6,)])
     sandbox.call(lambda s: places.delete_role(s.stage, guild, role, by=guild.owner_id, reason=None))
     eventually(lambda: rows("SELECT 1 FROM roles WHERE name = 'Warden'") == [])
-    eventually(lambda: hints == [(guild.id, "roles.updated")] * 3)
+    eventually(lambda: hints == [(guild.id, "role.updated")] * 3)
 
     channel = sandbox.call(lambda s: next(c for c in s.world.guild_channels(guild) if c.name == "map-room"))
     sandbox.call(lambda s: places.delete_channel(s.stage, guild, channel, by=guild.owner_id, reason=None))

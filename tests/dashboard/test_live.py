@@ -7,12 +7,17 @@ import re
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from kovra.actions.request import Action
 from kovra.live.bulletin import CHANNEL, Bulletin, connect
+from kovra.live.events import HintKind
+from kovra.store.events import EventKind
+
+ROOT = Path(__file__).parents[2]
 
 PATIENCE_S = 20
 
@@ -124,6 +129,17 @@ def test_a_nonsense_number_means_reload_everything(site, cast, listen, last):
     assert [kind for _, kind, _ in stream.events] == ["resync"]
 
 
+def test_pages_listen_for_every_kind_there_is():
+    script = (ROOT / "kovra/dashboard/static/live.js").read_text()
+    numbered, hints = (
+        set(re.findall(r'"([a-z.]+)"', script.split(f"const {name} = [")[1].split("]")[0]))
+        for name in ("NUMBERED", "HINTS")
+    )
+
+    assert numbered == set(EventKind)
+    assert hints == set(HintKind) - {HintKind.SESSION_ENDED}
+
+
 def test_the_stream_is_never_stored_nor_held_back(site, cast, listen):
     headers = listen(site.signed_in(cast.admin), cast.harbour).answer.headers
 
@@ -170,7 +186,7 @@ def test_a_stream_ends_at_once_when_told_that_access_did(slow_looks, site, cast,
 
     if how == "role":
         site.mirror.role_gone(cast.harbour, cast.moderator_role)
-        bell.hint(cast.harbour, "roles.updated", {})
+        bell.hint(cast.harbour, "role.updated", {})
     elif how == "left":
         site.mirror.member_gone(cast.harbour, cast.moderator)
         bell.hint(cast.harbour, "member.left", {"user_id": str(cast.moderator)})

@@ -8,7 +8,7 @@ import pytest
 
 from kovra.ids import GuildId
 from kovra.live.bulletin import QUIET_S, Bulletin, connect, read
-from kovra.live.events import Hint
+from kovra.live.events import Hint, HintKind
 
 GUILD = GuildId(110_000_000_000_000_001)
 
@@ -56,15 +56,27 @@ def test_after_a_failure_rings_are_saved_for_a_moment_and_each_outage_has_its_li
     assert len([record for record in caplog.records if record.levelno == logging.WARNING]) == 2
 
 
+_DEEP = b"1 member.left " + b"[" * 100_000
+
+
 @pytest.mark.parametrize(
-    "noise", [b"", b" ", b"x", b"1 a", b"1 a [1]", b"1 a 3", b"\xff", b"1 a {", b"1 A {}", b"1 a " + b"[" * 100_000]
+    "noise",
+    [
+        *(b"", b" ", b"x", b"1 a", b"\xff"),
+        *(b"1 member.left [1]", b"1 member.left 3", b"1 member.left {", _DEEP, b"1 A {}", b"1 case.created {}"),
+    ],
 )
 def test_noise_is_no_ring(noise):
     assert read(noise) is None
 
 
+def test_a_hint_of_no_known_kind_is_a_mistake_of_its_caller():
+    with pytest.raises(ValueError, match="member.exploded"):
+        Bulletin(Line()).hint(GUILD, "member.exploded", {})
+
+
 def test_a_ring_and_a_hint_are_read_back():
     assert read(b"42") == GuildId(42)
     assert read(b'42 member.joined {"user_id":"7"}') == Hint(
-        guild_id=GuildId(42), kind="member.joined", facts={"user_id": "7"}
+        guild_id=GuildId(42), kind=HintKind.MEMBER_JOINED, facts={"user_id": "7"}
     )

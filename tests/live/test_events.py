@@ -9,7 +9,17 @@ from uuid import UUID
 import pytest
 
 from kovra.ids import GuildId
-from kovra.live.events import Event, Hint, comment, frame, hint_frame, resync_frame, retry_frame, revoked_frame
+from kovra.live.events import (
+    Event,
+    Hint,
+    HintKind,
+    comment,
+    frame,
+    hint_frame,
+    resync_frame,
+    retry_frame,
+    revoked_frame,
+)
 
 GUILD = GuildId(110_000_000_000_000_001)
 REQUEST = UUID("0192f5a0-0000-7000-8000-000000000001")
@@ -51,7 +61,7 @@ def test_a_kind_that_is_no_dotted_word_is_refused(kind):
 
 
 def test_a_hint_has_no_number():
-    hint = Hint(guild_id=GUILD, kind="member.joined", facts={"user_id": 110_000_000_000_000_003})
+    hint = Hint(guild_id=GUILD, kind=HintKind.MEMBER_JOINED, facts={"user_id": 110_000_000_000_000_003})
 
     assert hint_frame(hint) == b'event: member.joined\ndata: {"user_id":"110000000000000003"}\n\n'
 

@@ -4,7 +4,11 @@ const NUMBERED = [
   "action.queued", "action.running", "action.done", "action.failed", "action.rejected", "action.cancelled",
   "action.expired", "action.discarded", "case.created", "case.updated", "job.changed",
 ];
-const HINTS = ["member.joined", "member.left", "member.updated"];
+// What of Discord's nobody keeps: it says how many of its kind and, when they are few, which: `count`, `user_ids`, ….
+const HINTS = [
+  "member.joined", "member.left", "member.updated", "ban.added", "ban.removed", "role.updated", "channel.updated",
+  "voice.updated", "guild.updated", "guild.left",
+];
 const KEPT = 300;                       // events a leader can repeat to a tab that opened a moment ago
 const PATIENCE = { say: 3000, banner: 15000 };
 const SILENCE = 40000;                  // the server beats every 15 s; longer silence is a line that died unnoticed
