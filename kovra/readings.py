@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Protocol
 
@@ -14,6 +14,9 @@ from kovra.store.operations import Operations
 #: What "lately" is for steps and for outcomes.
 STEPS_LATELY = timedelta(minutes=5)
 OUTCOMES_LATELY = timedelta(hours=1)
+
+#: So many lanes are named, and none with less in it: a name is a series that Prometheus keeps for long.
+NAMED_LANES, NAMED_FROM = 10, 10
 
 
 class Limited(Protocol):
@@ -27,19 +30,38 @@ Read = Callable[[], Iterator[Reading]]
 
 
 def of_queue(broker: LanesBroker, queue_name: str) -> Read:
-    """The lanes, from Redis."""
+    """The lanes, from Redis: all of them together, each shard, and by name the fullest few that hold something."""
 
     def read() -> Iterator[Reading]:
-        gauge, labels = broker.gauge(queue_name), {"queue": queue_name}
+        gauge, labels = broker.gauge(queue_name, fullest=NAMED_LANES), {"queue": queue_name}
         for name, text, value in (
             ("depth", "Messages on the lanes, waiting or in flight", gauge.depth),
+            ("in_flight", "Messages that workers have in hand", gauge.in_flight),
+            ("oldest_seconds", "Age of the oldest message on any lane", gauge.oldest_age_ms / 1000),
             ("lanes", "Lanes that hold something", gauge.lanes),
             ("lanes_paused", "Lanes that somebody paused", gauge.paused),
             ("dead_letters", "Entries kept for people to decide about", gauge.dead),
         ):
             yield Reading(name=f"kovra_queue_{name}", help=text, value=value, labels=labels)
+        for shard in gauge.shards:
+            of_shard = labels | {"shard": str(shard.shard)}
+            yield from _filled("shard", of_shard, shard.held, shard.in_flight, shard.oldest_age_ms)
+        for name in gauge.fullest:
+            lane = broker.lane(queue_name, name)
+            if lane.depth >= NAMED_FROM:
+                of_lane = labels | {"lane": lane.lane}
+                yield from _filled("lane", of_lane, lane.depth, lane.in_flight, lane.oldest_age_ms)
 
     return read
+
+
+def _filled(what: str, labels: Mapping[str, str], held: int, in_flight: int, oldest_age_ms: int) -> Iterator[Reading]:
+    for name, text, value in (
+        ("depth", f"Messages of this {what}, waiting or in flight", held),
+        ("in_flight", f"Messages of this {what} that workers have in hand", in_flight),
+        ("oldest_seconds", f"Age of the oldest message of this {what}", oldest_age_ms / 1000),
+    ):
+        yield Reading(name=f"kovra_{what}_{name}", help=text, value=value, labels=labels)
 
 
 def of_requests(operations: Operations) -> Read:
@@ -57,6 +79,9 @@ def of_requests(operations: Operations) -> Read:
                 value=waiting.oldest_s,
                 labels=labels,
             )
+        yield Reading(
+            name="kovra_requests_dead", help="Requests that gave up and wait for a person", value=operations.dead()
+        )
         for step in operations.steps(STEPS_LATELY):
             for quantile, seconds in (("0.5", step.p50_s), ("0.95", step.p95_s)):
                 yield Reading(

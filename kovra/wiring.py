@@ -42,11 +42,14 @@ from kovra.queue.actors import declare_actions, declare_chunks
 from kovra.queue.broker import LanesBroker
 from kovra.queue.client import connect, of_one_node
 from kovra.queue.dead_workers import DeadWorkers
+from kovra.queue.desk import LaneDesk
 from kovra.queue.janitor import Janitor
 from kovra.queue.outbox import QUEUE, Outbox
+from kovra.queue.pauses import KeepPauses
 from kovra.queue.relay import Relay
 from kovra.queue.scheduler import Scheduler
 from kovra.store.audit import AuditLog, Quarantine
+from kovra.store.broken import BrokenRequests
 from kovra.store.cancelling import Cancelling
 from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock, sqlalchemy_url
@@ -57,6 +60,7 @@ from kovra.store.job_backlog import JobBacklog
 from kovra.store.job_control import JobControl
 from kovra.store.job_ledger import JobLedger
 from kovra.store.jobs import Jobs
+from kovra.store.lane_pauses import LanePauses
 from kovra.store.ledger import Backlog, Ledger, Liveness
 from kovra.store.liveness import new_claim_key
 from kovra.store.members import Members
@@ -139,6 +143,7 @@ class WorkerProcess:
     relay: Relay
     janitor: Janitor
     dead_workers: DeadWorkers
+    pauses: KeepPauses
     retention: Retention
     expiry: Expiry
     scheduler: Scheduler
@@ -158,7 +163,7 @@ class WorkerProcess:
         self.rest.start()
         self.liveness.start()
         self.warm_up()
-        for name in ("relay", "janitor", "liveness", "dead_workers", "retention", "expiry", "scheduler"):
+        for name in ("relay", "janitor", "liveness", "dead_workers", "pauses", "retention", "expiry", "scheduler"):
             thread = threading.Thread(target=getattr(self, name).run, args=(self._stopping,), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -245,6 +250,7 @@ def build_worker(config: Config) -> WorkerProcess:
         ),
         janitor=Janitor(broker),
         dead_workers=DeadWorkers(broker=broker, proven=_proven_dead(liveness)),
+        pauses=KeepPauses(decided=LanePauses(database, config.audit_key), broker=broker),
         retention=Retention(events=Events(database)),
         expiry=Expiry(database, config.audit_key),
         scheduler=Scheduler(
@@ -309,6 +315,9 @@ def build_web(config: Config) -> Flask:
         jobs=JobControl(database, config.audit_key),
         requests=requests,
         cancelling=Cancelling(database, config.audit_key),
+        broken=BrokenRequests(database, config.audit_key),
+        pauses=LanePauses(database, config.audit_key),
+        lanes=LaneDesk(broker=build_broker(config, serve=()), audit=AuditLog(database, config.audit_key)),
         roster=roster,
         guilds=Guilds(database),
         members=Members(database),

@@ -34,6 +34,8 @@ class AuditKind(StrEnum):
     ACTION_DISCARDED = "action.discarded"
     LETTER_RETRIED = "letter.retried"
     LETTER_DISCARDED = "letter.discarded"
+    LANE_PAUSED = "lane.paused"
+    LANE_RESUMED = "lane.resumed"
     JOB_ACCEPTED = "job.accepted"
     JOB_PAUSED = "job.paused"
     JOB_RESUMED = "job.resumed"

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, current_app
 
+from kovra.actions.lanes import LaneDesk
 from kovra.actions.ports import Clock
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
@@ -16,11 +17,13 @@ from kovra.dashboard.streams import Pace, Streams
 from kovra.dashboard.watch import Watch
 from kovra.live.hub import Hub
 from kovra.live.wires import Wires
+from kovra.store.broken import BrokenRequests
 from kovra.store.cancelling import Cancelling
 from kovra.store.cases import Cases
 from kovra.store.events import Events
 from kovra.store.guilds import Guilds
 from kovra.store.job_control import JobControl
+from kovra.store.lane_pauses import LanePauses
 from kovra.store.members import Members
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
@@ -67,6 +70,9 @@ class Services:
     jobs: JobControl
     requests: Requests
     cancelling: Cancelling
+    broken: BrokenRequests
+    pauses: LanePauses
+    lanes: LaneDesk
     roster: Roster
     guilds: Guilds
     members: Members

@@ -12,6 +12,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from kovra.actions.lanes import LaneDesk
 from kovra.actions.ports import Clock
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
@@ -32,12 +33,14 @@ from kovra.errors import Unavailable
 from kovra.live.events import BEAT
 from kovra.live.hub import Hub
 from kovra.live.wires import Wires
+from kovra.store.broken import BrokenRequests
 from kovra.store.cancelling import Cancelling
 from kovra.store.cases import Cases
 from kovra.store.database import sqlalchemy_url
 from kovra.store.events import Events
 from kovra.store.guilds import Guilds
 from kovra.store.job_control import JobControl
+from kovra.store.lane_pauses import LanePauses
 from kovra.store.members import Members
 from kovra.store.migrate import ENGINE_OPTIONS, MIGRATIONS
 from kovra.store.requests import Requests
@@ -67,6 +70,9 @@ def create_site(
     jobs: JobControl,
     requests: Requests,
     cancelling: Cancelling,
+    broken: BrokenRequests,
+    pauses: LanePauses,
+    lanes: LaneDesk,
     roster: Roster,
     guilds: Guilds,
     members: Members,
@@ -89,6 +95,7 @@ def create_site(
         submit, submit_job: the one way in for actions, and for mass actions.
         jobs: follows and steers mass actions.
         cancelling: takes back what still waits.
+        broken, pauses, lanes: what failed, which lanes are paused, and what lies on them.
         requests, roster, guilds, members, cases, sessions, events: what pages read.
         clock: the database's clock.
         hub: hands out streams of events; its owner starts and stops it.
@@ -119,6 +126,9 @@ def create_site(
         jobs=jobs,
         requests=requests,
         cancelling=cancelling,
+        broken=broken,
+        pauses=pauses,
+        lanes=lanes,
         roster=roster,
         guilds=guilds,
         members=members,

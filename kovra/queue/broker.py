@@ -211,17 +211,24 @@ class LanesBroker(Broker):
     def lanes(self, queue_name: str) -> list[gauges.LaneGauge]:
         """Every lane of a queue that holds something, in all shards: depth, age and how much is in flight."""
         with told_as_closed():
-            return gauges.lanes(self.client, self.keys, queue_name)
+            named = gauges.holding(self.client, self.keys, queue_name)
+            found = gauges.lanes(self.client, self.keys, queue_name, named)
+            return [gauge for gauge in found if gauge.depth]
+
+    def lane(self, queue_name: str, lane: str) -> gauges.LaneGauge:
+        """One lane, in one round trip; of one that holds nothing all numbers are 0."""
+        with told_as_closed():
+            (gauge,) = gauges.lanes(self.client, self.keys, queue_name, [(self.shard_of(lane), lane)])
+            return gauge
 
     def qsize(self, queue_name: str) -> int:
         """How many messages a queue holds: waiting, in flight and delayed."""
-        with told_as_closed():
-            return gauges.whole(self.client, self.keys, queue_name).depth
+        return self.gauge(queue_name).depth
 
-    def gauge(self, queue_name: str) -> gauges.QueueGauge:
-        """A whole queue in numbers."""
+    def gauge(self, queue_name: str, *, fullest: int = 0) -> gauges.QueueGauge:
+        """A whole queue in numbers, with the names of so many of its fullest lanes."""
         with told_as_closed():
-            return gauges.whole(self.client, self.keys, queue_name)
+            return gauges.whole(self.scripts, self.keys, queue_name, fullest)
 
     def pause(self, queue_name: str, lane: str) -> bool:
         """Hand out nothing more of a lane until ``resume``; what is in flight goes on. False when it was paused.

@@ -14,7 +14,9 @@ from redis.cluster import RedisCluster
 from kovra.queue.lines import ClusterLines, Lines
 
 _FOLDER = Path(__file__).with_name("lua")
-_NAMES = ("enqueue", "fetch", "finish", "sweep", "beat", "give_up", "redrive", "pause", "mend_lane", "mend_shard")
+_NAMES = (
+    "enqueue", "fetch", "finish", "sweep", "beat", "give_up", "redrive", "pause", "mend_lane", "mend_shard", "census",
+)  # fmt: skip
 
 #: A prefix, and the arguments of the step in its shard.
 Call = tuple[str, Iterable[Any]]

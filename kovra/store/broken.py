@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from kovra.actions.audit import AuditEntry, AuditKind
+from kovra.actions.lanes import TAKES_QUEUE_OPS
 from kovra.actions.request import Action, Source, State
 from kovra.actions.rights import Capability
 from kovra.actions.submit import LIFETIME
@@ -90,7 +91,7 @@ class BrokenRequests:
         looks first. With a case only its messages are sent. The relay brings it to its lane.
         """
         if not scope.may(Capability.QUEUE_OPS):
-            return _NOT_YOU
+            return TAKES_QUEUE_OPS
         try:
             with self._database.transaction(scope.guild_id) as session:
                 wanted_until = self._database.read_now(session) + LIFETIME
@@ -105,7 +106,7 @@ class BrokenRequests:
     def discard(self, scope: GuildScope, request_id: UUID) -> str | None:
         """See to a dead request: it stays dead and leaves the list; None when done, else why not."""
         if not scope.may(Capability.QUEUE_OPS):
-            return _NOT_YOU
+            return TAKES_QUEUE_OPS
         with self._database.transaction(scope.guild_id) as session:
             asked = {"id": request_id, "by_id": scope.viewer.user_id, "moment": self._database.read_now(session)}
             if not session.scalars(_DISCARD, asked).all():
@@ -122,9 +123,6 @@ class BrokenRequests:
         entry = AuditEntry(guild_id=scope.guild_id, kind=kind, actor_id=scope.viewer.user_id, facts=facts)
         self._audit.append_in(session, entry)
         return State(row.state)
-
-
-_NOT_YOU = "It takes the capability “queue_ops”, which comes with Manage Server. Ask an admin of this server."
 
 
 def _broken(session: Session, row: ActionRequests) -> BrokenRequest:

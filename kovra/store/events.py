@@ -36,6 +36,7 @@ class EventKind(StrEnum):
     CASE_CREATED = "case.created"
     CASE_UPDATED = "case.updated"
     JOB_CHANGED = "job.changed"
+    LANE_CHANGED = "lane.changed"
 
 
 Facts = Mapping[str, str | int | None]

@@ -50,6 +50,11 @@ class Operations:
             for count, oldest in [found.get(state, (0, 0))]
         ]
 
+    def dead(self) -> int:
+        """The requests that gave up and that nobody has tried again or discarded."""
+        with self._database.transaction(None) as session:
+            return session.execute(select(func.kovra_dead_waiting())).scalar_one()
+
     def steps(self, lately: timedelta) -> list[StepTime]:
         """How long each step took, of the requests made lately."""
         told = func.kovra_steps_since(self._database.now() - lately).table_valued("step", "requests", "p50_s", "p95_s")

@@ -250,6 +250,16 @@ class JobPosts(Base):
     claim_epoch: Mapped[int] = mapped_column(server_default=ZERO)
 
 
+class LanePauses(Base):
+    """Lanes that somebody paused. To resume one deletes its row; the audit log keeps both."""
+
+    __tablename__ = "lane_pauses"
+
+    guild_id: Mapped[Key]
+    paused_at: Mapped[Moment]
+    paused_by: Mapped[Snowflake]
+
+
 class ModCases(Base):
     """The cases. ``case_no`` is the n-th case ever of its guild; a row is never deleted.
 

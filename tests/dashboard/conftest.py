@@ -29,9 +29,11 @@ from kovra.live.bulletin import Bulletin
 from kovra.live.hub import Hub
 from kovra.queue.broker import LanesBroker
 from kovra.queue.client import connect
+from kovra.queue.desk import LaneDesk
 from kovra.queue.outbox import QUEUE, Outbox
 from kovra.sandbox import DEFAULT_BOT_ID, DEFAULT_SECRET
 from kovra.store.audit import AuditLog
+from kovra.store.broken import BrokenRequests
 from kovra.store.cancelling import Cancelling
 from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock
@@ -39,6 +41,7 @@ from kovra.store.events import Events
 from kovra.store.guilds import Guilds
 from kovra.store.job_control import JobControl
 from kovra.store.jobs import Jobs
+from kovra.store.lane_pauses import LanePauses
 from kovra.store.ledger import Ledger
 from kovra.store.liveness import new_claim_key
 from kovra.store.members import Members
@@ -312,6 +315,9 @@ def site(
         jobs=JobControl(database, AUDIT_KEY),
         requests=requests,
         cancelling=Cancelling(database, AUDIT_KEY),
+        broken=BrokenRequests(database, AUDIT_KEY),
+        pauses=LanePauses(database, AUDIT_KEY),
+        lanes=LaneDesk(broker=broker, audit=audit),
         roster=Roster(database),
         guilds=Guilds(database),
         members=Members(database),

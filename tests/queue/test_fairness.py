@@ -2,8 +2,6 @@
 
 import pytest
 
-from kovra.queue.gauges import QueueGauge
-
 A, B, C = "1", str(2 << 22), str(4 << 22)  # all in shard 0 of two
 
 
@@ -263,7 +261,13 @@ def test_a_gauge_tells_the_whole_queue(desk, take):
     consumer.nack(entry)
     broker.pause("work", "1")
 
-    assert broker.gauge("work") == QueueGauge(depth=4, delayed=1, lanes=3, paused=1, dead=1)
+    gauge = broker.gauge("work", fullest=2)
+
+    assert (gauge.depth, gauge.in_flight, gauge.delayed) == (4, 3, 1)
+    assert (gauge.lanes, gauge.paused, gauge.dead) == (3, 1, 1)
+    assert [(shard.held, shard.in_flight) for shard in gauge.shards[:4]].count((1, 1)) == 3
+    assert gauge.oldest_age_ms == max(shard.oldest_age_ms for shard in gauge.shards) >= 0
+    assert len(gauge.fullest) == 2
 
 
 def test_gauges_tell_depth_age_and_flight_of_each_lane(desk, take):
@@ -278,5 +282,8 @@ def test_gauges_tell_depth_age_and_flight_of_each_lane(desk, take):
 
     assert (by_lane[A].depth, by_lane[A].in_flight, by_lane[A].parked) == (3, 1, 2)
     assert (by_lane[B].depth, by_lane[B].in_flight, by_lane[B].parked) == (1, 1, 0)
+    assert (by_lane[A].bulk, by_lane[B].bulk) == (0, 1)
+    assert broker.lane("work", A).depth == 3
+    assert broker.gauge("work", fullest=1).fullest == [A]
     assert all(gauge.oldest_age_ms >= 0 for gauge in by_lane.values())
     assert broker.qsize("work") == 4

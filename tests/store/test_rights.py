@@ -22,6 +22,7 @@ ALLOWED = {
     "kovra_web": {
         "scheduled_ends": "SELECT",
         "jobs": "SELECT INSERT UPDATE",
+        "lane_pauses": "SELECT INSERT DELETE",
         "job_chunks": "SELECT INSERT UPDATE",
         "job_posts": "SELECT",
         "guild_counters": "SELECT INSERT UPDATE",
@@ -45,6 +46,7 @@ ALLOWED = {
     "kovra_worker": {
         "scheduled_ends": "SELECT INSERT UPDATE",
         "jobs": "SELECT INSERT",
+        "lane_pauses": "SELECT",
         "job_chunks": "SELECT INSERT UPDATE",
         "job_posts": "SELECT INSERT UPDATE",
         "guild_counters": "SELECT INSERT UPDATE",
@@ -66,6 +68,7 @@ ALLOWED = {
     "kovra_bot": {
         "scheduled_ends": "SELECT UPDATE",
         "jobs": "SELECT INSERT",
+        "lane_pauses": "SELECT",
         "job_chunks": "SELECT INSERT UPDATE",
         "job_posts": "SELECT",
         "guild_counters": "SELECT INSERT UPDATE",
@@ -289,4 +292,4 @@ def test_nobody_else_may_call_the_functions_that_look_across_guilds(owner):
     all_of_them = text("SELECT count(*) FROM pg_proc WHERE proname LIKE 'kovra_%' AND prosecdef")
     with owner.transaction(None) as session:
         assert session.scalars(public).all() == []
-        assert session.scalars(all_of_them).one() == 9
+        assert session.scalars(all_of_them).one() == 11
