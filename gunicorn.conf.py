@@ -54,9 +54,11 @@ class Worker(GeventWorker):
         self.idle = {}
 
     def load_wsgi(self):
-        """Tell the dashboard that this server can let go of a connection."""
+        """Start what runs beside the pages, and tell the dashboard that this server can let go of a connection."""
         super().load_wsgi()
         extensions = getattr(self.wsgi, "extensions", {})
+        if start := extensions.get("kovra_start"):
+            start()
         if make := extensions.get("kovra_make_wires"):
             extensions["kovra_wires"] = make(GeventSelector())
 
@@ -101,6 +103,9 @@ class Worker(GeventWorker):
 bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 worker_class = Worker
 workers = 1
+#: Loaded before anything listens: a connection that nobody answers for seconds is worse than none, because browsers and
+#: routers wait for it instead of going to the next process. A worker that died is also replaced at once.
+preload_app = True
 #: Open streams count; gunicorn's own limit of 1000 would turn the next page away.
 worker_connections = 12_000
 backlog = 2_048

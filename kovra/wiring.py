@@ -289,20 +289,28 @@ def build_bot(config: Config) -> BotProcess:
 
 
 def build_web(config: Config) -> Flask:
-    """The dashboard: ``kovra_web`` in PostgreSQL. Its hub listens from the first moment."""
+    """The dashboard: ``kovra_web`` in PostgreSQL.
+
+    Nothing runs yet: a server builds it once, before it forks. Each process that serves it calls
+    ``app.extensions["kovra_start"]()`` first, and its hub listens from then on.
+    """
     from kovra.dashboard.site import create_site
 
     database = Database(config.database_url, role="kovra_web")
     events = Events(database)
     hub = Hub(of_one_node(config.redis_url), events)
-    hub.start()
     metrics = Metrics()
     metrics.watch("the streams", readings.of_hub(hub))
-    _serve(metrics, config)
     requests, roster = Requests(database, config.audit_key), Roster(database)
-    # Beside the start: a page may be served meanwhile, and a database that is away holds up nothing.
-    threading.Thread(target=warm, args=(database, 3, roster.warm, requests.warm), name="warm-up", daemon=True).start()
-    return create_site(
+
+    def start() -> None:
+        hub.start()
+        _serve(metrics, config)
+        # Beside the start: a page may be served meanwhile, and a database that is away holds up nothing.
+        warming = (database, 3, roster.warm, requests.warm)
+        threading.Thread(target=warm, args=warming, name="warm-up", daemon=True).start()
+
+    site = create_site(
         base_url=config.base_url,
         discord_base_url=config.discord_base_url,
         discord_cdn_url=config.discord_cdn_url,
@@ -328,6 +336,8 @@ def build_web(config: Config) -> Flask:
         hub=hub,
         trusted_proxies=config.proxies,
     )
+    site.extensions["kovra_start"] = start
+    return site
 
 
 #: A worker's name on the lanes: this and the key of the lock that shows that it lives.

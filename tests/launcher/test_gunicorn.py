@@ -12,18 +12,23 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from benchmarks.chaos.waiting import must
 from kovra.launcher.supervisor import Process, answers
 
 CONFIG = Path(__file__).resolve().parents[2] / "gunicorn.conf.py"
 
 APP = """
-import os, queue, resource
+import os, pathlib, queue, resource, time
 import psycopg2
 
-lines = []
+print("loading", flush=True)
+while pathlib.Path("gate").exists():
+    time.sleep(0.01)
+
+lines, started = [], []
 
 class App:
-    extensions = {}
+    extensions = {"kovra_start": lambda: started.append(os.getpid())}
 
     def __call__(self, environ, start):
         start("200 OK", [("Content-Type", "text/plain")])
@@ -38,6 +43,8 @@ class App:
             return self.stream(line)
         if path == "/files":
             return [str(resource.getrlimit(resource.RLIMIT_NOFILE)[0]).encode()]
+        if path == "/started":
+            return [str(started == [os.getpid()]).encode()]
         return [environ["wsgi.url_scheme"].encode()]
 
     def stream(self, line):
@@ -56,26 +63,44 @@ app.extensions["kovra_streams"] = Streams()
 
 
 @pytest.fixture
-def web(tmp_path, postgres_url):
+def server(tmp_path, postgres_url):
+    """Starts nothing yet; ``more`` are words of its command."""
     (tmp_path / "app.py").write_text(APP)
+    made = []
+
+    def make(*more):
+        made.append(_server(tmp_path, postgres_url, more))
+        return made[-1]
+
+    yield make
+    for process in made:
+        process.kill()
+
+
+@pytest.fixture
+def web(server):
+    process = server()
+    process.start()
+    process.await_ready()
+    return process
+
+
+def _server(folder, postgres_url, more):
     with socket.socket() as line:
         line.bind(("127.0.0.1", 0))
         port = line.getsockname()[1]
     # An hour's grace: whatever would need it makes the stop fail, instead of slow.
-    words = ["-c", str(CONFIG), "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "3600", "app:app"]
+    words = ["-c", str(CONFIG), "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "3600", *more, "app:app"]
     process = Process(
         name="web",
         argv=[sys.executable, "-m", "gunicorn", *words],
         env={**os.environ, "DATABASE_URL": postgres_url},
-        cwd=tmp_path,
-        log=tmp_path / "web.log",
+        cwd=folder,
+        log=folder / "web.log",
         ready=answers(f"http://127.0.0.1:{port}/"),
     )
     process.port = port
-    process.start()
-    process.await_ready()
-    yield process
-    process.kill()
+    return process
 
 
 def ask(web, path, **headers):
@@ -143,6 +168,25 @@ def test_more_streams_than_a_shell_allows_files_may_be_open(web):
     files = int(ask(web, "/files").getresponse().read())
 
     assert files == (65_536 if most == resource.RLIM_INFINITY else min(most, 65_536))
+
+
+@pytest.mark.parametrize("more", [[], ["--reuse-port"]])
+def test_nobody_connects_to_a_process_that_is_still_loading(server, tmp_path, more):
+    (tmp_path / "gate").touch()
+    web = server(*more)
+    web.start()
+    must(lambda: "loading" in web.written(), "the load")
+
+    with pytest.raises(ConnectionRefusedError):
+        ask(web, "/")
+    (tmp_path / "gate").unlink()
+    web.await_ready()
+
+    assert ask(web, "/").getresponse().read() == b"http"
+
+
+def test_what_runs_beside_the_pages_is_started_once_by_the_process_that_serves_them(web):
+    assert ask(web, "/started").getresponse().read() == b"True"
 
 
 def test_nothing_is_patched_too_late(web):
