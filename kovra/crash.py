@@ -41,7 +41,9 @@ EXECUTOR = (
 )
 #: A bulk ban: intent for all, the call, each group of cases written. The other points of a chunk are an action's.
 BULK = ("after_bulk_intent", "after_bulk_call", "after_bulk_settle")
-POINTS = (*DOOR, *RELAY, *SCHEDULER, *EXECUTOR, *BULK)
+#: Between the two calls of a softban, and between two parts of a purge.
+HALVES = ("after_half",)
+POINTS = (*DOOR, *RELAY, *SCHEDULER, *EXECUTOR, *BULK, *HALVES)
 
 
 def checkpoint(wish: str, subject: Callable[[], str | None] = lambda: None) -> Callable[[str], None]:

@@ -28,6 +28,7 @@ from kovra.launcher.needs import browser_program
 from kovra.launcher.postgres import SUPERUSER
 from kovra.launcher.stack import Stack
 from kovra.store.database import Database, sqlalchemy_url
+from tests.wishes import needed
 
 #: A condition that a working system meets within a second; only a broken one waits this long.
 PATIENCE_S = 30.0
@@ -102,7 +103,8 @@ class Trips:
 
     def a(self, action: Action, target: UserId, by: str = "juniperlock", reason: str = "spam", **more: Any) -> Any:
         """A request as the dashboard makes it."""
-        params = more.pop("params", {"duration_s": 600} if action is Action.MUTE else {})
+        params = more.pop("params", None)
+        params = needed(action) if params is None else params
         asked = ActionRequest(
             request_id=new_request_id(),
             guild_id=self.guild_id,

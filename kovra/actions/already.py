@@ -17,19 +17,28 @@ class Held:
     """What a person is under now, as far as the mirror can be trusted.
 
     ``banned`` is None when it is not known: the bans were never read, the gateway is silent, or something is on its way
-    to this person. ``ban_ends_at``, ``mute_ends_at``: when Guard is going to end it.
+    to this person. ``ban_ends_at``, ``mute_ends_at``: when Guard is going to end it. ``holds``: what Guard keeps of
+    the time before, by the name of the act; None while something is on its way.
     """
 
     banned: bool | None
     muted: bool | None
     ban_ends_at: datetime | None = None
     mute_ends_at: datetime | None = None
+    holds: frozenset[str] | None = None
+
+
+#: These restore what Guard keeps, and the act that it is kept of.
+_LIFTS_HOLD = {Action.UNQUARANTINE: Action.QUARANTINE.value}
+_NOT_HELD = {Action.UNQUARANTINE: "is not in quarantine"}
 
 
 def in_question(request: ActionRequest, standing: Standing) -> bool:
     """Whether it has to be looked up: a member is not banned, and a muted one may be unmuted."""
     if request.source not in BY_HAND:
         return False
+    if request.action in _LIFTS_HOLD:
+        return True
     if request.action in (Action.BAN, Action.UNBAN):
         return not standing.target.member
     return request.action is Action.UNMUTE and not standing.target.timed_out
@@ -50,7 +59,14 @@ def refusal(request: ActionRequest, target_name: str, held: Held) -> Refusal | N
         return _no(f"{target_name} is not banned here, so there is nothing to lift.")
     if request.action is Action.UNMUTE and held.muted is False and held.mute_ends_at is None:
         return _no(f"{target_name} is not muted, so there is nothing to lift.")
+    if request.action in _LIFTS_HOLD and held.holds is not None and _LIFTS_HOLD[request.action] not in held.holds:
+        return not_held(request.action, target_name)
     return None
+
+
+def not_held(action: Action, target_name: str) -> Refusal:
+    """Nothing is kept of the time before, so there is nothing to go back to."""
+    return _no(f"{target_name} {_NOT_HELD[action]}, so there is nothing to lift.")
 
 
 def _no(sentence: str) -> Refusal:

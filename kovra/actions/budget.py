@@ -31,6 +31,11 @@ DEFAULT_LIMITS: Mapping[Action, int] = MappingProxyType(
         Action.MUTE: 340,
         Action.UNMUTE: 340,
         Action.WARN: 340,
+        Action.SOFTBAN: 170,
+        Action.ROLE_ADD: 340,
+        Action.ROLE_REMOVE: 340,
+        Action.QUARANTINE: 170,
+        Action.UNQUARANTINE: 340,
     }
 )
 
@@ -78,6 +83,6 @@ def refusal(action: Action, given: Grant) -> Refusal:
     when = f" It frees up at {given.frees_at:%H:%M} UTC." if given.frees_at else ""
     return Refusal(
         kind=RefusalKind.BUDGET,
-        sentence=f"Not queued: your {action} budget is used up, {given.used} of {given.limit} this hour.{when}",
+        sentence=f"Not queued: your {action.noun} budget is used up, {given.used} of {given.limit} this hour.{when}",
         until=given.frees_at,
     )

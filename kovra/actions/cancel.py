@@ -39,14 +39,14 @@ def too_late(action: Action, state: State, target_name: str) -> str:
     """Why a request in this state cannot be cancelled any more."""
     if state is State.ACCEPTED:
         return (
-            f"Not cancelled: Discord did not answer the {action} of {target_name}, so it may have been done. Guard "
-            "looks as soon as Discord answers, and records what it finds."
+            f"Not cancelled: Discord did not answer the {action.noun} of {target_name}, so it may have been done. "
+            "Guard looks as soon as Discord answers, and records what it finds."
         )
     if state in (State.EXECUTING, State.APPLIED):
-        return f"Not cancelled: the {action} of {target_name} is already running. Wait for its result."
-    return f"Not cancelled: the {action} of {target_name} has already ended."
+        return f"Not cancelled: the {action.noun} of {target_name} is already running. Wait for its result."
+    return f"Not cancelled: the {action.noun} of {target_name} has already ended."
 
 
 def _not_you(action: Action, asker: Person, by_hand: bool) -> str:
     who = f"{asker.name}, who asked for it, or someone above them" if by_hand else "someone"
-    return f"Not cancelled: only {who} with the capability “{NEEDS[action]}” can cancel this {action}."
+    return f"Not cancelled: only {who} with the capability “{NEEDS[action]}” can cancel this {action.noun}."

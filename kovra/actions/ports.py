@@ -9,7 +9,7 @@ from typing import Protocol
 from kovra.actions.already import Held
 from kovra.actions.audit import AuditEntry
 from kovra.actions.envelope import Sealed
-from kovra.actions.request import Receipt, Refusal
+from kovra.actions.request import ActionRequest, Receipt, Refusal
 from kovra.actions.rights import Standing
 from kovra.ids import GuildId, UserId
 
@@ -26,6 +26,9 @@ class Roster(Protocol):
 
     def standing(self, guild_id: GuildId, moderator_id: UserId, target_id: UserId) -> Standing:
         """Raises Unavailable when the guild has never been mirrored or the database does not answer."""
+
+    def around(self, request: ActionRequest, standing: Standing) -> Standing:
+        """The same, with what else the request names: its role. Raises Unavailable."""
 
     def held(self, guild_id: GuildId, target_id: UserId) -> Held:
         """What the target is under now. Raises Unavailable."""

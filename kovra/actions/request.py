@@ -30,11 +30,33 @@ class Action(StrEnum):
 
     BAN = "ban"
     UNBAN = "unban"
+    SOFTBAN = "softban"
     KICK = "kick"
     MUTE = "mute"
     UNMUTE = "unmute"
     WARN = "warn"
     NOTE = "note"
+    ROLE_ADD = "role_add"
+    ROLE_REMOVE = "role_remove"
+    QUARANTINE = "quarantine"
+    UNQUARANTINE = "unquarantine"
+
+    @property
+    def noun(self) -> str:
+        """What a person reads for it: ``role add``."""
+        return self.value.replace("_", " ")
+
+    @property
+    def verb(self) -> str:
+        """As it stands before whom it is done to: ``You may not … them``."""
+        return _VERBS.get(self, self.value)
+
+
+_VERBS = {
+    Action.ROLE_ADD: "give a role to",
+    Action.ROLE_REMOVE: "take a role from",
+    Action.UNQUARANTINE: "end the quarantine of",
+}
 
 
 class Source(StrEnum):
@@ -79,16 +101,37 @@ REASON_REQUIRED = frozenset({Action.WARN, Action.NOTE})
 
 _DURATION_S = (1, int(MAX_DURATION.total_seconds()))
 _CASE_NO = (1, (1 << 53) - 1)
+_SNOWFLAKE = (1, (1 << 63) - 1)
 
 #: The parameters each action takes, each a whole number, and its bounds. ``…_s`` are seconds; ``notice`` says whether
-#: the target is told (1) or not (0); ``for_case`` is the case whose end Guard keeps with it.
+#: the target is told (1) or not (0); ``for_case`` is the case whose end Guard keeps with it;
+#: ``role_id`` is the role that is given or taken, of a quarantine the one they have meanwhile.
 PARAMS: Mapping[Action, Mapping[str, tuple[int, int]]] = MappingProxyType(
     {
         Action.BAN: {"delete_window_s": (0, MAX_DELETE_WINDOW_S), "duration_s": _DURATION_S, "notice": (0, 1)},
         Action.UNBAN: {"for_case": _CASE_NO},
+        Action.SOFTBAN: {"delete_window_s": (0, MAX_DELETE_WINDOW_S), "notice": (0, 1)},
         Action.KICK: {"notice": (0, 1)},
         Action.MUTE: {"duration_s": _DURATION_S, "for_case": _CASE_NO, "notice": (0, 1)},
         Action.WARN: {"notice": (0, 1)},
+        Action.ROLE_ADD: {"role_id": _SNOWFLAKE},
+        Action.ROLE_REMOVE: {"role_id": _SNOWFLAKE},
+        Action.QUARANTINE: {
+            "duration_s": _DURATION_S,
+            "for_case": _CASE_NO,
+            "notice": (0, 1),
+            "role_id": _SNOWFLAKE,
+        },
+        Action.UNQUARANTINE: {"for_case": _CASE_NO},
+    }
+)
+
+#: What an action cannot be without, and what is said when it is missing. One of the names is enough.
+_REQUIRED: Mapping[Action, tuple[frozenset[str], str]] = MappingProxyType(
+    {
+        Action.MUTE: (frozenset({"duration_s", "for_case"}), "A mute needs a duration."),
+        Action.ROLE_ADD: (frozenset({"role_id"}), "Choose the role to give."),
+        Action.ROLE_REMOVE: (frozenset({"role_id"}), "Choose the role to take."),
     }
 )
 
@@ -119,7 +162,7 @@ class ActionRequest:
         object.__setattr__(self, "reason", self.reason.strip())
         object.__setattr__(self, "params", MappingProxyType(dict(self.params)))
         if self.action in REASON_REQUIRED and not self.reason:
-            raise Malformed(f"A {self.action} needs a reason: it is what the {self.action} says.")
+            raise Malformed(f"A {self.action.noun} needs a reason: it is what the {self.action.noun} says.")
         if len(self.reason) > MAX_REASON:
             raise Malformed(f"The reason has {len(self.reason)} characters; a case keeps at most {MAX_REASON}.")
         if any((letter < " " and letter not in "\t\n\r") or "\ud800" <= letter <= "\udfff" for letter in self.reason):
@@ -130,12 +173,13 @@ class ActionRequest:
         bounds = PARAMS.get(self.action, {})
         for name, value in self.params.items():
             if name not in bounds:
-                raise Malformed(f"A {self.action} takes no {name}.")
+                raise Malformed(f"A {self.action.noun} takes no {name}.")
             low, high = bounds[name]
             if type(value) is not int or not low <= value <= high:
                 raise Malformed(f"{name} must be a whole number from {low} to {high}.")
-        if self.action is Action.MUTE and not {"duration_s", "for_case"} & self.params.keys():
-            raise Malformed("A mute needs a duration.")
+        needed, sentence = _REQUIRED.get(self.action, (frozenset(), ""))
+        if needed and not needed & self.params.keys():
+            raise Malformed(sentence)
         if self.for_case is not None and self.source is not Source.SYSTEM:
             raise Malformed("Only Guard itself keeps the end of a case.")
 
@@ -182,6 +226,8 @@ class RefusalKind(StrEnum):
     OWN_REQUEST = "own_request"
     RELEASED = "released"
     NOT_OVER_BUDGET = "not_over_budget"
+    ROLE_UNKNOWN = "role_unknown"
+    ROLE_OUT_OF_REACH = "role_out_of_reach"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from math import inf
 from types import MappingProxyType
 
 from kovra.actions.request import BY_HAND, Action, ActionRequest, Refusal, RefusalKind
-from kovra.ids import GuildId, UserId
+from kovra.ids import GuildId, RoleId, UserId
 
 
 class Permission(Flag):
@@ -97,6 +97,11 @@ NEEDS: Mapping[Action, Capability] = MappingProxyType(
         Action.UNMUTE: Capability.MUTE,
         Action.WARN: Capability.WARN,
         Action.NOTE: Capability.NOTE,
+        Action.SOFTBAN: Capability.BAN,
+        Action.ROLE_ADD: Capability.ROLES,
+        Action.ROLE_REMOVE: Capability.ROLES,
+        Action.QUARANTINE: Capability.ROLES,
+        Action.UNQUARANTINE: Capability.ROLES,
     }
 )
 
@@ -108,6 +113,11 @@ GUARD_NEEDS: Mapping[Action, Permission] = MappingProxyType(
         Action.KICK: _P.KICK_MEMBERS,
         Action.MUTE: _P.MODERATE_MEMBERS,
         Action.UNMUTE: _P.MODERATE_MEMBERS,
+        Action.SOFTBAN: _P.BAN_MEMBERS,
+        Action.ROLE_ADD: _P.MANAGE_ROLES,
+        Action.ROLE_REMOVE: _P.MANAGE_ROLES,
+        Action.QUARANTINE: _P.MANAGE_ROLES,
+        Action.UNQUARANTINE: _P.MANAGE_ROLES,
     }
 )
 
@@ -118,18 +128,26 @@ PERMISSION_NAMES: Mapping[Permission, str] = MappingProxyType(
         _P.BAN_MEMBERS: "Ban Members",
         _P.MODERATE_MEMBERS: "Timeout Members",
         _P.MANAGE_GUILD: "Manage Server",
+        _P.MANAGE_CHANNELS: "Manage Channels",
+        _P.MANAGE_MESSAGES: "Manage Messages",
+        _P.MANAGE_ROLES: "Manage Roles",
         _P.VIEW_AUDIT_LOG: "View Audit Log",
     }
 )
 
-#: These act on a member only; a bare id can be banned, unbanned and noted.
-MEMBERS_ONLY = frozenset({Action.KICK, Action.MUTE, Action.UNMUTE, Action.WARN})
+#: These act on a member only; a bare id can be banned, unbanned and noted, and a quarantine of who left be forgotten.
+MEMBERS_ONLY = frozenset(
+    {Action.SOFTBAN, Action.KICK, Action.MUTE, Action.UNMUTE, Action.WARN}
+    | {Action.ROLE_ADD, Action.ROLE_REMOVE, Action.QUARANTINE}
+)
 
 #: These last, until the end they name or for good.
-LASTING = frozenset({Action.BAN, Action.MUTE})
+LASTING = frozenset({Action.BAN, Action.MUTE, Action.QUARANTINE})
 
 #: Guard must outrank the target for these.
-OUTRANKING = frozenset({Action.BAN, Action.KICK, Action.MUTE, Action.UNMUTE})
+OUTRANKING = frozenset(
+    {Action.BAN, Action.SOFTBAN, Action.KICK, Action.MUTE, Action.UNMUTE, Action.QUARANTINE, Action.UNQUARANTINE}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,11 +176,22 @@ class Limit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Role:
+    """A role as the guild has it now. ``rank`` is its position; a ``managed`` one belongs to an integration."""
+
+    role_id: RoleId
+    name: str
+    rank: int
+    managed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """All that rights are decided from: one guild's live state around one request.
 
     ``grants`` are what Kovra itself gave the moderator, beside what their Discord permissions give. ``end_stands``:
     the case whose end is being kept has not been lifted or replaced since; only Guard's own requests ask that.
+    ``role``: the one that the request names; None when it names none, or the guild has none of that id.
     """
 
     guild_id: GuildId
@@ -172,6 +201,7 @@ class Standing:
     target: Person
     grants: Mapping[Capability, Limit] = field(default_factory=dict)
     end_stands: bool = True
+    role: Role | None = None
 
 
 def effective_permissions(person: Person, owner_id: UserId) -> int:
@@ -214,8 +244,13 @@ def check(request: ActionRequest, standing: Standing) -> Refusal | None:
     checks = [_about_end(request, standing), _about_target(request, standing)]
     if request.source in BY_HAND:
         checks += [_about_moderator(request, standing)]
-    checks += [_about_membership(request, standing), _about_guard(request, standing)]
+    checks += [_about_membership(request, standing), _about_role(request, standing), _about_guard(request, standing)]
     return next((refusal for refusal in checks if refusal), None)
+
+
+def looks_around(request: ActionRequest) -> bool:
+    """Whether more must be seen than who is who: the role that the request names."""
+    return "role_id" in request.params
 
 
 def job_needs(request: ActionRequest) -> tuple[Capability, ...]:
@@ -243,7 +278,7 @@ def _about_end(request: ActionRequest, standing: Standing) -> Refusal | None:
 
 
 def _about_target(request: ActionRequest, standing: Standing) -> Refusal | None:
-    verb, target = request.action, standing.target
+    verb, target = request.action.verb, standing.target
     if target.user_id == request.moderator_id:
         return _no(RefusalKind.SELF, f"You cannot {verb} yourself.")
     if target.user_id == standing.guard.user_id:
@@ -256,7 +291,7 @@ def _about_target(request: ActionRequest, standing: Standing) -> Refusal | None:
 
 
 def _about_moderator(request: ActionRequest, standing: Standing) -> Refusal | None:
-    verb, moderator, target = request.action, standing.moderator, standing.target
+    verb, moderator, target = request.action.verb, standing.moderator, standing.target
     if not moderator.member:
         return _no(RefusalKind.NO_LONGER_MEMBER, "You are no longer a member of this server.")
     held, needed = capabilities(moderator, standing.owner_id, standing.grants), NEEDS[request.action]
@@ -285,20 +320,47 @@ def _about_membership(request: ActionRequest, standing: Standing) -> Refusal | N
     if request.action in MEMBERS_ONLY and not standing.target.member:
         return _no(
             RefusalKind.NOT_A_MEMBER,
-            f"{standing.target.name} is not a member of this server, so there is nobody to {request.action}.",
+            f"{standing.target.name} is not a member of this server, so there is nobody to {request.action.verb}.",
+        )
+    return None
+
+
+def _about_role(request: ActionRequest, standing: Standing) -> Refusal | None:
+    """A role is given and taken by those above it, Guard among them; those of bots and of boosts by nobody."""
+    if "role_id" not in request.params:
+        return None
+    role, moderator = standing.role, standing.moderator
+    if role is None or role.role_id == request.guild_id:
+        return _no(RefusalKind.ROLE_UNKNOWN, "This server has no such role to give or take. Choose another one.")
+    if role.managed:
+        return _no(
+            RefusalKind.ROLE_OUT_OF_REACH,
+            f"The role {role.name} belongs to a bot, a boost or a subscription: Discord alone gives and takes it.",
+        )
+    if role.rank >= standing.guard.rank:
+        return _no(
+            RefusalKind.ROLE_OUT_OF_REACH,
+            f"The role {role.name} is not below Guard’s, so Discord would refuse. "
+            "Move Guard’s role higher in Discord’s role list.",
+        )
+    by_hand = request.source in BY_HAND and moderator.user_id != standing.owner_id
+    if by_hand and role.rank >= moderator.rank:
+        return _no(
+            RefusalKind.ROLE_OUT_OF_REACH,
+            f"The role {role.name} is not below your highest role, so it is not yours to give or take.",
         )
     return None
 
 
 def _about_guard(request: ActionRequest, standing: Standing) -> Refusal | None:
-    verb, guard, target = request.action, standing.guard, standing.target
+    verb, guard, target = request.action.verb, standing.guard, standing.target
     if not guard.member:
         return _no(RefusalKind.GUARD_ABSENT, "Guard is not in this server. Invite it again to act here.")
     bits, needed = effective_permissions(guard, standing.owner_id), GUARD_NEEDS.get(request.action)
-    if needed and not bits & needed.value:
+    if needed and bits & needed.value != needed.value:
         return _no(
             RefusalKind.GUARD_PERMISSION,
-            f"Guard may not {verb} here: its role lacks {PERMISSION_NAMES[needed]}. Give it back in Discord.",
+            f"Guard may not {verb} here: its role lacks {permission_names(needed)}. Give it back in Discord.",
         )
     if request.action not in OUTRANKING or not target.member:
         return None

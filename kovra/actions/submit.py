@@ -49,6 +49,8 @@ class Submit:
             Unavailable: Postgres did not answer; nothing was accepted, and the same id may be asked again.
         """
         standing = self.roster.standing(request.guild_id, request.moderator_id, request.target_id)
+        if rights.looks_around(request):
+            standing = self.roster.around(request, standing)
         refusal = rights.check(request, standing) or self._already(request, standing)
         expires_at = self.clock.now() + LIFETIME_OF.get(request.action, LIFETIME)
         sealed = envelope.seal(request, self.signing_key, expires_at)

@@ -65,7 +65,7 @@ def mod_group(run: Run) -> SlashCommandGroup:
         # Kovra's capabilities alone.
         default_member_permissions=discord.Permissions(moderate_members=True),
     )
-    for action in Action:
+    for action in _DESCRIPTIONS:
         group.add_command(_subcommand(action, group, run))
     return group
 

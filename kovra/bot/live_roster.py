@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+from kovra.actions.request import ActionRequest
 from kovra.actions.rights import Person, Standing
 from kovra.errors import DiscordError, Unavailable
 from kovra.guard.ports import Roster
@@ -71,6 +72,10 @@ class LiveRoster:
             }
         except DiscordError as error:
             raise Unavailable(f"neither the gateway nor Discord tells who is who: {error}") from error
+
+    def around(self, request: ActionRequest, standing: Standing) -> Standing:
+        """From the mirror: a role that has changed since costs one refusal of Discord's."""
+        return self.mirror.around(request, standing)
 
     def joined_at(self, guild_id: GuildId, user_id: UserId) -> datetime | None:
         """None while the mirror may be stale: then it has to be read from Discord."""

@@ -1,4 +1,4 @@
-"""The door of those who come back: a muted member who left and joined again is muted again. No rule lives here."""
+"""The door of those who come back: a mute or quarantine that holds is put on them again. No rule lives here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Mutes(Protocol):
-    """Which mutes still hold (``store.mirror.Mirror``)."""
+    """What still holds of those who left (``store.mirror.Mirror``)."""
 
     def rejoined(self, guild_id: GuildId, user_id: UserId | None) -> list[Rejoined]: ...
 
@@ -32,13 +32,11 @@ class RejoinDoor:
             Unavailable: the database does not answer; the same may be asked again.
         """
         for back in self._mutes.rejoined(guild_id, user_id):
-            request = rejoin_request(back.end, back.guard_id, back.joined_at)
+            request = rejoin_request(back)
             try:
                 receipt = self._submit(request)
             except Conflict as error:
-                log.warning("%s of guild %s is not muted again: %s", back.end.target_id, guild_id, error)
+                log.warning("%s of guild %s is free again: %s", back.target_id, guild_id, error)
                 continue
             if receipt.refusal is not None:
-                log.info(
-                    "%s of guild %s is not muted again: %s", back.end.target_id, guild_id, receipt.refusal.sentence
-                )
+                log.info("%s of guild %s is free again: %s", back.target_id, guild_id, receipt.refusal.sentence)

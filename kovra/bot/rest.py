@@ -160,6 +160,19 @@ class GuardRest:
         """End a member's time-out."""
         self._call(lambda http: http.edit_member(guild_id, user_id, communication_disabled_until=None, reason=reason))
 
+    def add_role(self, guild_id: GuildId, user_id: UserId, role_id: int, *, reason: str) -> None:
+        """Give a member a role; that they have it already is no error."""
+        self._call(lambda http: http.add_role(guild_id, user_id, role_id, reason=reason))
+
+    def remove_role(self, guild_id: GuildId, user_id: UserId, role_id: int, *, reason: str) -> None:
+        """Take a role from a member; that they have not got it is no error."""
+        self._call(lambda http: http.remove_role(guild_id, user_id, role_id, reason=reason))
+
+    def set_roles(self, guild_id: GuildId, user_id: UserId, role_ids: Sequence[int], *, reason: str) -> None:
+        """Give a member these roles and no others, in one call."""
+        roles = [str(role_id) for role_id in role_ids]
+        self._call(lambda http: http.edit_member(guild_id, user_id, roles=roles, reason=reason))
+
     def open_dm(self, user_id: UserId) -> ChannelId:
         """The channel of direct messages with a user; the same one each time."""
         return ChannelId(_id_of(self._call(lambda http: http.start_private_message(user_id))))

@@ -198,12 +198,12 @@ def words_of_receipt(receipt: Receipt, target_name: str) -> str:
     """The first answer: refused with its reason, or queued."""
     if receipt.refusal is not None:
         return receipt.refusal.sentence
-    return f"Queued: {receipt.action} of {target_name}…"
+    return f"Queued: {receipt.action.noun} of {target_name}…"
 
 
 def words_of_outcome(status: RequestStatus) -> str:
     """The last answer."""
-    what = f"{status.action} of {escape_markdown(status.target_name)}"
+    what = f"{status.action.noun} of {escape_markdown(status.target_name)}"
     if status.case_no is not None and status.state in (State.APPLIED, State.DONE):
         return f"Done · case #{status.case_no} created: {what}."
     sentence = status.sentence or f"the {what} did not happen."

@@ -14,7 +14,24 @@ from kovra.actions.request import Action, Source
 from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus, PostStatus
 
-_ACTION_CLASSES = {"unban": "a-lift", "unmute": "a-lift"}
+_ACTION_CLASSES = {
+    "unban": "a-lift",
+    "unmute": "a-lift",
+    "unquarantine": "a-lift",
+    "softban": "a-ban",
+    "quarantine": "a-mute",
+    "role_add": "a-info",
+    "role_remove": "a-info",
+}
+_ACTION_ICONS = {
+    "unban": "lift",
+    "unmute": "lift",
+    "unquarantine": "lift",
+    "softban": "ban",
+    "quarantine": "shield",
+    "role_add": "user",
+    "role_remove": "user",
+}
 _SOURCES = {
     Source.DASHBOARD: ("Dashboard", "screen"),
     Source.DISCORD: ("Discord", "slash"),
@@ -86,7 +103,7 @@ def initials(text: str) -> str:
 
 
 def action_label(action: str) -> str:
-    return str(action).capitalize()
+    return Action(action).noun.capitalize()
 
 
 def action_class(action: str) -> str:
@@ -94,7 +111,7 @@ def action_class(action: str) -> str:
 
 
 def action_icon(action: str) -> str:
-    return "lift" if action in _ACTION_CLASSES else str(action)
+    return _ACTION_ICONS.get(action, str(action))
 
 
 def source_label(source: str) -> str:
@@ -125,7 +142,9 @@ def notice_sentence(action: Action, status: NoticeStatus | None, code: int | Non
     return {
         NoticeStatus.SKIPPED: "Its turn did not come in time, and the action did not wait for it.",
         NoticeStatus.UNKNOWN: "It left, and no answer came. It is not sent twice.",
-        NoticeStatus.NOT_NEEDED: "A note is for staff only." if action is Action.NOTE else f"Not sent for {action}.",
+        NoticeStatus.NOT_NEEDED: "A note is for staff only."
+        if action is Action.NOTE
+        else f"Not sent for {action.noun}.",
     }.get(status or NoticeStatus.SENT, "")
 
 

@@ -59,7 +59,8 @@ class PostResult:
 class Case:
     """One numbered case, as it stands at finalise. ``case_no`` is the n-th case ever of its guild.
 
-    ``for_case`` is the case whose end it keeps: the one whose ban it lifts, or whose mute it carries on.
+    ``for_case`` is the case whose end it keeps: the one whose ban it lifts, or whose mute it carries on. ``role_id`` is
+    the role it gave or took.
     """
 
     guild_id: GuildId
@@ -76,3 +77,4 @@ class Case:
     ends_at: datetime | None = None
     batch_id: UUID | None = None
     for_case: int | None = None
+    role_id: int | None = None

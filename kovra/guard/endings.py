@@ -37,8 +37,18 @@ ENDS_OF: Mapping[Action, Action] = MappingProxyType(
         Action.UNBAN: Action.BAN,
         Action.MUTE: Action.MUTE,
         Action.UNMUTE: Action.MUTE,
+        Action.QUARANTINE: Action.QUARANTINE,
+        Action.UNQUARANTINE: Action.QUARANTINE,
     }
 )
+
+#: By what Guard ends what does not end in Discord by itself.
+LIFTED_BY: Mapping[Action, Action] = MappingProxyType(
+    {Action.BAN: Action.UNBAN, Action.QUARANTINE: Action.UNQUARANTINE}
+)
+
+#: What Guard does again while it holds: because Discord lets it end early, or because somebody came back.
+RENEWED = frozenset({Action.MUTE, Action.QUARANTINE})
 
 
 class EndState(StrEnum):
@@ -80,19 +90,31 @@ class End:
 
 @dataclass(frozen=True, kw_only=True)
 class Rejoined:
-    """A member who came back while their mute still holds, and is not muted. ``guard_id`` is Guard's own user."""
+    """A member who came back while a mute or a quarantine of theirs still holds, and is free.
 
-    end: End
+    ``guard_id`` is Guard's own user; ``role_id`` the role of the quarantine.
+    """
+
+    guild_id: GuildId
+    target_id: UserId
+    kind: Action
+    request_id: UUID
+    case_no: int
+    now: datetime
     guard_id: UserId
     joined_at: datetime
+    role_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeptEnd:
-    """What the executor must know of an end it keeps. ``before`` is what was so before the punishment began."""
+    """What the executor must know of an end it keeps. ``before`` is what was so before the punishment began.
+
+    ``ends_at`` None: a quarantine that is put on again and has no end.
+    """
 
     request_id: UUID
-    ends_at: datetime
+    ends_at: datetime | None
     before: Mapping[str, Any]
 
 
@@ -156,36 +178,37 @@ def after_refusal(end: End) -> Wait:
 
 def request_for(end: End, guard_id: UserId) -> ActionRequest:
     """The request by which Guard keeps an end. Its id follows from the case and the number of the try."""
-    lifts = end.punishment is Action.BAN
+    lifts = end.punishment in LIFTED_BY
     until = f"{end.ends_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return ActionRequest(
         request_id=derived_request_id(_ms(end.due_at), "end", end.request_id, end.asked),
         guild_id=end.guild_id,
-        action=Action.UNBAN if lifts else Action.MUTE,
+        action=LIFTED_BY[end.punishment] if lifts else end.punishment,
         target_id=end.target_id,
         moderator_id=guard_id,
         source=Source.SYSTEM,
-        reason=f"The ban of case #{end.case_no} has ended."
+        reason=f"The {end.punishment.noun} of case #{end.case_no} has ended."
         if lifts
-        else f"The mute of case #{end.case_no} goes on until {until}.",
+        else f"The {end.punishment.noun} of case #{end.case_no} goes on until {until}.",
         issued_at=end.now,
         # Whoever was told of the mute is not told again of each renewal.
         params={"for_case": end.case_no} if lifts else {"for_case": end.case_no, "notice": 0},
     )
 
 
-def rejoin_request(end: End, guard_id: UserId, joined_at: datetime) -> ActionRequest:
-    """The request that mutes a member again who left and came back. The same for the same joining."""
+def rejoin_request(back: Rejoined) -> ActionRequest:
+    """The request that mutes or quarantines a member again who left and came back. The same for the same joining."""
+    role = {} if back.role_id is None else {"role_id": back.role_id}
     return ActionRequest(
-        request_id=derived_request_id(_ms(joined_at), "rejoin", end.request_id, end.guild_id, end.target_id),
-        guild_id=end.guild_id,
-        action=Action.MUTE,
-        target_id=end.target_id,
-        moderator_id=guard_id,
+        request_id=derived_request_id(_ms(back.joined_at), "rejoin", back.request_id, back.guild_id, back.target_id),
+        guild_id=back.guild_id,
+        action=back.kind,
+        target_id=back.target_id,
+        moderator_id=back.guard_id,
         source=Source.SYSTEM,
-        reason=f"Left and came back: the mute of case #{end.case_no} still holds.",
-        issued_at=joined_at,
-        params={"for_case": end.case_no, "notice": 0},
+        reason=f"Left and came back: the {back.kind.noun} of case #{back.case_no} still holds.",
+        issued_at=back.joined_at,
+        params={"for_case": back.case_no, "notice": 0} | role,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from kovra.actions import envelope, rights
+from kovra.actions import already, envelope, rights
 from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Key
 from kovra.actions.ports import Bulletin
@@ -23,12 +23,12 @@ from kovra.errors import (
     EnvelopeRefused,
     Unavailable,
 )
-from kovra.guard import outcome
+from kovra.guard import outcome, restoring
 from kovra.guard.case import Case, NoticeStatus, PostResult, PostStatus
 from kovra.guard.claim import Claim, NotClaimed
-from kovra.guard.endings import KeptEnd, same_ban, told_until
+from kovra.guard.endings import RENEWED, KeptEnd, same_ban, told_until
 from kovra.guard.notices import Notices
-from kovra.guard.perform import DEEDLESS, audit_reason, ends_at, perform
+from kovra.guard.perform import DEEDLESS, HalfDone, audit_reason, ends_at, finish_half, perform
 from kovra.guard.ports import Discord, Ledger, Quarantine, Roster
 from kovra.guard.probe import Verdict, fence, probe
 from kovra.ids import GuildId
@@ -156,7 +156,7 @@ class Execute:
     def _to_the_case(self, claim: Claim) -> tuple[Case | None, NoticeStatus | None, rights.Standing | None]:
         """Act, unless an earlier attempt did, and write the case. No case: the ledger says what became of it."""
         left = self._look_back(claim)
-        if left not in (None, Verdict.DONE, Verdict.NOT_DONE):
+        if left not in (None, Verdict.DONE, Verdict.NOT_DONE, Verdict.HALF):
             self._give_up(claim, left, str(claim.request.target_id))
             return None, None, None
         kept = self.ledger.kept_end(claim) if claim.request.for_case is not None else None
@@ -164,7 +164,10 @@ class Execute:
         if standing is None:
             return None, None, None
         told, end = claim.notice, self._end(claim, kept)
-        if left is not Verdict.DONE:
+        if left is Verdict.HALF:
+            if not self._finish(claim, standing, claim.effect_before):
+                return None, None, None
+        elif left is not Verdict.DONE:
             told = self.notices.tell_before(claim, standing, end)
             if claim.request.action not in DEEDLESS and not self._do(claim, standing, end, kept):
                 return None, None, None
@@ -176,12 +179,13 @@ class Execute:
     def _admit(self, claim: Claim, left: Verdict | None, kept: KeptEnd | None) -> rights.Standing | None:
         """The standing under which it may run now; None when its story ends or pauses here.
 
-        What has been done already is recorded whatever rights and time say now.
+        What has been done already is recorded whatever rights and time say now, and what was half done is finished.
         """
-        if left is not Verdict.DONE and claim.revoked:
+        begun = left in (Verdict.DONE, Verdict.HALF)
+        if not begun and claim.revoked:
             self.ledger.reject(claim, KEY_REVOKED)
             return None
-        if left is not Verdict.DONE and claim.now > claim.expires_at:
+        if not begun and claim.now > claim.expires_at:
             self.ledger.expire(claim)
             return None
         try:
@@ -191,7 +195,7 @@ class Execute:
             return None
         if claim.request.for_case is not None:
             standing = replace(standing, end_stands=kept is not None)
-        if left is not Verdict.DONE and (refusal := rights.check(claim.request, standing)):
+        if not begun and (refusal := rights.check(claim.request, standing)):
             self.ledger.reject(claim, refusal)
             return None
         self.at("after_authz")
@@ -228,7 +232,10 @@ class Execute:
         request, name = claim.request, standing.target.name
         reason = audit_reason(request, standing.moderator.name)
         try:
-            before = self._before(claim, end)
+            before = self._before(claim, end, standing)
+            if before is None:
+                self.ledger.reject(claim, already.not_held(request.action, name))
+                return False
             if kept is not None and not same_ban(before.get("ban"), kept):
                 self.ledger.reject(claim, rights.superseded(request.for_case))
                 return False
@@ -238,7 +245,7 @@ class Execute:
                 self.ledger.intend_effect(claim, before)
                 self.at("after_effect_intent")
                 try:
-                    perform(self.discord, request, reason=reason, until=until)
+                    perform(self.discord, request, reason=reason, until=until, want=before.get("want"), at=self.at)
                 except DiscordUnknown:
                     verdict = self._look(claim, before, timedelta())
                 except DiscordRefused:
@@ -251,9 +258,13 @@ class Execute:
                     self.at("after_effect_call")
                 if verdict is Verdict.DONE:
                     return True
+                if verdict is Verdict.HALF:
+                    return self._finish(claim, standing, before)
                 if verdict is not Verdict.NOT_DONE:
                     self._give_up(claim, verdict, name)
                     return False
+        except HalfDone as half:
+            self._half_done(claim, half.cause, name)
         except DiscordRefused as error:
             self.ledger.fail(claim, outcome.failure(request.action, name, error))
         except DiscordLimited as error:
@@ -262,15 +273,45 @@ class Execute:
             self.ledger.give_back(claim, delay_s=RETRY_S)
         return False
 
-    def _before(self, claim: Claim, end: datetime | None) -> Mapping[str, Any]:
-        """The fence: that of the first attempt when there was one, for it stood before any deed."""
+    def _finish(self, claim: Claim, standing: rights.Standing, before: Mapping[str, Any]) -> bool:
+        """Do the second half of what is half done. True when it is done; otherwise the ledger says what became of it.
+
+        It is finished however late it is and whoever has lost which right: nobody asked for a half.
+        """
+        self.ledger.intend_effect(claim, before)
+        try:
+            finish_half(self.discord, claim.request, reason=audit_reason(claim.request, standing.moderator.name))
+        except HalfDone as half:
+            self._half_done(claim, half.cause, standing.target.name)
+            return False
+        return True
+
+    def _half_done(self, claim: Claim, cause: DiscordError, name: str) -> None:
+        """The intent stays: whoever takes the request next sees the half that is done, and does the other."""
+        if isinstance(cause, DiscordRefused):
+            self.ledger.fail(claim, outcome.half_done(name, cause))
+        else:
+            self.ledger.give_back(claim, delay_s=getattr(cause, "retry_after_s", LOOK_AGAIN_S), intent_stays=True)
+
+    def _before(self, claim: Claim, end: datetime | None, standing: rights.Standing) -> Mapping[str, Any] | None:
+        """The fence: that of the first attempt when there was one, for it stood before any deed.
+
+        None: there is nothing to restore.
+        """
         if claim.effect_before:
             return {"tries": 1, **claim.effect_before}
         request = claim.request
         joined_at = (
-            self.roster.joined_at(request.guild_id, request.target_id) if request.action is Action.KICK else None
+            self.roster.joined_at(request.guild_id, request.target_id)
+            if request.action in (Action.KICK, Action.SOFTBAN)
+            else None
         )
         known = fence(self.discord, request, joined_at)
+        if request.action in restoring.SETTING:
+            hold = self.ledger.hold(claim) if request.action in restoring.HOLDS_OF else None
+            if hold is None and request.action in restoring.RESTORING:
+                return None
+            known |= restoring.plan(self.discord, request, standing.guard.rank, hold)
         if end is not None:
             until = told_until(end, claim.now) if request.action is Action.MUTE else None
             known |= {"ends_at": end.isoformat(), "until": until.isoformat() if until else None}
@@ -283,12 +324,13 @@ class Execute:
         if first := _moment(before.get("ends_at") or before.get("until")):
             return first
         if kept is not None:
-            return kept.ends_at if claim.request.action is Action.MUTE else None
+            return kept.ends_at if claim.request.action in RENEWED else None
         return ends_at(claim.request, claim.now)
 
     def _standing(self, claim: Claim) -> rights.Standing:
         request = claim.request
-        return self.roster.standing(request.guild_id, request.moderator_id, request.target_id)
+        standing = self.roster.standing(request.guild_id, request.moderator_id, request.target_id)
+        return self.roster.around(request, standing) if rights.looks_around(request) else standing
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -13,13 +13,14 @@ from kovra.actions.rights import Standing
 from kovra.errors import DiscordError, DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
 from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostStatus
 from kovra.guard.claim import Claim
+from kovra.guard.endings import RENEWED
 from kovra.guard.ports import Discord, Ledger, Message, Roster
 from kovra.ids import ChannelId, MessageId, audit_ref, message_nonce
 
 # The notice goes first: after a ban we may share no server with the target, and Discord refuses it (50278).
-TOLD_BEFORE = frozenset({Action.BAN, Action.KICK})
+TOLD_BEFORE = frozenset({Action.BAN, Action.SOFTBAN, Action.KICK})
 #: These are told when the case is known, so that the notice can name it.
-TOLD_AFTER = frozenset({Action.MUTE, Action.WARN})
+TOLD_AFTER = frozenset({Action.MUTE, Action.WARN, Action.QUARANTINE})
 
 #: Discord remembers a nonce for "a few minutes"; it is trusted for this long after the first try.
 NONCE_TRUSTED = timedelta(seconds=60)
@@ -32,13 +33,16 @@ _MAX_REASON_IN_NOTICE = 1500
 _MAX_REASON_IN_POST = 1000
 
 _VERBS = {
-    Action.BAN: "banned",
-    Action.UNBAN: "unbanned",
-    Action.KICK: "kicked",
     Action.MUTE: "muted",
-    Action.UNMUTE: "unmuted",
     Action.WARN: "warned",
-    Action.NOTE: "noted",
+    Action.QUARANTINE: "put in quarantine",
+}
+#: What those read who are told before, whatever case it will be.
+_BEFORE = {
+    Action.BAN: "You are being banned from **{guild}**{until}.",
+    Action.SOFTBAN: "You are being removed from **{guild}**, and your latest messages with you. You may join again "
+    "with an invite.",
+    Action.KICK: "You are being kicked from **{guild}**. You may join again with an invite.",
 }
 _COLOURS = {
     Action.BAN: 0xD9534F,
@@ -48,6 +52,11 @@ _COLOURS = {
     Action.NOTE: 0x7A8699,
     Action.UNBAN: 0x3FA66B,
     Action.UNMUTE: 0x3FA66B,
+    Action.SOFTBAN: 0xD9534F,
+    Action.ROLE_ADD: 0x4A90D9,
+    Action.ROLE_REMOVE: 0x4A90D9,
+    Action.QUARANTINE: 0x8E6BD8,
+    Action.UNQUARANTINE: 0x3FA66B,
 }
 
 
@@ -58,11 +67,10 @@ def notice_text(request: ActionRequest, guild_name: str, case: Case | None, ends
     """
     ends_at = case.ends_at if case else ends_at
     until = f" until <t:{int(ends_at.timestamp())}:f>" if ends_at else ""
-    lines = [f"You have been {_VERBS[request.action]} in **{_plain(guild_name)}**{until}."]
-    if request.action is Action.BAN:
-        lines[0] = f"You are being banned from **{_plain(guild_name)}**{until}."
-    elif request.action is Action.KICK:
-        lines[0] = f"You are being kicked from **{_plain(guild_name)}**. You may join again with an invite."
+    if (told := _BEFORE.get(request.action)) is not None:
+        lines = [told.format(guild=_plain(guild_name), until=until)]
+    else:
+        lines = [f"You have been {_VERBS[request.action]} in **{_plain(guild_name)}**{until}."]
     if request.reason:
         lines.append(f"Reason: {_cut(request.reason, _MAX_REASON_IN_NOTICE)}")
     if case:
@@ -81,13 +89,15 @@ def case_post(
     ]
     if case.ends_at:
         fields.append({"name": "Until", "value": f"<t:{int(case.ends_at.timestamp())}:f>", "inline": True})
+    if case.role_id:
+        fields.append({"name": "Role", "value": f"<@&{case.role_id}>", "inline": True})
     if case.for_case:
-        word = "Carries on" if case.action is Action.MUTE else "Ends"
+        word = "Carries on" if case.action in RENEWED else "Ends"
         fields.append({"name": word, "value": f"#{case.for_case}", "inline": True})
     if notice in (NoticeStatus.REFUSED, NoticeStatus.SKIPPED, NoticeStatus.UNKNOWN):
         fields.append({"name": "DM", "value": f"{notice.value}: the member was not told", "inline": True})
     embed = {
-        "title": f"Case #{case.case_no} · {case.action.value.capitalize()} · {_cut(_plain(case.target_name), 80)}",
+        "title": f"Case #{case.case_no} · {case.action.noun.capitalize()} · {_cut(_plain(case.target_name), 80)}",
         "url": case_url,
         "description": _cut(case.reason, most_reason) or "No reason given",
         "color": _COLOURS[case.action],
@@ -112,11 +122,11 @@ class Notices:
     at: Callable[[str], None] = nowhere
 
     def tell_before(self, claim: Claim, standing: Standing, ends_at: datetime | None = None) -> NoticeStatus | None:
-        """Send the DM of a ban or kick. None: this action is told later, or not at all."""
+        """Send the DM of a ban, softban or kick. None: this action is told later, or not at all."""
         return self._tell(claim, standing, None, ends_at) if claim.request.action in TOLD_BEFORE else None
 
     def tell_after(self, claim: Claim, standing: Standing, case: Case) -> NoticeStatus:
-        """Send the DM of a mute or warn, which names its case."""
+        """Send the DM of a mute, warn or quarantine, which names its case."""
         if claim.request.action in TOLD_AFTER:
             return self._tell(claim, standing, case)
         return claim.notice or NoticeStatus.NOT_NEEDED

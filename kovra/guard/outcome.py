@@ -13,6 +13,7 @@ NO_MUTUAL_GUILD = 50278
 INVALID_RECIPIENT = 50033
 OPENING_DMS_TOO_FAST = 40003
 UNKNOWN_MESSAGE = 10008
+UNKNOWN_BAN = 10026
 
 
 class FailureKind(StrEnum):
@@ -29,6 +30,8 @@ class FailureKind(StrEnum):
     UNCONFIRMED = "unconfirmed"
     REFUSED = "refused"
     ATTEMPTS = "attempts"
+    HALF_DONE = "half_done"
+    ROLE_GONE = "role_gone"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,8 @@ class Failure:
 _BY_CODE = {
     10013: FailureKind.TARGET_UNKNOWN,
     10007: FailureKind.TARGET_GONE,
-    10026: FailureKind.NOT_BANNED,
+    UNKNOWN_BAN: FailureKind.NOT_BANNED,
+    10011: FailureKind.ROLE_GONE,
     50013: FailureKind.FORBIDDEN,
     50001: FailureKind.NO_ACCESS,
     10004: FailureKind.NO_ACCESS,
@@ -57,24 +61,42 @@ def failure(action: Action, target_name: str, error: DiscordRefused) -> Failure:
     nothing = f"Nothing happened to {target_name}."
     sentences = {
         FailureKind.TARGET_UNKNOWN: "Unknown user: nobody on Discord has this id. Check the id and ask again.",
-        FailureKind.TARGET_GONE: f"{target_name} left the server before Guard could {action} them. Nothing was done.",
+        FailureKind.TARGET_GONE: _left(action, target_name),
         FailureKind.NOT_BANNED: f"{target_name} is not banned, so there was no ban to lift.",
+        FailureKind.ROLE_GONE: f"The role was deleted before its turn came. {nothing} Choose another one.",
         FailureKind.FORBIDDEN: (
-            f"Discord refused the {action}: Guard’s role is too low or lacks the permission. {nothing} "
+            f"Discord refused the {action.noun}: Guard’s role is too low or lacks the permission. {nothing} "
             "Move Guard’s role higher or give the permission back, then ask again."
         ),
         FailureKind.NO_ACCESS: f"Guard has no access to this server any more. {nothing} Invite Guard again.",
-        FailureKind.INVALID: f"Discord did not accept the {action}: {error.text}. {nothing}",
+        FailureKind.INVALID: f"Discord did not accept the {action.noun}: {error.text}. {nothing}",
         FailureKind.TOKEN: f"Discord no longer knows Guard’s token. {nothing} The operator must set a new one.",
-        FailureKind.REFUSED: f"Discord refused the {action} ({error.status}, {error.code}: {error.text}). {nothing}",
+        FailureKind.REFUSED: (
+            f"Discord refused the {action.noun} ({error.status}, {error.code}: {error.text}). {nothing}"
+        ),
     }
     return Failure(kind=kind, sentence=sentences[kind], code=error.code)
 
 
 def gone(action: Action, target_name: str) -> Failure:
     """The target left by themselves before an act that never reached them."""
-    sentence = f"{target_name} left the server before Guard could {action} them. Nothing was done."
-    return Failure(kind=FailureKind.TARGET_GONE, sentence=sentence)
+    return Failure(kind=FailureKind.TARGET_GONE, sentence=_left(action, target_name))
+
+
+def _left(action: Action, target_name: str) -> str:
+    return f"{target_name} left the server before Guard could {action.verb} them. Nothing was done."
+
+
+def half_done(target_name: str, error: DiscordRefused) -> Failure:
+    """A softban whose ban Discord did not let Guard lift again."""
+    return Failure(
+        kind=FailureKind.HALF_DONE,
+        sentence=(
+            f"{target_name} was banned and their messages were deleted, but Discord refused to lift the ban "
+            f"({error.status}, {error.code}: {error.text}). They are still banned: unban them once Guard may ban again."
+        ),
+        code=error.code,
+    )
 
 
 def already_banned(target_name: str) -> Failure:
@@ -88,7 +110,7 @@ def unconfirmed(action: Action, target_name: str) -> Failure:
     return Failure(
         kind=FailureKind.UNCONFIRMED,
         sentence=(
-            f"Discord did not answer the {action}, so it is not known whether it happened. "
+            f"Discord did not answer the {action.noun}, so it is not known whether it happened. "
             f"Look at {target_name} in Discord before asking again."
         ),
     )

@@ -1,11 +1,16 @@
-"""One action, one call to Discord. Nothing here tries twice."""
+"""One action, one call to Discord; a softban is two. Nothing here tries twice."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+from kovra.actions.checkpoint import nowhere
 from kovra.actions.request import Action, ActionRequest
+from kovra.errors import DiscordError, DiscordRefused
+from kovra.guard import outcome, restoring
 from kovra.guard.ports import Discord
 from kovra.ids import audit_ref
 
@@ -43,11 +48,28 @@ def audit_reason(request: ActionRequest, moderator_name: str, ref: UUID | None =
     return text + mark
 
 
-def perform(discord: Discord, request: ActionRequest, *, reason: str, until: datetime | None) -> None:
-    """Do it. ``until`` is the end of a time-out as Discord is told it.
+class HalfDone(Exception):
+    """The first call of an action is done and the second, for this cause, may not be: it has to be finished."""
+
+    def __init__(self, cause: DiscordError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def perform(
+    discord: Discord,
+    request: ActionRequest,
+    *,
+    reason: str,
+    until: datetime | None,
+    want: Mapping[str, Any] | None = None,
+    at: Callable[[str], None] = nowhere,
+) -> None:
+    """Do it. ``until`` is the end of a time-out as Discord is told it; ``want`` the state that is to be set.
 
     Raises:
-        DiscordError: as :class:`~kovra.guard.ports.Discord` words it.
+        DiscordError: as :class:`~kovra.guard.ports.Discord` words it; nothing was done, or it is not known.
+        HalfDone: of a softban, the ban is done.
     """
     guild_id, target_id = request.guild_id, request.target_id
     match request.action:
@@ -63,5 +85,28 @@ def perform(discord: Discord, request: ActionRequest, *, reason: str, until: dat
             discord.mute(guild_id, target_id, until=until, reason=reason)
         case Action.UNMUTE:
             discord.unmute(guild_id, target_id, reason=reason)
+        case Action.SOFTBAN:
+            window_s = request.params.get("delete_window_s", 0)
+            discord.ban(guild_id, target_id, delete_window_s=window_s, reason=reason)
+            at("after_half")
+            finish_half(discord, request, reason=reason)
         case Action.WARN | Action.NOTE:
             pass
+        case _:
+            restoring.set_state(discord, request, want, reason=reason)
+
+
+def finish_half(discord: Discord, request: ActionRequest, *, reason: str) -> None:
+    """The second half of a softban: the ban goes, the deleted messages stay deleted.
+
+    Raises:
+        HalfDone: the ban may stand still.
+    """
+    try:
+        discord.unban(request.guild_id, request.target_id, reason=reason)
+    except DiscordRefused as error:
+        # Somebody has lifted it in this moment: then they are not banned, as was wanted.
+        if error.code != outcome.UNKNOWN_BAN:
+            raise HalfDone(error) from error
+    except DiscordError as error:
+        raise HalfDone(error) from error

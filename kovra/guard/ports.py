@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kovra.actions.envelope import Verified
 from kovra.actions.request import Action, ActionRequest, Refusal
@@ -15,6 +15,9 @@ from kovra.guard.claim import Claim, NotClaimed
 from kovra.guard.endings import KeptEnd
 from kovra.guard.outcome import Failure
 from kovra.ids import ChannelId, GuildId, MessageId, UserId
+
+if TYPE_CHECKING:
+    from kovra.guard.restoring import Hold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,22 @@ class MemberSeen(Protocol):
 
     @property
     def timed_out_until(self) -> datetime | None: ...
+
+    @property
+    def role_ids(self) -> Sequence[int]: ...
+
+
+class RoleSeen(Protocol):
+    """A role as Discord shows it now."""
+
+    @property
+    def role_id(self) -> int: ...
+
+    @property
+    def position(self) -> int: ...
+
+    @property
+    def managed(self) -> bool: ...
 
 
 class BanSeen(Protocol):
@@ -60,6 +79,13 @@ class Discord(Protocol):
 
     def unmute(self, guild_id: GuildId, user_id: UserId, *, reason: str) -> None: ...
 
+    def add_role(self, guild_id: GuildId, user_id: UserId, role_id: int, *, reason: str) -> None: ...
+
+    def remove_role(self, guild_id: GuildId, user_id: UserId, role_id: int, *, reason: str) -> None: ...
+
+    def set_roles(self, guild_id: GuildId, user_id: UserId, role_ids: Sequence[int], *, reason: str) -> None:
+        """All roles of a member in one call; what is not named is taken."""
+
     def open_dm(self, user_id: UserId) -> ChannelId: ...
 
     def send(self, channel_id: ChannelId, message: Message, *, nonce: str) -> MessageId:
@@ -68,6 +94,8 @@ class Discord(Protocol):
     # Looking changes nothing, and is how an unknown outcome becomes a known one.
 
     def fetch_member(self, guild_id: GuildId, user_id: UserId) -> MemberSeen | None: ...
+
+    def fetch_roles(self, guild_id: GuildId) -> Sequence[RoleSeen]: ...
 
     def fetch_ban(self, guild_id: GuildId, user_id: UserId) -> BanSeen | None: ...
 
@@ -86,6 +114,9 @@ class Roster(Protocol):
 
         Raises Unavailable when neither answers: the request is then deferred.
         """
+
+    def around(self, request: ActionRequest, standing: Standing) -> Standing:
+        """The same, with what else the request names. Raises Unavailable."""
 
     def joined_at(self, guild_id: GuildId, user_id: UserId) -> datetime | None:
         """When a member joined, as the mirror knows it; None when it knows of none."""
@@ -128,6 +159,9 @@ class Ledger(Protocol):
 
     def kept_end(self, claim: Claim) -> KeptEnd | None:
         """The end of a case that this request keeps (``for_case``); None when it was lifted or replaced since."""
+
+    def hold(self, claim: Claim) -> Hold | None:
+        """What is kept for this target of the time before an act that this one begins anew or takes back."""
 
     def intend_post(self, claim: Claim, channel_id: ChannelId) -> None: ...
 

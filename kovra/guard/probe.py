@@ -15,6 +15,7 @@ from typing import Any
 from kovra.actions.request import Action, ActionRequest
 from kovra.errors import DiscordRefused
 from kovra.guard.ports import Discord
+from kovra.guard.restoring import SETTING, is_so
 from kovra.ids import audit_ref
 
 #: An entry of the audit log may come this much later than the deed.
@@ -31,6 +32,8 @@ class Verdict(StrEnum):
     """The target left without our doing: there is nobody to act on."""
     LATER = "later"
     """Discord may not have written it down yet."""
+    HALF = "half"
+    """Of a softban: they are banned by us and have to be let go."""
     UNKNOWABLE = "unknowable"
     """What would tell is missing or may not be read."""
 
@@ -47,7 +50,7 @@ def fence(discord: Discord, request: ActionRequest, joined_at: datetime | None) 
     Raises:
         DiscordError: it could not be read; nothing was done.
     """
-    if request.action is Action.KICK:
+    if request.action in (Action.KICK, Action.SOFTBAN):
         if joined_at is None:
             member = discord.fetch_member(request.guild_id, request.target_id)
             joined_at = member.joined_at if member else None
@@ -69,9 +72,28 @@ def probe(discord: Discord, request: ActionRequest, before: Mapping[str, Any], a
         DiscordLimited, DiscordUnreached, DiscordUnknown: Discord cannot be looked at now.
     """
     try:
+        if request.action in SETTING:
+            return _state(discord, request, before)
         return _LOOKS[request.action](discord, request, before, age)
     except DiscordRefused:
         return Verdict.UNKNOWABLE
+
+
+def _state(discord: Discord, request: ActionRequest, before: Mapping[str, Any]) -> Verdict:
+    """A state is there or not, whoever set it; setting it again does no harm."""
+    found = is_so(discord, request, before.get("want"))
+    if found is None:
+        return Verdict.GONE
+    return Verdict.DONE if found else Verdict.NOT_DONE
+
+
+def _softban(discord: Discord, request: ActionRequest, before: Mapping[str, Any], age: timedelta) -> Verdict:
+    ban = discord.fetch_ban(request.guild_id, request.target_id)
+    if ban is not None:
+        # A ban of somebody else's is not ours to lift; ours was refused or never came, for they were out by then.
+        return Verdict.HALF if (ban.reason or "").endswith(audit_ref(request.request_id)) else Verdict.GONE
+    # Not banned: never, or let go already. Who was banned by us is known by the audit log, as with a kick.
+    return _kick(discord, request, before, age)
 
 
 def _ban(discord: Discord, request: ActionRequest, before: Mapping[str, Any], age: timedelta) -> Verdict:
@@ -129,7 +151,8 @@ def _unmute(discord: Discord, request: ActionRequest, before: Mapping[str, Any],
 def _noted(discord: Discord, request: ActionRequest, *, needed: bool = False) -> bool:
     """Whether the audit log holds our mark. Where it only helps, not being allowed to read it is a no."""
     try:
-        return discord.noted(request.guild_id, request.action, audit_ref(request.request_id))
+        noted_as = Action.BAN if request.action is Action.SOFTBAN else request.action
+        return discord.noted(request.guild_id, noted_as, audit_ref(request.request_id))
     except DiscordRefused:
         if needed:
             raise
@@ -140,6 +163,7 @@ _LOOKS = {
     Action.BAN: _ban,
     Action.UNBAN: _unban,
     Action.KICK: _kick,
+    Action.SOFTBAN: _softban,
     Action.MUTE: _mute,
     Action.UNMUTE: _unmute,
 }

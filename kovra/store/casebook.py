@@ -35,7 +35,7 @@ class NewCase:
     values: Mapping[str, Any]
 
 
-_WRITTEN = (frozenset(field.name for field in fields(Case)) - {"for_case"}) | {
+_WRITTEN = (frozenset(field.name for field in fields(Case)) - {"for_case", "role_id"}) | {
     "params",
     "state",
     "notice_status",
@@ -98,6 +98,7 @@ def new_case(
         ends_at=ends_at,
         batch_id=request.batch_id,
         for_case=request.for_case,
+        role_id=request.params.get("role_id"),
     )
     digest = case_digest(case, dict(request.params))
     seal = chain(key, row.case_seal or GENESIS, digest)
@@ -134,6 +135,7 @@ def case_of(row: ModCases) -> Case:
         ends_at=row.ends_at,
         batch_id=UUID(str(row.batch_id)) if row.batch_id else None,
         for_case=row.params.get("for_case"),
+        role_id=row.params.get("role_id"),
     )
 
 

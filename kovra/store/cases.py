@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from kovra.actions.request import Action, Source, State
 from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus, PostStatus
-from kovra.guard.endings import EndState
+from kovra.guard.endings import LIFTED_BY, RENEWED, EndState
 from kovra.ids import ChannelId, MessageId, UserId
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope
@@ -30,6 +30,7 @@ COUNTED = 1_001
 _REPLACED_BY = {
     Action.BAN: (Action.BAN, Action.UNBAN),
     Action.MUTE: (Action.MUTE, Action.UNMUTE),
+    Action.QUARANTINE: (Action.QUARANTINE, Action.UNQUARANTINE),
 }
 
 
@@ -209,8 +210,8 @@ def _ended_by(case: ModCases) -> Select[tuple[int]]:
 
 
 def _continues(later: Any) -> ColumnElement[bool]:
-    """A renewed mute replaces nothing: it carries on what holds."""
-    return and_(later.action == Action.MUTE.value, later.params.has_key("for_case"))
+    """A renewed mute, or a quarantine put on again, replaces nothing: it carries on what holds."""
+    return and_(later.action.in_([action.value for action in RENEWED]), later.params.has_key("for_case"))
 
 
 def _any(session: Session, scope: GuildScope, where: ColumnElement[bool]) -> bool:
@@ -222,7 +223,7 @@ def _row(found: Any, now: datetime) -> CaseRow:
     action = Action(case.action)
     over = case.ends_at is not None and case.ends_at <= now
     # A mute is over when its time is; a ban holds until it was lifted, and somebody may have done so in Discord.
-    waits = action is Action.BAN and found.end_state == EndState.OPEN.value
+    waits = action in LIFTED_BY and found.end_state == EndState.OPEN.value
     lifted = found.replaced or found.end_state in (EndState.CANCELLED.value, EndState.ENDED.value)
     holds = action in _REPLACED_BY and not lifted and (not over or waits)
     return CaseRow(

@@ -31,10 +31,11 @@ from sqlalchemy.orm import Session, aliased
 
 from kovra.actions.request import Action, ActionRequest, State
 from kovra.guard.case import Case
-from kovra.guard.endings import ENDS_OF, End, EndState, KeptEnd, LastTry, due_at
+from kovra.guard.endings import ENDS_OF, RENEWED, End, EndState, KeptEnd, LastTry, Rejoined, due_at
 from kovra.ids import GuildId, UserId
 from kovra.store.events import EventKind, append_events
-from kovra.store.tables import ActionRequests, Members, ScheduledEnds
+from kovra.store.holds import hold_of
+from kovra.store.tables import ActionRequests, Guilds, Members, ScheduledEnds
 
 
 class Effect(StrEnum):
@@ -105,7 +106,9 @@ def effect_of(request: ActionRequest, ends_at: datetime | None) -> Effect:
     if request.action not in ENDS_OF:
         return Effect.NONE
     if request.for_case is not None:
-        return Effect.CONTINUES if request.action is Action.MUTE else Effect.SETTLES
+        if request.action not in RENEWED:
+            return Effect.SETTLES
+        return Effect.CONTINUES if ends_at is not None else Effect.NONE
     return Effect.SETTLES if ends_at is None else Effect.BEGINS
 
 
@@ -188,14 +191,15 @@ def lifted_by_hand(
         session.connection().execute(cancel.values(state=EndState.CANCELLED.value, settled_at=now))
 
 
-def rejoined(session: Session, guild_id: GuildId, user_id: UserId | None, now: datetime) -> list[tuple[End, datetime]]:
+def rejoined(session: Session, guild_id: GuildId, user_id: UserId | None, now: datetime) -> list[Rejoined]:
     """Members who left, came back and are not muted though their mute still holds, each with when they came.
 
     ``user_id``: only this one; without it, all of the guild.
     """
     back = (
-        select(_ENDS, Members.joined_at)
+        select(_ENDS, Members.joined_at, Guilds.guard_id)
         .join(Members, and_(Members.guild_id == _ENDS.guild_id, Members.user_id == _ENDS.target_id))
+        .join(Guilds, Guilds.guild_id == _ENDS.guild_id)
         .where(
             _ENDS.guild_id == guild_id,
             _ENDS.punishment == Action.MUTE.value,
@@ -208,7 +212,19 @@ def rejoined(session: Session, guild_id: GuildId, user_id: UserId | None, now: d
     )
     if user_id is not None:
         back = back.where(_ENDS.target_id == user_id)
-    return [(end_of(row, now), joined_at) for row, joined_at in session.execute(back)]
+    return [
+        Rejoined(
+            guild_id=guild_id,
+            target_id=UserId(row.target_id),
+            kind=Action.MUTE,
+            request_id=row.request_id,
+            case_no=row.case_no,
+            now=now,
+            guard_id=UserId(guard_id),
+            joined_at=joined_at,
+        )
+        for row, joined_at, guard_id in session.execute(back)
+    ]
 
 
 def end_of(row: ScheduledEnds, now: datetime, last: LastTry | None = None) -> End:
@@ -229,7 +245,10 @@ def end_of(row: ScheduledEnds, now: datetime, last: LastTry | None = None) -> En
 
 
 def kept_end(session: Session, request: ActionRequest) -> KeptEnd | None:
-    """The end that this request keeps; None when it does not stand any more."""
+    """The end that this request keeps; None when it does not stand any more.
+
+    A quarantine that is put on again need not have an end: then its hold says whether it stands.
+    """
     first = ActionRequests
     standing = (
         select(_ENDS.request_id, _ENDS.ends_at, first.effect_before)
@@ -244,5 +263,8 @@ def kept_end(session: Session, request: ActionRequest) -> KeptEnd | None:
     )
     found = session.execute(standing).one_or_none()
     if found is None:
-        return None
+        hold = hold_of(session, request.guild_id, request.action, request.target_id)
+        if request.action is not Action.QUARANTINE or hold is None or hold.case_no != request.for_case:
+            return None
+        return KeptEnd(request_id=hold.request_id, ends_at=None, before={})
     return KeptEnd(request_id=found.request_id, ends_at=found.ends_at, before=found.effect_before or {})

@@ -26,6 +26,7 @@ from kovra.guard.claim import Claim, NotClaimed
 from kovra.guard.endings import KeptEnd
 from kovra.guard.outcome import Failure, FailureKind
 from kovra.guard.ports import Ledger as LedgerPort
+from kovra.guard.restoring import HOLDS_OF, Hold
 from kovra.ids import ChannelId, GuildId
 from kovra.store.audit import AuditLog
 from kovra.store.backlog import Backlog, Overdue
@@ -33,6 +34,7 @@ from kovra.store.casebook import case_of, new_case
 from kovra.store.database import Database, end_with
 from kovra.store.endings import effect_of, end_values, kept_end
 from kovra.store.events import EventKind, append_event, event_values
+from kovra.store.holds import hold_of, keep_or_let_go
 from kovra.store.liveness import Liveness
 from kovra.store.requests import audit_entry, request_facts
 from kovra.store.tables import ActionRequests, ModCases
@@ -194,6 +196,8 @@ class Ledger(LedgerPort):
             self._at("before_finalise_commit")
             ends = end_values(claim.request, new.case, found.began)
             values = {**fence(claim), "since": found.began, **new.values, **told, **ends}
+            if claim.request.action in HOLDS_OF:
+                keep_or_let_go(session, claim.request, new.case)
             end_with(session, APPLY[effect_of(claim.request, ends_at)], values)
             return new.case
 
@@ -201,6 +205,11 @@ class Ledger(LedgerPort):
         """The end of a case that this request keeps; None when it was lifted or replaced since."""
         with self._database.transaction(claim.guild_id) as session:
             return kept_end(session, claim.request)
+
+    def hold(self, claim: Claim) -> Hold | None:
+        """What is kept for this target of the time before."""
+        with self._database.transaction(claim.guild_id) as session:
+            return hold_of(session, claim.guild_id, claim.request.action, claim.request.target_id)
 
     def intend_post(self, claim: Claim, channel_id: ChannelId) -> None:
         """Commit that the post in the log channel is about to be sent."""
@@ -308,8 +317,8 @@ class Ledger(LedgerPort):
         failure = Failure(
             kind=FailureKind.ATTEMPTS,
             sentence=(
-                f"Guard began this {request.action} {self._max_attempts} times and was stopped every time, so it gave "
-                f"up.{stands} Look at {request.target_id} in Discord before asking again."
+                f"Guard began this {request.action.noun} {self._max_attempts} times and was stopped every time, so it "
+                f"gave up.{stands} Look at {request.target_id} in Discord before asking again."
             ),
         )
         dead = {"state": State.DEAD.value, "attempts": self._max_attempts, "done_at": self._database.now()}

@@ -16,6 +16,7 @@ from kovra.guard.endings import Rejoined
 from kovra.ids import ChannelId, GuildId, RoleId, UserId
 from kovra.store.database import Database
 from kovra.store.endings import lifted_by_hand, rejoined
+from kovra.store.holds import free_again
 from kovra.store.tables import Bans, Base, Channels, GatewayShards, Guilds, Members, Roles
 
 #: PostgreSQL takes 65,535 values in one statement; a member has a dozen.
@@ -186,12 +187,10 @@ class Mirror:
             lifted_by_hand(session, guild_id, [user_id], Action.BAN, self._database.read_now(session))
 
     def rejoined(self, guild_id: GuildId, user_id: UserId | None) -> list[Rejoined]:
-        """Who left, came back and is not muted though their mute holds: this one, or everybody it is true of."""
+        """Who left and came back while a mute or a quarantine holds: this one, or everybody it is true of."""
         with self._database.transaction(guild_id) as session:
-            found = rejoined(session, guild_id, user_id, self._database.read_now(session))
-            guild = session.get(Guilds, guild_id) if found else None
-            guard_id = UserId(guild.guard_id) if guild else UserId(0)
-            return [Rejoined(end=end, guard_id=guard_id, joined_at=joined_at) for end, joined_at in found]
+            now = self._database.read_now(session)
+            return rejoined(session, guild_id, user_id, now) + free_again(session, guild_id, user_id, now)
 
     def heard(self, shard_id: int, shard_count: int = 1) -> None:
         """A gateway shard has been heard just now."""

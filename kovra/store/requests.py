@@ -373,7 +373,7 @@ def running_twin(session: Session, request: ActionRequest) -> Refusal | None:
     return Refusal(
         kind=RefusalKind.RUNNING,
         sentence=(
-            f"A {request.action} of {target} is already {_STANDING[State(twin.state)]}, asked for by {by} "
+            f"A {request.action.noun} of {target} is already {_STANDING[State(twin.state)]}, asked for by {by} "
             f"(request {twin.request_id}). Nothing was added; wait for its result."
         ),
     )

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import BigInteger, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from kovra.actions.already import Held
 from kovra.actions.ports import Roster as AskingRoster
-from kovra.actions.request import State
-from kovra.actions.rights import Person, Standing
+from kovra.actions.request import Action, ActionRequest, State
+from kovra.actions.rights import Person, Role, Standing
 from kovra.errors import Unavailable
 from kovra.guard.ports import Roster as ExecutingRoster
-from kovra.ids import ChannelId, GuildId, UserId
+from kovra.ids import ChannelId, GuildId, RoleId, UserId
 from kovra.store.database import Database
 from kovra.store.people import Sight
 from kovra.store.tables import (
@@ -25,8 +26,10 @@ from kovra.store.tables import (
     GatewayShards,
     Guilds,
     GuildSettings,
+    Holds,
     Members,
     ModCases,
+    Roles,
     ScheduledEnds,
 )
 from kovra.store.warming import NO_GUILD, NO_USER
@@ -80,6 +83,16 @@ class Roster(AskingRoster, ExecutingRoster):
         )
         return {target_id: replace(first, target=seen.people[target_id]) for target_id in target_ids}
 
+    def around(self, request: ActionRequest, standing: Standing) -> Standing:
+        """The same, with the role that the request names."""
+        role_id = request.params.get("role_id")
+        with self._database.transaction(request.guild_id) as session:
+            row = session.get(Roles, (request.guild_id, role_id)) if role_id is not None else None
+        if row is None:
+            return replace(standing, role=None)
+        role = Role(role_id=RoleId(row.role_id), name=row.name, rank=row.position, managed=row.managed)
+        return replace(standing, role=role)
+
     def held(self, guild_id: GuildId, target_id: UserId) -> Held:
         """What somebody is under now; not known where the mirror may be behind."""
         with self._database.transaction(guild_id) as session:
@@ -87,6 +100,7 @@ class Roster(AskingRoster, ExecutingRoster):
             ends = _ends(session, guild_id, target_id)
             if guild is None or _moving(session, guild_id, target_id, now):
                 return Held(banned=None, muted=None, **ends)
+            ends["holds"] = _holds(session, guild_id, target_id)
             banned = session.get(Bans, (guild_id, target_id)) is not None
             member = session.get(Members, (guild_id, target_id))
             muted = bool(member and member.timed_out_until and member.timed_out_until > now)
@@ -123,13 +137,20 @@ class Roster(AskingRoster, ExecutingRoster):
             return session.scalars(lately).one() == 0
 
 
-def _ends(session: Session, guild_id: GuildId, target_id: UserId) -> dict[str, datetime]:
+def _holds(session: Session, guild_id: GuildId, target_id: UserId) -> frozenset[str]:
+    """Of what acts on this target Guard keeps the time before."""
+    mine = select(Holds.kind).where(Holds.guild_id == guild_id, Holds.target_id == target_id)
+    return frozenset(session.scalars(mine))
+
+
+def _ends(session: Session, guild_id: GuildId, target_id: UserId) -> dict[str, Any]:
     """The ends that are still to come."""
     row = ScheduledEnds
     mine = select(row.punishment, row.ends_at).where(
         row.guild_id == guild_id, row.target_id == target_id, row.state == "open"
     )
-    return {f"{end.punishment}_ends_at": end.ends_at for end in session.execute(mine)}
+    held = (Action.BAN.value, Action.MUTE.value)
+    return {f"{end.punishment}_ends_at": end.ends_at for end in session.execute(mine) if end.punishment in held}
 
 
 def _moving(session: Session, guild_id: GuildId, target_id: UserId, now: datetime) -> bool:

@@ -143,7 +143,7 @@ class Schedule:
                 _ENDS.guild_id == scope.guild_id,
                 _ENDS.state == EndState.OPEN.value,
                 _ENDS.due_at < self._database.now() - OVERDUE_AFTER,
-                or_(_ENDS.punishment == Action.BAN.value, and_(here, _ENDS.ends_at > self._database.now())),
+                or_(_ENDS.punishment != Action.MUTE.value, and_(here, _ENDS.ends_at > self._database.now())),
             )
             .order_by(_ENDS.due_at)
             .limit(limit)

@@ -66,7 +66,10 @@ class ActionRequests(Base):
             "action",
             "target_id",
             unique=True,
-            postgresql_where=text("state IN ('accepted', 'executing') AND action NOT IN ('warn', 'note')"),
+            postgresql_where=text(
+                "state IN ('accepted', 'executing') AND action NOT IN ('warn', 'note', 'purge', 'role_add', "
+                "'role_remove', 'amend', 'void', 'resend', 'comment')"
+            ),
         ),
         # Ban and unban of one person keep their order: one at a time is executed.
         Index(
@@ -318,7 +321,9 @@ class ScheduledEnds(Base):
         # What a newer act, or a look in Discord, settles.
         Index("ix_scheduled_ends_target", "guild_id", "target_id", postgresql_where=text("state = 'open'")),
         CheckConstraint("state IN ('open', 'ended', 'cancelled')", name="state"),
-        CheckConstraint("punishment IN ('ban', 'mute')", name="punishment"),
+        CheckConstraint(
+            "punishment IN ('ban', 'mute', 'quarantine', 'lock', 'slowmode', 'lockdown')", name="punishment"
+        ),
     )
 
     request_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -336,6 +341,25 @@ class ScheduledEnds(Base):
     asked_request_id: Mapped[UUID | None]
     settled_at: Mapped[Moment | None]
     settled_by: Mapped[UUID | None]
+
+
+class Holds(Base):
+    """What Guard keeps of the time before an act that can be taken back: a row while it holds.
+
+    ``was`` is what was so before the first such act; the case is the one by which it holds now; ``set_at`` is when it
+    was last put on.
+    """
+
+    __tablename__ = "holds"
+    __table_args__ = (CheckConstraint("kind IN ('quarantine', 'lock', 'slowmode', 'lockdown')", name="kind"),)
+
+    guild_id: Mapped[Key]
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    target_id: Mapped[Key]
+    request_id: Mapped[UUID]
+    case_no: Mapped[int] = mapped_column(BigInteger)
+    was: Mapped[Json]
+    set_at: Mapped[Moment]
 
 
 class GuildEvents(Base):

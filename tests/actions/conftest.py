@@ -12,6 +12,7 @@ import pytest
 from kovra.actions.envelope import Key
 from kovra.actions.request import Action, ActionRequest, Source
 from kovra.ids import GuildId, UserId
+from tests.wishes import needed
 
 GUILD = GuildId(110_000_000_000_000_001)
 MODERATOR = UserId(120_000_000_000_000_002)
@@ -34,7 +35,7 @@ def a() -> Callable[..., ActionRequest]:
             "source": Source.DASHBOARD,
             "reason": "spam",
             "issued_at": NOON,
-            "params": {"duration_s": 600} if action is Action.MUTE else {},
+            "params": needed(action),
         }
         return ActionRequest(**(given | changed))
 

@@ -75,9 +75,20 @@ def test_it_is_looked_up_only_when_it_may_matter(a, standing):
         *((action, False, timed_out) for action in (Action.BAN, Action.UNBAN) for timed_out in (True, False)),
         (Action.UNMUTE, True, False),
         (Action.UNMUTE, False, False),
+        *((Action.UNQUARANTINE, member, timed_out) for member in (True, False) for timed_out in (True, False)),
     }
 
 
 @pytest.mark.parametrize("source", [source for source in Source if source not in BY_HAND])
 def test_what_no_person_asks_for_is_left_to_discord(a, standing, source):
     assert not already.in_question(a(Action.UNBAN, source=source), standing())
+
+
+@pytest.mark.parametrize(
+    ("holds", "refused"), [(None, False), (frozenset({"quarantine"}), False), (frozenset({"lock"}), True)]
+)
+def test_a_quarantine_is_ended_only_where_one_is_kept(a, holds, refused):
+    found = already.refusal(a(Action.UNQUARANTINE), "raider", Held(banned=None, muted=None, holds=holds))
+
+    assert (found is not None) is refused
+    assert found is None or found.sentence == "raider is not in quarantine, so there is nothing to lift."

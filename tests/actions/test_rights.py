@@ -18,12 +18,14 @@ from kovra.actions.rights import (
     Limit,
     Permission,
     Person,
+    Role,
     Standing,
     capabilities,
     check,
     effective_permissions,
 )
-from kovra.ids import GuildId, UserId
+from kovra.ids import GuildId, RoleId, UserId
+from tests.wishes import ROLE
 
 OWNER, GUARD, MODERATOR, TARGET = UserId(1), UserId(2), UserId(120_000_000_000_000_002), UserId(130_000_000_000_000_003)
 P, C = Permission, Capability
@@ -36,6 +38,11 @@ GIVES = {
     Action.UNMUTE: P.MODERATE_MEMBERS,
     Action.WARN: P.MODERATE_MEMBERS,
     Action.NOTE: P.MODERATE_MEMBERS,
+    Action.SOFTBAN: P.BAN_MEMBERS,
+    Action.ROLE_ADD: P.MANAGE_ROLES,
+    Action.ROLE_REMOVE: P.MANAGE_ROLES,
+    Action.QUARANTINE: P.MANAGE_ROLES,
+    Action.UNQUARANTINE: P.MANAGE_ROLES,
 }
 
 
@@ -51,6 +58,7 @@ def standing(**changed):
         guard=person(GUARD, "Guard", permissions=EVERY_PERMISSION, rank=9, bot=True),
         moderator=person(MODERATOR, "odalys", permissions=EVERY_PERMISSION, rank=5),
         target=person(TARGET, "raider", rank=1),
+        role=Role(role_id=RoleId(ROLE), name="Muted", rank=0),
     )
     return replace(good, **changed)
 
@@ -204,12 +212,17 @@ def test_guard_needs_its_permission_and_its_membership(a, action):
 
 
 @pytest.mark.parametrize("action", list(Action))
-def test_a_bare_id_can_be_banned_unbanned_and_noted(a, action):
+def test_a_bare_id_can_be_banned_unbanned_noted_and_let_out_of_quarantine(a, action):
     stranger = person(TARGET, member=False)
 
     refused = action in MEMBERS_ONLY
     assert kind(check(a(action), standing(target=stranger))) is (RefusalKind.NOT_A_MEMBER if refused else None)
-    assert {action for action in Action if action not in MEMBERS_ONLY} == {Action.BAN, Action.UNBAN, Action.NOTE}
+    assert {action for action in Action if action not in MEMBERS_ONLY} == {
+        Action.BAN,
+        Action.UNBAN,
+        Action.NOTE,
+        Action.UNQUARANTINE,
+    }
 
 
 @pytest.mark.parametrize("action", list(Action))
@@ -281,3 +294,46 @@ def test_every_refusal_says_who_and_is_a_whole_sentence(a):
         assert refusal.sentence.endswith(".")
         assert "None" not in refusal.sentence
         assert "Permission." not in refusal.sentence
+
+
+# -- roles -----------------------------------------------------------------------------------------------------------
+
+OF_ROLE = [Action.ROLE_ADD, Action.ROLE_REMOVE, Action.QUARANTINE]
+
+
+def of_role(a, action, **changed):
+    return a(action, params={"role_id": ROLE}, **changed)
+
+
+@pytest.mark.parametrize("action", OF_ROLE)
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [
+        (Role(role_id=RoleId(ROLE), name="Muted", rank=4), None),
+        (None, RefusalKind.ROLE_UNKNOWN),
+        (Role(role_id=RoleId(110_000_000_000_000_001), name="@everyone", rank=0), RefusalKind.ROLE_UNKNOWN),
+        (Role(role_id=RoleId(ROLE), name="Booster", rank=1, managed=True), RefusalKind.ROLE_OUT_OF_REACH),
+        (Role(role_id=RoleId(ROLE), name="Level", rank=5), RefusalKind.ROLE_OUT_OF_REACH),
+        (Role(role_id=RoleId(ROLE), name="Guards", rank=9), RefusalKind.ROLE_OUT_OF_REACH),
+    ],
+)
+def test_a_role_is_given_and_taken_only_by_those_above_it(a, action, role, expected):
+    refusal = check(of_role(a, action), standing(role=role))
+
+    assert kind(refusal) is expected
+    assert refusal is None or refusal.sentence.endswith(".")
+
+
+@pytest.mark.parametrize("action", OF_ROLE)
+def test_the_owner_and_guard_itself_are_bound_by_guards_rank_alone(a, action):
+    level = Role(role_id=RoleId(ROLE), name="Level", rank=5)
+
+    assert check(of_role(a, action, moderator_id=OWNER), standing(moderator=person(OWNER), role=level)) is None
+    assert check(of_role(a, action, source=Source.ANTINUKE), standing(moderator=person(GUARD), role=level)) is None
+    high = replace(level, rank=9)
+    refusal = check(of_role(a, action, moderator_id=OWNER), standing(moderator=person(OWNER), role=high))
+    assert kind(refusal) is RefusalKind.ROLE_OUT_OF_REACH
+
+
+def test_a_quarantine_without_a_role_asks_for_none(a):
+    assert check(a(Action.QUARANTINE), standing(role=None)) is None

@@ -369,7 +369,9 @@ def test_the_commands_look_as_discord_wants_them():
     [group] = commands.payloads()
 
     assert group["name"] == "mod"
-    assert {option["name"] for option in group["options"]} == {action.value for action in Action}
+    assert {option["name"] for option in group["options"]} == {
+        *("ban", "unban", "kick", "mute", "unmute", "warn", "note")
+    }
     assert group["contexts"] == [0]
     # Options that must be given come first.
     for command in group["options"]:

@@ -15,14 +15,16 @@ import pytest
 from kovra.actions import envelope
 from kovra.actions.envelope import Key, Sealed
 from kovra.actions.request import Action, ActionRequest, Source, State
-from kovra.actions.rights import Permission, Person, Standing
+from kovra.actions.rights import Permission, Person, Role, Standing
 from kovra.errors import ClaimLost, DiscordRefused, DiscordUnknown, EnvelopeRefused, Unavailable
 from kovra.guard.case import Case, NoticeStatus
 from kovra.guard.claim import Claim, NotClaimed
 from kovra.guard.endings import KeptEnd
 from kovra.guard.execute import Execute
 from kovra.guard.notices import Notices
+from kovra.guard.restoring import Hold
 from kovra.ids import ChannelId, GuildId, MessageId, UserId, new_request_id
+from tests.wishes import ROLE, needed
 
 GUILD = GuildId(110_000_000_000_000_001)
 MODERATOR = UserId(120_000_000_000_000_002)
@@ -31,6 +33,7 @@ NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 JOINED = datetime(2025, 3, 4, 5, 6, 7, 891_000, tzinfo=UTC)
 KEY = Key(kid="w1", ring="web", secret=b"w" * 32)
 GUARD_KEY = Key(kid="g1", ring="guard", secret=b"g" * 32)
+MANAGED = 15
 EVERY = sum(permission.value for permission in Permission) & ~Permission.ADMINISTRATOR.value
 
 
@@ -74,6 +77,8 @@ class World:
     bans: dict[UserId, str] = field(default_factory=dict)
     joined: dict[UserId, datetime] = field(default_factory=lambda: {TARGET: JOINED})
     muted: dict[UserId, datetime] = field(default_factory=dict)
+    roles: dict[UserId, set[int]] = field(default_factory=lambda: {TARGET: {11, 12}})
+    held: Hold | None = None
     audit: list[tuple[Action, str]] = field(default_factory=list)
     unwritten: list[tuple[Action, str]] = field(default_factory=list)
     audit_lags: bool = False
@@ -103,7 +108,8 @@ class World:
             raise DiscordUnknown("time is up")
         yield
         self.deeds.append((verb, *rest, more))
-        (self.unwritten if self.audit_lags else self.audit).append((Action(verb), more["reason"]))
+        if verb in set(Action):
+            (self.unwritten if self.audit_lags else self.audit).append((Action(verb), more["reason"]))
         if self.lost[verb]:
             self.lost[verb] -= 1
             raise DiscordUnknown("reset")
@@ -130,6 +136,18 @@ class World:
         with self._deed("unmute", guild_id, user_id, **more):
             self.muted.pop(user_id, None)
 
+    def add_role(self, guild_id: GuildId, user_id: UserId, role_id: int, **more: Any) -> None:
+        with self._deed("role_add", guild_id, user_id, role_id, **more):
+            self.roles.setdefault(user_id, set()).add(role_id)
+
+    def remove_role(self, guild_id: GuildId, user_id: UserId, role_id: int, **more: Any) -> None:
+        with self._deed("role_remove", guild_id, user_id, role_id, **more):
+            self.roles.setdefault(user_id, set()).discard(role_id)
+
+    def set_roles(self, guild_id: GuildId, user_id: UserId, role_ids: Any, **more: Any) -> None:
+        with self._deed("set_roles", guild_id, user_id, tuple(role_ids), **more):
+            self.roles[user_id] = set(role_ids)
+
     # Looking is no part of the story: it changes nothing.
 
     def _looked(self) -> None:
@@ -140,7 +158,20 @@ class World:
         self._looked()
         if user_id not in self.joined:
             return None
-        return SimpleNamespace(joined_at=self.joined[user_id], timed_out_until=self.muted.get(user_id))
+        return SimpleNamespace(
+            joined_at=self.joined[user_id],
+            timed_out_until=self.muted.get(user_id),
+            role_ids=tuple(self.roles.get(user_id, ())),
+        )
+
+    def fetch_roles(self, guild_id: GuildId) -> Any:
+        """Four plain roles, one of a boost, and one above Guard."""
+        self._looked()
+        ranks = {ROLE: 2, 11: 1, 12: 3, 13: 3, 14: 12, MANAGED: 4}
+        return [
+            SimpleNamespace(role_id=role_id, position=rank, managed=role_id == MANAGED)
+            for role_id, rank in ranks.items()
+        ]
 
     def fetch_ban(self, guild_id: GuildId, user_id: UserId) -> Any:
         self._looked()
@@ -179,6 +210,10 @@ class World:
         return Standing(
             guild_id=guild_id, owner_id=UserId(1), guard=guard, moderator=self.moderator, target=self.target
         )
+
+    def around(self, request: ActionRequest, standing: Standing) -> Standing:
+        role = Role(role_id=request.params["role_id"], name="Muted", rank=2)
+        return replace(standing, role=role)
 
     def joined_at(self, guild_id: GuildId, user_id: UserId) -> datetime | None:
         return self.joined.get(user_id)
@@ -269,6 +304,9 @@ class World:
     def kept_end(self, claim: Claim) -> KeptEnd | None:
         return self.kept
 
+    def hold(self, claim: Claim) -> Hold | None:
+        return self.held
+
     def intend_post(self, claim: Claim, channel_id: ChannelId) -> None:
         self._write("intend_post", claim, post="sending", post_at=claim.post_at or self.now)
 
@@ -334,7 +372,7 @@ class Stage:
             "source": Source.DASHBOARD,
             "reason": "spam",
             "issued_at": NOON,
-            "params": {"duration_s": 600} if action is Action.MUTE else {},
+            "params": needed(action),
         }
         request = ActionRequest(**(given | changed))
         key = GUARD_KEY if request.source is Source.SYSTEM else KEY

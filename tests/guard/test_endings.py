@@ -18,6 +18,7 @@ from kovra.guard.endings import (
     EndState,
     KeptEnd,
     LastTry,
+    Rejoined,
     Settle,
     Wait,
     after_refusal,
@@ -160,8 +161,18 @@ def test_guard_asks_as_itself_with_the_case_in_its_params():
 
 
 def test_a_rejoining_has_one_request_and_the_next_another():
-    first, replayed = rejoin_request(A_MUTE, GUARD, NOON), rejoin_request(A_MUTE, GUARD, NOON)
-    later = rejoin_request(A_MUTE, GUARD, NOON + timedelta(hours=1))
+    back = Rejoined(
+        guild_id=A_MUTE.guild_id,
+        target_id=A_MUTE.target_id,
+        kind=Action.MUTE,
+        request_id=A_MUTE.request_id,
+        case_no=42,
+        now=NOON,
+        guard_id=GUARD,
+        joined_at=NOON,
+    )
+    first, replayed = rejoin_request(back), rejoin_request(back)
+    later = rejoin_request(replace(back, joined_at=NOON + timedelta(hours=1)))
 
     assert first == replayed
     assert later.request_id != first.request_id

@@ -18,13 +18,21 @@ from kovra.errors import (
 )
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.guard.claim import NotClaimed
+from kovra.guard.notices import TOLD_AFTER, TOLD_BEFORE
 from kovra.guard.outcome import FailureKind
-from kovra.ids import GuildId, UserId
+from kovra.guard.restoring import Hold
+from kovra.ids import GuildId, UserId, new_request_id
+from tests.wishes import ROLE
 
 REFUSED, LIMITED = DiscordRefused(403, 50013, "Missing Permissions"), DiscordLimited(3.5)
 TARGET = UserId(130_000_000_000_000_003)
 UNREACHED, UNKNOWN = DiscordUnreached("refused"), DiscordUnknown("reset")
-DEED = {action: action.value for action in Action if action not in (Action.WARN, Action.NOTE)}
+DEED = {action: [action.value] for action in Action if action not in (Action.WARN, Action.NOTE)} | {
+    Action.SOFTBAN: ["ban", "unban"],
+    Action.QUARANTINE: ["set_roles"],
+    Action.UNQUARANTINE: ["set_roles"],
+}
+HOLD = Hold(kind=Action.QUARANTINE, request_id=new_request_id(), case_no=7, was={"roles": [11, 13], "meanwhile": []})
 TELL = ["intend_notice", "open_dm", "dm", "record_notice"]
 POST = ["intend_post", "log", "finish"]
 POINTS = ["after_read", "after_verify", "after_claim", "after_authz", "after_notice_intent", "after_notice_post"]
@@ -54,9 +62,15 @@ WRITES = [
         (Action.NOTE, ["claim", "finalise", *POST]),
         (Action.UNBAN, ["claim", "intend_effect", "unban", "finalise", *POST]),
         (Action.UNMUTE, ["claim", "intend_effect", "unmute", "finalise", *POST]),
+        (Action.SOFTBAN, ["claim", *TELL, "intend_effect", "ban", "unban", "finalise", *POST]),
+        (Action.ROLE_ADD, ["claim", "intend_effect", "role_add", "finalise", *POST]),
+        (Action.ROLE_REMOVE, ["claim", "intend_effect", "role_remove", "finalise", *POST]),
+        (Action.QUARANTINE, ["claim", "intend_effect", "set_roles", "finalise", *TELL, *POST]),
+        (Action.UNQUARANTINE, ["claim", "intend_effect", "set_roles", "finalise", *POST]),
     ],
 )
 def test_every_action_has_its_order(stage, world, action, story):
+    world.held = HOLD
     row = stage.run(stage.ask(action))
 
     assert world.story == story
@@ -178,7 +192,8 @@ def test_without_a_roster_it_waits(stage, world, away):
     ],
 )
 def test_a_deed_that_is_not_done_makes_no_case(stage, world, action, error, state, kind):
-    world.fail[DEED[action]] = error
+    world.held = HOLD
+    world.fail[DEED[action][0]] = error
 
     row = stage.run(stage.ask(action))
 
@@ -215,7 +230,7 @@ def test_a_post_that_was_certainly_not_sent_is_sent_later(stage, world, action, 
     row = stage.run(sealed)
 
     assert (row.state, row.post) == (State.DONE, PostStatus.SENT)
-    assert len(world.deeds) == (action in DEED)
+    assert [deed[0] for deed in world.deeds] == DEED.get(action, [])
     assert world.story.count("dm") == (action is not Action.NOTE)
 
 
@@ -288,15 +303,18 @@ def test_whoever_dies_anywhere_nothing_is_done_or_said_twice(stage, world, actio
         world.bans[TARGET] = "an old ban"
     if action is Action.UNMUTE:
         world.muted[TARGET] = world.now + timedelta(hours=1)
+    if action is Action.ROLE_REMOVE:
+        world.roles[TARGET].add(ROLE)
+    world.held = HOLD if action is Action.UNQUARANTINE else None
     sealed = stage.ask(action)
     reached = stage.die_at(sealed, point)
     row = stage.run(sealed)
 
     assert row.state is State.DONE
     assert row.case.case_no == 1
-    assert [deed[0] for deed in world.deeds] == ([action.value] if action in DEED else [])
+    assert [deed[0] for deed in world.deeds] == DEED.get(action, [])
     # Between a message and its record lies one point each: it is sent again under its nonce, and is one message.
-    told = action in (Action.BAN, Action.KICK, Action.MUTE, Action.WARN)
+    told = action in TOLD_BEFORE | TOLD_AFTER
     assert world.story.count("dm") == told + (told and reached and point == "after_notice_post")
     assert world.story.count("log") == 1 + (reached and point == "after_log_post")
     assert len(world.messages) == told + 1
@@ -308,6 +326,9 @@ def test_whoever_dies_anywhere_nothing_is_done_or_said_twice(stage, world, actio
 def test_a_database_that_goes_anywhere_leaves_the_request_where_it_stands(stage, world, action, write, away):
     if action is Action.UNBAN:
         world.bans[TARGET] = "an old ban"
+    if action is Action.ROLE_REMOVE:
+        world.roles[TARGET].add(ROLE)
+    world.held = HOLD if action is Action.UNQUARANTINE else None
     sealed = stage.ask(action)
     world.fail[write] = away
     stage.run(sealed)
@@ -316,7 +337,7 @@ def test_a_database_that_goes_anywhere_leaves_the_request_where_it_stands(stage,
     row = stage.run(sealed)
 
     assert row.state is State.DONE
-    assert len(world.deeds) == (action in DEED)
+    assert [deed[0] for deed in world.deeds] == DEED.get(action, [])
     assert len(world.messages) <= 2
 
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from kovra.actions.request import Action, ActionRequest, Source
 from kovra.errors import DiscordRefused
 from kovra.guard.case import Case, NoticeStatus
-from kovra.guard.notices import case_post, notice_text
+from kovra.guard.notices import TOLD_AFTER, TOLD_BEFORE, case_post, notice_text
 from kovra.guard.outcome import FailureKind, failure, unconfirmed
 from kovra.guard.perform import MAX_AUDIT_REASON, audit_reason
 from kovra.ids import GuildId, UserId, audit_ref
+from tests.wishes import needed
 
 REQUEST = UUID("0192f5a0-0000-7000-8000-000000000001")
 AT = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
@@ -31,7 +32,7 @@ def a(action=Action.BAN, reason="spam"):
         source=Source.DASHBOARD,
         reason=reason,
         issued_at=AT,
-        params={"duration_s": 600} if action is Action.MUTE else {},
+        params=needed(action),
     )
 
 
@@ -90,7 +91,7 @@ def test_a_ban_or_kick_is_told_without_a_number_and_the_others_with_theirs():
     assert told == "You have been muted in **Foxes** until <t:1767355200:f>.\nReason: spam\n-# Case #42"
 
 
-@pytest.mark.parametrize("action", [Action.BAN, Action.KICK, Action.MUTE, Action.WARN])
+@pytest.mark.parametrize("action", sorted(TOLD_BEFORE | TOLD_AFTER))
 def test_the_longest_notice_fits_a_message_and_a_guild_name_is_only_a_name(action):
     told = notice_text(a(action, reason="x" * 4000), "*" * 100, case(action))
 

@@ -25,7 +25,7 @@ def bans_read(mirror, owner, say):
 
 
 def test_a_ban_of_the_mirror_is_a_ban(roster, banned, say):
-    assert roster.held(say.HARBOUR, say.STRANGER) == Held(banned=True, muted=False)
+    assert roster.held(say.HARBOUR, say.STRANGER) == Held(banned=True, muted=False, holds=frozenset())
 
 
 def test_no_ban_is_known_only_once_the_bans_were_read(roster, owner, say, mirror, bans_read):
@@ -39,7 +39,7 @@ def test_no_ban_is_known_only_once_the_bans_were_read(roster, owner, say, mirror
 def test_a_silent_gateway_knows_nothing(roster, banned, clock, say):
     clock.forward(seconds=61)
 
-    assert roster.held(say.HARBOUR, say.STRANGER) == Held(banned=None, muted=None)
+    assert roster.held(say.HARBOUR, say.STRANGER) == Held(banned=None, muted=None, holds=frozenset())
 
 
 def test_while_something_is_on_its_way_nothing_is_known(roster, banned, accept, say):

@@ -106,8 +106,8 @@ def test_who_left_and_came_back_is_to_be_muted_again(punish, quillon, states, mi
 
     assert states() == ["open"]
     [back] = mirror.rejoined(say.HARBOUR, say.QUILLON)
-    assert (back.end.case_no, back.joined_at, back.guard_id) == (mute.case_no, clock.now(), say.GUARD)
-    assert [each.end for each in mirror.rejoined(say.HARBOUR, None)] == [back.end]
+    assert (back.case_no, back.joined_at, back.guard_id) == (mute.case_no, clock.now(), say.GUARD)
+    assert [each.case_no for each in mirror.rejoined(say.HARBOUR, None)] == [back.case_no]
 
 
 @pytest.mark.parametrize("what", ["never left", "still muted", "mute over", "unmuted"])

@@ -21,6 +21,7 @@ PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", 
 ALLOWED = {
     "kovra_web": {
         "scheduled_ends": "SELECT",
+        "holds": "SELECT",
         "jobs": "SELECT INSERT UPDATE",
         "lane_pauses": "SELECT INSERT DELETE",
         "job_chunks": "SELECT INSERT UPDATE",
@@ -45,6 +46,7 @@ ALLOWED = {
     },
     "kovra_worker": {
         "scheduled_ends": "SELECT INSERT UPDATE",
+        "holds": "SELECT INSERT UPDATE DELETE",
         "jobs": "SELECT INSERT",
         "lane_pauses": "SELECT",
         "job_chunks": "SELECT INSERT UPDATE",
@@ -67,6 +69,7 @@ ALLOWED = {
     },
     "kovra_bot": {
         "scheduled_ends": "SELECT UPDATE",
+        "holds": "SELECT",
         "jobs": "SELECT INSERT",
         "lane_pauses": "SELECT",
         "job_chunks": "SELECT INSERT UPDATE",
@@ -183,6 +186,8 @@ def both_guilds_everywhere(owner, say):
             values["state"] = "running"
         if table.name == "scheduled_ends":
             values |= {"state": "ended", "punishment": "ban"}
+        if table.name == "holds":
+            values |= {"kind": "lock"}
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         with owner.transaction(guild_id) as session:
