@@ -29,6 +29,10 @@ OF_A_GUILD = frozenset({HintKind.ROLE_UPDATED, HintKind.GUILD_UPDATED, HintKind.
 #: Viewers asked for at once: enough to make the question cheap, few enough that nobody waits for the answer.
 AT_ONCE = 100
 
+#: Who is due within this share of the interval is looked at together with who is due now: streams open one by one, and
+#: each would be a question of its own for as long as it lasts.
+TOGETHER = 0.1
+
 #: When what was told of could not be looked at, it is tried again after this, in seconds.
 AGAIN_S = 0.5
 
@@ -94,7 +98,8 @@ class Watch:
         due = {}
         with self._lock:
             told, self._told = self._told, {}
-            while self._due and self._due[0][0] <= now:
+            until = now + self._every_s * TOGETHER if self._due and self._due[0][0] <= now else now
+            while self._due and self._due[0][0] <= until:
                 _, stream, viewer = self._due.popleft()
                 if not stream.closed:
                     due[stream] = viewer
