@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import redis
@@ -23,6 +23,7 @@ from kovra.errors import Unavailable
 from kovra.ids import GuildId
 from kovra.live import bulletin
 from kovra.live.events import Hint, frame, hint_frame, resync_frame
+from kovra.live.feed import Feed
 from kovra.live.hints import Gathering
 from kovra.live.ports import EventLike, EventSource
 from kovra.live.stream import Batch, Stream, Visible
@@ -40,9 +41,6 @@ BACK_OFF_S = (0.1, 5.0)
 #: How soon the listening thread notices that it must stop.
 HEED_STOP_S = 0.25
 
-#: Streams that are written to before others get their turn: a write costs some 10 µs.
-TURN = 128
-
 StreamT = TypeVar("StreamT", bound=Stream)
 
 _log = logging.getLogger(__name__)
@@ -55,17 +53,9 @@ class Figures:
     clients: int
     guilds: int
     sent: int
+    sent_bytes: int
     overflowed: int
     resyncs: int
-
-
-@dataclass(eq=False)
-class _Feed:
-    """One guild somebody looks at: everything up to ``shown`` has been handed to its streams."""
-
-    guild_id: GuildId
-    shown: int
-    streams: set[Stream] = field(default_factory=set)
 
 
 class Hub:
@@ -80,10 +70,11 @@ class Hub:
     def __init__(self, redis_url: str, source: EventSource, tick_s: float = 1.0) -> None:
         self._redis_url, self._source, self._tick_s = redis_url, source, tick_s
         self._lock = threading.Lock()  # guards _feeds, their streams and numbers, _rung, the hints and the counts
-        self._feeds: dict[GuildId, _Feed] = {}
+        self._feeds: dict[GuildId, Feed] = {}
         self._rung: set[GuildId] = set()
         self._hints, self._told = Gathering(), list[Hint]()
-        self._sent = self._overflowed = self._resyncs = 0
+        self._writing = threading.Lock()  # held by whoever writes into sockets, for one turn at most
+        self._sent = self._sent_bytes = self._overflowed = self._resyncs = 0
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -108,7 +99,7 @@ class Hub:
         self._stopping.set()
         self._wake.set()
         with self._lock:
-            streams = [stream for feed in self._feeds.values() for stream in feed.streams]
+            streams = [stream for feed in self._feeds.values() for stream in feed.streams()]
         for stream in streams:
             stream.close("stopped")
         for thread in self._threads:
@@ -117,11 +108,13 @@ class Hub:
     def figures(self) -> Figures:
         """A snapshot for the metrics page."""
         with self._lock:
-            streams = [stream for feed in self._feeds.values() for stream in feed.streams]
+            feeds = list(self._feeds.values())
+            counts = [count for feed in feeds for count in (feed, *feed.streams())]
             return Figures(
-                clients=len(streams),
-                guilds=len(self._feeds),
-                sent=self._sent + sum(stream.sent for stream in streams),
+                clients=sum(map(len, feeds)),
+                guilds=len(feeds),
+                sent=self._sent + sum(count.sent for count in counts),
+                sent_bytes=self._sent_bytes + sum(count.sent_bytes for count in counts),
                 overflowed=self._overflowed,
                 resyncs=self._resyncs,
             )
@@ -161,10 +154,10 @@ class Hub:
         with self._lock:
             if self._stopping.is_set():
                 raise Unavailable("this process is stopping")
-            feed = self._feeds.setdefault(guild_id, _Feed(guild_id, newest))
+            feed = self._feeds.setdefault(guild_id, Feed(guild_id, newest, self._writing))
             # The reader may be ahead of this process, after a stream from another one.
-            stream = kind(guild_id, seen, visible, self._leave)
-            feed.streams.add(stream)
+            stream = kind(guild_id, seen, visible, self._leave, self._writing)
+            feed.add(stream)
             return stream, feed.shown
 
     def _missed(self, stream: Stream, after: int, start: int) -> list[bytes]:
@@ -189,12 +182,14 @@ class Hub:
     def _leave(self, stream: Stream) -> None:
         with self._lock:
             feed = self._feeds.get(stream.guild_id)
-            if feed is None or stream not in feed.streams:
+            if feed is None or not feed.remove(stream):
                 return
-            feed.streams.remove(stream)
-            if not feed.streams:
-                del self._feeds[stream.guild_id]
             self._sent += stream.sent
+            self._sent_bytes += stream.sent_bytes
+            if not len(feed):
+                del self._feeds[stream.guild_id]
+                self._sent += feed.sent
+                self._sent_bytes += feed.sent_bytes
             self._overflowed += stream.why == "overflow"
 
     def _read(self) -> None:
@@ -243,17 +238,15 @@ class Hub:
                 if len(events) == PAGE:
                     self._ring([feed.guild_id])
 
-    def _show(self, feed: _Feed, events: Sequence[EventLike]) -> None:
+    def _show(self, feed: Feed, events: Sequence[EventLike]) -> None:
         if not events:
             return
         frames = [(event, data) for event in events if (data := self._frame(event))]
         with self._lock:
             # From here on a new stream replays these itself; the ones below get them now.
             feed.shown = events[-1].seq
-            streams = list(feed.streams)
         if frames:
-            batch = Batch(frames)
-            self._each(streams, lambda stream: stream.offer(batch))
+            feed.hand_out(Batch(frames))
 
     def _frame(self, event: EventLike) -> bytes | None:
         try:
@@ -324,14 +317,6 @@ class Hub:
         """Hand out the hints that nothing holds back any more."""
         with self._lock:
             hints, self._told = self._told + self._hints.due(time.monotonic()), []
-            shown = [(hint, list(self._feeds[hint.guild_id].streams)) for hint in hints if hint.guild_id in self._feeds]
-        for hint, streams in shown:
-            data = hint_frame(hint)
-            self._each(streams, lambda stream, hint=hint, data=data: stream.offer_hint(hint, data))
-
-    def _each(self, streams: Sequence[Stream], hand: Callable[[Stream], None]) -> None:
-        """Hand something to every stream; others run now and then, however large the guild."""
-        for number, stream in enumerate(streams, 1):
-            hand(stream)
-            if number % TURN == 0:
-                time.sleep(0)
+            told = [(self._feeds[hint.guild_id], hint) for hint in hints if hint.guild_id in self._feeds]
+        for feed, hint in told:
+            feed.hint(hint, hint_frame(hint))

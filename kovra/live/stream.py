@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
@@ -24,36 +26,52 @@ class Batch:
 
     def __init__(self, told: Sequence[tuple[EventLike, bytes]]) -> None:
         self.told = told
-        self.first = told[0][0].seq
         self.last = told[-1][0].seq
         self.frames = [frame for _, frame in told]
         self.whole = b"".join(self.frames)
 
 
-class Stream:
+class Stream(ABC):
     """An open stream of one guild: frames in order, none missing and none twice.
 
+    Args:
+        shown: live frames begin behind this number; what lies before it is replayed, or its reader has it.
+        visible: whether its viewer may see an event or a hint.
+        on_close: called once, when it is closed.
+        writing: held by whoever writes into sockets, for one turn at most; one for all streams of a hub.
+
     Attributes:
-        sent: frames its reader has been given.
+        sent, sent_bytes: frames its reader has been given, and their bytes.
         why: why it was closed, None while it is open.
     """
 
-    def __init__(self, guild_id: GuildId, shown: int, visible: Visible, on_close: Callable[[Stream], None]) -> None:
-        self.guild_id = guild_id
-        self.sent = 0
+    def __init__(
+        self,
+        guild_id: GuildId,
+        shown: int,
+        visible: Visible,
+        on_close: Callable[[Stream], None],
+        writing: threading.Lock,
+    ) -> None:
+        self.guild_id, self.visible = guild_id, visible
+        self.sent = self.sent_bytes = 0
         self.why: Why | None = None
-        self._visible, self._on_close = visible, on_close
+        self._on_close, self._writing = on_close, writing
         self._on_end: Callable[[], None] | None = None
-        # Live frames begin behind this number; what lies before it is replayed, or its reader has it.
         self._shown = shown
 
     @property
     def closed(self) -> bool:
         return self.why is not None
 
+    @property
+    def shown(self) -> int:
+        """It has been handed everything up to this number, or did not need it."""
+        return self._shown
+
+    @abstractmethod
     def begin(self, replay: Iterable[bytes]) -> None:
         """Say what comes before the live frames. Its reader gets the stream only after this."""
-        raise NotImplementedError
 
     def close(self, why: Why = "left") -> None:
         """End it: what its reader had not taken is dropped. Twice is once."""
@@ -73,7 +91,7 @@ class Stream:
     def sees(self, event: EventLike | Hint) -> bool:
         """Whether its viewer may see this. A filter that fails shows nothing more at all."""
         try:
-            return self._visible(event)
+            return self.visible(event)
         except Exception:
             _log.exception("the filter of a stream of guild %d failed; the stream is closed", self.guild_id)
             self.close("filter")
@@ -93,8 +111,10 @@ class Stream:
         if self.why is None and self.sees(hint):
             self._put([frame], frame)
 
+    @abstractmethod
     def _put(self, frames: Sequence[bytes], whole: bytes) -> None:
-        raise NotImplementedError
+        """Give its reader these frames; ``whole`` is all of them in one."""
 
+    @abstractmethod
     def _close(self) -> None:
-        raise NotImplementedError
+        """Let go of its reader; ``why`` says why."""

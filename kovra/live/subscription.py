@@ -5,10 +5,10 @@ from __future__ import annotations
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from kovra.ids import GuildId
-from kovra.live.stream import Stream, Visible
+from kovra.live.stream import Stream
 
 #: Frames that may wait for one reader. Whoever is further behind is cut off and resumes by number.
 BUFFER = 256
@@ -17,8 +17,8 @@ BUFFER = 256
 class Subscription(Stream):
     """An iterator of frames; one reader only."""
 
-    def __init__(self, guild_id: GuildId, shown: int, visible: Visible, on_close: Callable[[Stream], None]) -> None:
-        super().__init__(guild_id, shown, visible, on_close)
+    def __init__(self, *how: Any) -> None:
+        super().__init__(*how)
         self._replay: deque[bytes] = deque()
         self._live: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
@@ -36,6 +36,7 @@ class Subscription(Stream):
                     return None
             if found is not None and self.why is None:
                 self.sent += 1
+                self.sent_bytes += len(found)
                 return found
         return None
 

@@ -74,7 +74,8 @@ class Wires:
         self._ring()
 
     def _ring(self) -> None:
-        with contextlib.suppress(OSError):  # full: it rings already; closed: nobody listens any more
+        # Full: it rings already, and one is enough. Closed: nobody listens any more.
+        with contextlib.suppress(OSError):
             self._bell.send(b"!")
 
     def _run(self) -> None:
@@ -97,6 +98,7 @@ class Wires:
         for key, ready in self._selector.select(wait_s):
             wire = key.data
             if wire is None:
+                # Another round took the rings; what changed is in the queue either way.
                 with contextlib.suppress(BlockingIOError):
                     self._wakes.recv(4096)
                 continue
@@ -125,8 +127,10 @@ class Wires:
 
     def _drop(self, wire: Wire) -> None:
         line = self._lines.pop(wire)
+        # It was closed before the first look at it, so nobody waits for it.
         with contextlib.suppress(KeyError):
             self._selector.unregister(line.fileno())
+        # Its reader was quicker to hang up.
         with contextlib.suppress(OSError):
             # The server's own copy may still be open; the reader must see the end now.
             line.shutdown(socket.SHUT_RDWR)
@@ -141,7 +145,7 @@ class Wires:
             if now >= wire.ends_at:
                 wire.close("over")
                 continue
-            wire.beat(self._beat)
+            wire.beat(self._beat, since=now - self._heartbeat_s)
             self._due.append((now + self._heartbeat_s, wire))
             turn += 1
             if turn % TURN == 0:

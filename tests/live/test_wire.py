@@ -131,7 +131,7 @@ def test_what_the_kernel_takes_in_parts_arrives_whole_and_in_order(
     while not wire.stuck:
         history.write(20)
         bulletin.ring(guild)
-        wait_until(lambda: wire._shown == history.kept[guild][-1].seq)
+        wait_until(lambda: wire.shown == history.kept[guild][-1].seq)
     held = history.kept[guild][-1].seq
     while held not in reader.numbers:
         assert reader.more(size=777)
@@ -157,7 +157,7 @@ def test_a_slow_reader_is_cut_and_resumes_without_a_gap(
         history.write(100)
         bulletin.ring(guild)
         newest = history.kept[guild][-1].seq
-        wait_until(lambda newest=newest: wire.closed or wire._shown == newest)
+        wait_until(lambda newest=newest: wire.closed or wire.shown == newest)
         assert newest < 5_000, "nobody cut it"
         for _ in range(100):
             assert quick.next(30), "the others must go on"
