@@ -66,6 +66,7 @@ from kovra.store.liveness import new_claim_key
 from kovra.store.members import Members
 from kovra.store.mirror import Mirror
 from kovra.store.operations import Operations
+from kovra.store.overview import Overview
 from kovra.store.requests import Requests
 from kovra.store.retention import Retention
 from kovra.store.roster import Roster
@@ -330,6 +331,7 @@ def build_web(config: Config) -> Flask:
         guilds=Guilds(database),
         members=Members(database),
         cases=Cases(database),
+        overview=Overview(database),
         sessions=Sessions(database),
         events=events,
         clock=PostgresClock(database),

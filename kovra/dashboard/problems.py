@@ -138,7 +138,7 @@ def _capability_missing(error: CapabilityMissing) -> Response:
             title="You cannot see this here",
             text=f"It takes the capability “{error.needed}”{comes_with}. Ask an admin of {error.scope.guild_name}.",
             icon="lock",
-            ways=(("To the cases", url_for("cases.index", guild_id=error.scope.guild_id)),),
+            ways=(("To the overview", url_for("overview.index", guild_id=error.scope.guild_id)),),
         )
     )
 

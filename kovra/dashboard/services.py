@@ -25,6 +25,7 @@ from kovra.store.guilds import Guilds
 from kovra.store.job_control import JobControl
 from kovra.store.lane_pauses import LanePauses
 from kovra.store.members import Members
+from kovra.store.overview import Overview
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
@@ -77,6 +78,7 @@ class Services:
     guilds: Guilds
     members: Members
     cases: Cases
+    overview: Overview
     sessions: Sessions
     events: Events
     clock: Clock

@@ -25,6 +25,7 @@ from kovra.dashboard.pages.cases import cases
 from kovra.dashboard.pages.jobs import jobs as job_pages
 from kovra.dashboard.pages.looks import chosen, looks
 from kovra.dashboard.pages.mass import mass
+from kovra.dashboard.pages.overview import overview as overview_pages
 from kovra.dashboard.pages.servers import servers
 from kovra.dashboard.services import Addresses, Services, install
 from kovra.dashboard.streams import Pace, Streams
@@ -43,6 +44,7 @@ from kovra.store.job_control import JobControl
 from kovra.store.lane_pauses import LanePauses
 from kovra.store.members import Members
 from kovra.store.migrate import ENGINE_OPTIONS, MIGRATIONS
+from kovra.store.overview import Overview
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
@@ -77,6 +79,7 @@ def create_site(
     guilds: Guilds,
     members: Members,
     cases: Cases,
+    overview: Overview,
     sessions: Sessions,
     events: Events,
     clock: Clock,
@@ -133,6 +136,7 @@ def create_site(
         guilds=guilds,
         members=members,
         cases=cases,
+        overview=overview,
         sessions=sessions,
         events=events,
         clock=clock,
@@ -237,7 +241,7 @@ def _add_headers(app: Flask, addresses: Addresses) -> None:
 
 
 def _add_routes(app: Flask) -> None:
-    for part in (login, servers, cases, act, mass, job_pages, looks, live):
+    for part in (login, servers, overview_pages, cases, act, mass, job_pages, looks, live):
         app.register_blueprint(part)
 
     @app.get("/healthz")

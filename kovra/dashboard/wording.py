@@ -188,6 +188,13 @@ def duration(seconds: int) -> str:
     return _counted(seconds, "seconds")
 
 
+def seconds(length: float) -> str:
+    """A short length of time as a machine measures it: "412 ms", "3.2 s", "2 min"."""
+    if length < 1:
+        return f"{1000 * length:.0f} ms"
+    return f"{length:.1f} s" if length < 60 else duration(60 * int(length // 60))
+
+
 def _counted(number: int, unit: str) -> str:
     return f"{number} {unit[:-1] if number == 1 and unit.endswith('s') and unit != 's' else unit}"
 
@@ -271,6 +278,7 @@ FILTERS: tuple[Callable[..., str], ...] = (
     notice_class,
     ago,
     left,
+    seconds,
     utc,
     iso,
     count,

@@ -15,6 +15,7 @@
 ``endings``   the ends of punishments: kept with the case that begins one, settled by the newest act
 ``schedule``  which of them are due, and the requests made for them
 ``cases``     cases as pages show them; ``steps`` are the times of one
+``overview``  how much happens, when, by whom, and what waits: the front page
 ``events``    the numbered events of a guild
 ``retention`` forgets what is kept only for a time
 ``audit``     the sealed record of a guild, its verification, and the quarantine of refused entries

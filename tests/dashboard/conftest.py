@@ -47,6 +47,7 @@ from kovra.store.liveness import new_claim_key
 from kovra.store.members import Members
 from kovra.store.migrate import upgrade
 from kovra.store.mirror import BanRow, ChannelRow, GuildRow, MemberRow, Mirror, RoleRow
+from kovra.store.overview import Overview
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
@@ -322,6 +323,7 @@ def site(
         guilds=Guilds(database),
         members=Members(database),
         cases=Cases(database),
+        overview=Overview(database),
         sessions=sessions,
         events=events,
         clock=clock,

@@ -1,6 +1,7 @@
 """One module per page.
 
-``servers``  the server picker and the front page
+``servers``  the server picker
+``overview`` the front page of a server: key numbers, charts, Guard's health, what waits for somebody
 ``cases``    the case browser: table, rows, side sheet
 ``act``      the action dialog, what comes of a submit, and the toasts
 ``looks``    the theme

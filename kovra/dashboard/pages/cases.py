@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -13,9 +13,10 @@ from werkzeug.wrappers import Response
 from kovra.actions.request import Action
 from kovra.actions.rights import NEEDS, Capability
 from kovra.dashboard import trace, wording
-from kovra.dashboard.access import in_guild, policy, scope, session
+from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.problems import NoSuchPage
 from kovra.dashboard.services import services
+from kovra.dashboard.shell import Keys, can_act, seen_until, shell
 from kovra.dashboard.wording import muted
 from kovra.ids import GuildId
 from kovra.store.cases import CaseDetail, CasePage, CaseRow
@@ -27,12 +28,8 @@ EARLIER = 5
 #: What the sheet offers for a member, and the key for it.
 _OFFERS = ((Action.WARN, "W"), (Action.MUTE, "M"), (Action.NOTE, "N"), (Action.BAN, "B"))
 
-#: The keys that work, for the list behind ``?``.
-KEY_MAP = (
-    (
-        "Anywhere",
-        (("Find a member", ("⌘K",)), ("This list", ("?",)), ("Close the sheet or dialog", ("Esc",))),
-    ),
+#: The keys of this page, for the list behind ``?``.
+KEYS: tuple[Keys, ...] = (
     (
         "Cases",
         (
@@ -44,7 +41,6 @@ KEY_MAP = (
         ),
     ),
     ("Member of the case", (("Warn", ("W",)), ("Mute", ("M",)), ("Ban", ("B",)), ("Note", ("N",)))),
-    ("Dialog", (("Submit", ("⌘↵",)), ("Cancel", ("Esc",)))),
 )
 
 cases = Blueprint("cases", __name__)
@@ -65,15 +61,14 @@ class Listing:
 @policy(in_guild(Capability.VIEW))
 def index(guild_id: int) -> str:
     """The whole page, with the sheet of ``?case=`` when it is open."""
-    known, viewer = services(), scope()
-    # Read before the rows: what happens in between is told by the stream, and shown twice is better than never.
-    since = known.events.newest([viewer.guild_id]).get(viewer.guild_id, 0)
+    viewer = scope()
+    since = seen_until(viewer)
     listing = _listing(viewer)
     wanted = request.args.get("case", type=int)
     sheet = _sheet(viewer, wanted) if wanted else None
     return render_template(
         "cases.html",
-        **shell(viewer, since),
+        **shell(viewer, since, "cases", KEYS),
         page=listing,
         rows_url=url_for("cases.rows", guild_id=guild_id, **_place()),
         missing_case=wanted if wanted and sheet is None else None,
@@ -113,26 +108,6 @@ def sheet(guild_id: int, case_no: int) -> str | Response:
     if found is None:
         return render_template("case_missing.html", missing_case=case_no, newest_case=_newest(viewer))
     return render_template("case_sheet.html", scope=viewer, **found)
-
-
-def shell(viewer: GuildScope, since: int, section: str = "cases") -> Mapping[str, Any]:
-    """What the frame around a server's pages shows; ``section`` is the entry of the navigation one is in."""
-    cards = services().guilds.guilds_of(session().user_id, [viewer.guild_id])
-    return {
-        "scope": viewer,
-        "guild": cards[0] if cards else {"name": viewer.guild_name, "member_count": 0},
-        "person": session(),
-        "since": since,
-        "can_act": can_act(viewer),
-        "can_mass": viewer.may(Capability.MASS),
-        "section": section,
-        "key_map": KEY_MAP,
-    }
-
-
-def can_act(viewer: GuildScope) -> bool:
-    """Whether there is any action this viewer may ask for."""
-    return any(viewer.may(needed) for needed in NEEDS.values())
 
 
 def _place() -> dict[str, int]:

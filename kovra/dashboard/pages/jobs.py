@@ -15,10 +15,10 @@ from kovra.actions.job import Job, JobState
 from kovra.actions.request import Action, Source
 from kovra.actions.rights import Capability
 from kovra.dashboard.access import in_guild, policy, scope
-from kovra.dashboard.pages.cases import shell
 from kovra.dashboard.problems import NoSuchPage
 from kovra.dashboard.schemas import ReleaseForm, first_sentences
 from kovra.dashboard.services import services
+from kovra.dashboard.shell import seen_until, shell
 from kovra.errors import Conflict
 from kovra.ids import new_request_id
 from kovra.store.guilds import GuildScope
@@ -110,8 +110,7 @@ def _to(viewer: GuildScope, batch_id: UUID) -> Response:
 
 
 def _page(viewer: GuildScope, batch_id: UUID, problem: str | None = None) -> Response:
-    # Read before the rest: what happens in between is told by the stream, and shown twice is better than never.
-    since = services().events.newest([viewer.guild_id]).get(viewer.guild_id, 0)
+    since = seen_until(viewer)
     facts = {**shell(viewer, since, "mass"), **_facts(viewer, batch_id)}
     status = HTTPStatus.OK if problem is None else HTTPStatus.UNPROCESSABLE_ENTITY
     return make_response(render_template("job.html", **facts, problem=problem), status)

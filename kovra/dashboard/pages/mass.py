@@ -16,9 +16,9 @@ from kovra.actions.rights import Capability
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.draft import HOUR_S
 from kovra.dashboard.mass import MassDraft, Review, job_of, offered, review
-from kovra.dashboard.pages.cases import shell
 from kovra.dashboard.schemas import MassForm, first_sentences
 from kovra.dashboard.services import services
+from kovra.dashboard.shell import seen_until, shell
 from kovra.errors import Conflict, Malformed, Unavailable
 from kovra.ids import new_request_id
 from kovra.store.guilds import GuildScope
@@ -129,6 +129,6 @@ def _as_typed() -> MassDraft:
 
 def _page(viewer: GuildScope, draft: MassDraft, status: HTTPStatus = HTTPStatus.OK) -> Response:
     known = services()
-    since = known.events.newest([viewer.guild_id]).get(viewer.guild_id, 0)
+    since = seen_until(viewer)
     facts: Mapping[str, Any] = {"draft": draft, "choices": offered(viewer), "recent": known.jobs.recent(viewer)}
     return make_response(render_template("mass.html", **shell(viewer, since, "mass"), **facts), status)

@@ -6,6 +6,7 @@ import "./toast.js";
 import "./sheet.js";
 import "./list.js";
 import "./job.js";
+import "./parts.js";
 import "./keys.js";
 import "./times.js";
 import { listen } from "./live.js";

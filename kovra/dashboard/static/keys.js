@@ -20,6 +20,17 @@ if (toggle) {
   toggle.addEventListener("change", () => { try { localStorage.setItem("kovra-keys", toggle.checked ? "on" : "off"); } catch { /* private window */ } });
 }
 
+// G, then the letter of a place in the navigation. Who may not go there has no such place.
+let goUntil = 0;
+
+function go(key) {
+  const waits = Date.now() < goUntil;
+  goUntil = 0;
+  const place = waits && document.querySelector(`.nav [data-go="${CSS.escape(key)}"]`);
+  if (place) location.href = place.href;
+  return Boolean(place);
+}
+
 const ACTS = { w: "warn", m: "mute", b: "ban", n: "note" };
 const canAct = () => Boolean(document.getElementById("find"));
 const target = () => openTarget() ?? cursorRow()?.dataset.target ?? null;
@@ -38,7 +49,10 @@ document.addEventListener("keydown", event => {
   if (document.querySelector("dialog[open]")) return;
   if (key === "Escape" && !document.querySelector("[popover]:popover-open")) { isOpen() ? close() : setCursor(null); return; }
   if (typing || event.metaKey || event.ctrlKey || event.altKey || !stored()) return;
-  if (key === "j" || (key === "ArrowDown" && (onPage(event) || inList(event)))) step(event, 1);
+  if (go(key)) event.preventDefault();
+  else if (key === "g") goUntil = Date.now() + 1500;
+  else if (key === "/") { const field = document.querySelector("[data-search]"); if (field) { event.preventDefault(); field.focus(); field.select(); } }
+  else if (key === "j" || (key === "ArrowDown" && (onPage(event) || inList(event)))) step(event, 1);
   else if (key === "k" || (key === "ArrowUp" && (onPage(event) || inList(event)))) step(event, -1);
   else if ((key === "Enter" && onPage(event)) || key === "o") (cursorRow() ?? openRow())?.querySelector(".rowlink").click();
   else if (key === "?") openHelp();

@@ -1,0 +1,29 @@
+// Parts of a page that are fetched again when something of theirs has happened: <div data-live="case action" …>.
+// The first event at once, then at most one request per `data-every`; the last event always counts. What happens while
+// the page is hidden is fetched once, on return.
+const EVERY = 750;
+
+function follow(part) {
+  const every = Number(part.dataset.every || EVERY);
+  let last = 0, timer = 0, missed = false;
+  const refresh = () => {
+    clearTimeout(timer);
+    if (document.hidden) { missed = true; return; }
+    const rest = every - (Date.now() - last);
+    if (rest > 0) { timer = setTimeout(refresh, rest); return; }
+    last = Date.now();
+    htmx.trigger(part, "part:refresh");
+  };
+  for (const family of [...part.dataset.live.split(" "), "resync"]) document.body.addEventListener(`live:${family}`, refresh);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && missed) { missed = false; refresh(); } });
+}
+
+for (const part of document.querySelectorAll("[data-live]")) follow(part);
+
+// A morph closes what the server draws closed; what the reader has opened is opened again before it is painted.
+const opened = new Set();
+document.addEventListener("click", event => {
+  const details = event.target.closest("summary")?.parentElement;
+  if (details?.id) details.open ? opened.delete(details.id) : opened.add(details.id);
+});
+document.body.addEventListener("htmx:after:swap", () => { for (const id of opened) document.getElementById(id)?.setAttribute("open", ""); });
