@@ -166,22 +166,50 @@ class LanesBroker(Broker):
         """
         held = message if isinstance(message, Entry) and delay is not None else None
         message = message.copy()
-        place = place_of(message)
         if delay is not None and message.options.get("lane") is not None:
             if held is not None:
                 held.fail()  # a retry that cannot be: a dead letter rather than an acknowledged failure
             raise ValueError("a message with a lane takes no delay: when it is due is for its record to say")
-        prefix = self.keys.prefix(message.queue_name, self.shard_of(place.lane))
         self.logger.debug("Enqueueing message %r on queue %r.", message.message_id, message.queue_name)
         self.emit_before("enqueue", message, delay)
+        prefix, words = self._step(message, "" if delay is None else int(delay), again)
+        replaced = (self.consumer_name, held.ref, held.order_key) if held and held.prefix == prefix else ("", "", "")
+        return self._offered(message, self._run("enqueue", prefix, *words, *replaced), delay)
+
+    def offer_each(self, messages: Iterable[Message], *, again: bool = False) -> list[Offer | None]:
+        """``offer`` several messages in one round trip; None for each that Redis did not take.
+
+        Raises:
+            ValueError: as ``offer``; none was put into its lane.
+            ConnectionClosed: Redis did not answer; each may or may not lie in its lane.
+        """
+        copies = [message.copy() for message in messages]
+        for message in copies:
+            self.emit_before("enqueue", message, None)
+        steps = [self._step(message, "", again) for message in copies]
+        with told_as_closed():
+            answers = self.scripts.run_each("enqueue", [(prefix, (*words, "", "", "")) for prefix, words in steps])
+        offers: list[Offer | None] = []
+        for message, answer in zip(copies, answers, strict=True):
+            failed = isinstance(answer, redis.RedisError)
+            if failed:
+                self.logger.warning("Message %r was not enqueued: %s", message.message_id, answer)
+            offers.append(None if failed else self._offered(message, answer, None))
+        return offers
+
+    def _step(self, message: Message, delay: int | str, again: bool) -> tuple[str, tuple[object, ...]]:
+        """The shard's prefix, and the words of ``enqueue.lua`` but for what is replaced."""
+        place = place_of(message)
         payload = message.encode()
         if len(payload) > MAX_BYTES:
             raise ValueError(f"message {message.message_id} has {len(payload)} bytes; a lane carries up to {MAX_BYTES}")
-        replaced = (self.consumer_name, held.ref, held.order_key) if held and held.prefix == prefix else ("", "", "")
-        answer = self._run(
-            "enqueue", prefix, place.lane, place.priority, payload, place.order_key, place.lock, message.message_id,
-            self.lock_ttl_ms, int(again), "" if delay is None else int(delay), str(uuid4()), *replaced,
+        prefix = self.keys.prefix(message.queue_name, self.shard_of(place.lane))
+        return prefix, (
+            place.lane, place.priority, payload, place.order_key, place.lock, message.message_id,
+            self.lock_ttl_ms, int(again), delay, str(uuid4()),
         )  # fmt: skip
+
+    def _offered(self, message: Message, answer: bytes, delay: int | None) -> Offer:
         offer = Offer(answer.decode())
         if offer is Offer.ENQUEUED:
             self.emit_after("enqueue", message, delay)

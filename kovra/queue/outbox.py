@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dramatiq import Message
@@ -110,3 +111,12 @@ class Outbox:
             log.warning("the lane of request %s waits for the relay: %s", message.message_id, error)
             return False
         return True
+
+    def offer_each(self, messages: Sequence[Message], *, again: bool = False) -> int:
+        """Put several lane messages at once; how many Redis took. ``again`` as in ``offer``."""
+        try:
+            offers = self.broker.offer_each(messages, again=again)
+        except ConnectionClosed as error:
+            log.warning("the lanes of %d requests wait for the relay: %s", len(messages), error)
+            return 0
+        return sum(offer is not None for offer in offers)

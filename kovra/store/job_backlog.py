@@ -39,19 +39,23 @@ class JobBacklog:
     def __init__(self, database: Database, patience: timedelta = PATIENCE) -> None:
         self._database = database
         self._patience = patience
-
-    def overdue(self) -> list[OverdueChunk]:
-        """Chunks that somebody should be carrying on. What is given here is not given again for 2 s."""
         row = ActionRequests
         open_somewhere = or_(
             row.state.in_([State.ACCEPTED.value, State.EXECUTING.value, State.APPLIED.value]),
             row.post_status == PostStatus.WAITING.value,
         )
+        # Built once, as the relay asks for it four times a second.
         mentioned = select(row.guild_id, row.batch_id, row.chunk).where(row.chunk.is_not(None), open_somewhere)
+        self._mentioned = mentioned.distinct()
+
+    def overdue(self) -> list[OverdueChunk]:
+        """Chunks that somebody should be carrying on. What is given here is not given again for 2 s."""
         by_guild: dict[GuildId, list[tuple[UUID, int]]] = defaultdict(list)
+        for guild_id, batch_id, number in self._database.once(None, self._mentioned):
+            by_guild[GuildId(guild_id)].append((batch_id, number))
+        if not by_guild:
+            return []
         with self._database.transaction(None) as session:
-            for guild_id, batch_id, number in session.execute(mentioned.distinct()):
-                by_guild[GuildId(guild_id)].append((batch_id, number))
             found: list[OverdueChunk] = []
             for guild_id in sorted(by_guild):
                 enter_guild(session, guild_id)

@@ -57,6 +57,14 @@ class Liveness:
         self._connection: Connection | None = None
         self._turn = threading.Lock()
         self._trusts_from = float("-inf")
+        row = ActionRequests
+        # Built once: it is asked twice a second.
+        self._held_by_others = (
+            select(row.claim_key)
+            .where(row.state.in_([State.EXECUTING.value, State.APPLIED.value]), row.claim_key.is_not(None))
+            .where(row.claim_key != claim_key)
+            .distinct()
+        )
 
     def __enter__(self) -> Liveness:
         self.hold()
@@ -116,19 +124,7 @@ class Liveness:
         self.hold()
         if self._monotonic() < self._trusts_from:
             return 0
-        row = ActionRequests
-        held = (
-            select(row.claim_key)
-            .where(row.state.in_([State.EXECUTING.value, State.APPLIED.value]), row.claim_key.is_not(None))
-            .where(row.claim_key != self._key)
-            .distinct()
-        )
-        freed = 0
-        with self._database.transaction(None) as session:
-            keys = session.scalars(held).all()
-        for key in keys:
-            freed += self._free(key)
-        return freed
+        return sum(self._free(key) for (key,) in self._database.once(None, self._held_by_others))
 
     def dead(self, keys: Collection[int]) -> set[int]:
         """Which of these keys nobody holds: their processes are dead.

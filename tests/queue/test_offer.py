@@ -179,3 +179,32 @@ def test_without_redis_the_sender_hears_that_the_connection_is_closed(desk):
 
     with pytest.raises(ConnectionClosed):
         broker.offer(desk.message(lane="1"))
+
+
+def test_several_messages_are_put_on_their_lanes_together(desk, take):
+    broker = desk.broker(shards=8)
+    messages = [desk.message(number, lane=str(number), lock=f"wish-{number}") for number in range(20)]
+
+    first, second = broker.offer_each(messages), broker.offer_each(messages)
+
+    assert first == [Offer.ENQUEUED] * 20
+    assert second == [Offer.SAME] * 20
+    assert sorted(entry.args[0] for entry in take(desk.consumer(broker), 20)) == list(range(20))
+
+
+def test_of_several_messages_one_that_cannot_be_put_stops_no_other(desk, real, take):
+    broker = desk.broker(shards=8, client=real)
+    messages = [desk.message(lane, lane=lane) for lane in ("1", "2", "3")]
+    real.set(desk.stream(broker, "2"), "spoiled")
+
+    offers = broker.offer_each(messages)
+
+    assert offers == [Offer.ENQUEUED, None, Offer.ENQUEUED]
+    assert {entry.args[0] for entry in take(desk.consumer(broker), 2)} == {"1", "3"}
+
+
+def test_several_messages_for_a_redis_that_is_away_are_refused(desk):
+    broker = desk.broker(client=connect("unix:///tmp/there-is-no-kovra.sock"))
+
+    with pytest.raises(ConnectionClosed):
+        broker.offer_each([desk.message(lane="1"), desk.message(lane="2")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
@@ -17,7 +17,7 @@ from kovra.queue.relay import Relay
 @dataclass
 class Row:
     guild_id: int = 1 << 22
-    request_id: UUID = new_request_id()
+    request_id: UUID = field(default_factory=new_request_id)
     target_id: int = 7
     body: bytes = b"{}"
     kid: str = "web-1"
@@ -29,23 +29,23 @@ class NoChunks:
         return []
 
 
-class OneRow:
+class Rows:
     """A backlog that counts how often it was asked."""
 
-    def __init__(self) -> None:
-        self.asked = 0
+    def __init__(self, count: int) -> None:
+        self.asked, self.count = 0, count
 
     def overdue(self, limit: int) -> list[Row]:
         self.asked += 1
-        return [Row()]
+        return [Row() for _ in range(self.count)]
 
 
 @pytest.fixture
 def relay_over():
-    def make(client):
+    def make(client, rows=1):
         broker = LanesBroker(client, shards=2)
         broker.declare_queue(QUEUE)
-        return Relay(backlog=OneRow(), jobs=NoChunks(), outbox=Outbox(broker=broker)), broker
+        return Relay(backlog=Rows(rows), jobs=NoChunks(), outbox=Outbox(broker=broker)), broker
 
     return make
 
@@ -62,3 +62,14 @@ def test_while_redis_is_away_no_row_is_taken_out(relay_over):
 
     assert relay.tick() == 0
     assert relay.backlog.asked == 0
+
+
+def test_what_an_outage_left_travels_together(relay_over, real):
+    relay, broker = relay_over(real, rows=120)
+    relay.tick()
+    scripts = real.info("commandstats")["cmdstat_evalsha"]["calls"]
+
+    assert relay.tick() == 120
+
+    assert real.info("commandstats")["cmdstat_evalsha"]["calls"] - scripts == 3
+    assert broker.qsize(QUEUE) == 240
