@@ -22,7 +22,8 @@ from kovra.actions.ports import AuditLog as AuditLogPort
 from kovra.actions.request import ActionRequest
 from kovra.guard.ports import Quarantine as QuarantinePort
 from kovra.ids import GuildId, UserId
-from kovra.store.database import Database, end_with
+from kovra.store.database import Database, end_with, run
+from kovra.store.prepared import Prepared
 from kovra.store.tables import ActionRequests, AuditAnchors, AuditHeads, AuditLogRows
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _ENTRY = insert(AuditLogRows).values(
     digest=bindparam("as_digest"),
     seal=bindparam("new_seal"),
 )
-_WRITE = (
+_WRITE = Prepared(
     update(AuditHeads)
     .where(AuditHeads.guild_id == _IN_GUILD)
     .values(seal=bindparam("new_seal"))
@@ -84,7 +85,7 @@ class AuditLog(AuditLogPort):
     def __init__(self, database: Database, audit_key: bytes) -> None:
         self._database = database
         self._key = audit_key
-        self._bump = self._bumped(insert(AuditHeads).values(guild_id=_IN_GUILD, last_number=1, seal=GENESIS))
+        self._bump = Prepared(self._bumped(insert(AuditHeads).values(guild_id=_IN_GUILD, last_number=1, seal=GENESIS)))
 
     def append(self, entry: AuditEntry) -> None:
         """Append in a transaction of its own."""
@@ -97,8 +98,8 @@ class AuditLog(AuditLogPort):
         Holds the guild's head until commit, so that the chain has one order: call it last.
         """
         connection = session.connection()
-        number, previous, now = connection.execute(self._bump, {"in_guild": entry.guild_id}).one()
-        connection.execute(_WRITE, self._sealed(entry, number, previous, now))
+        number, previous, now = run(connection, self._bump, {"in_guild": entry.guild_id}).one()
+        run(connection, _WRITE, self._sealed(entry, number, previous, now))
         return number
 
     def append_all_in(self, session: Session, entries: Sequence[AuditEntry]) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, Text, any_, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from kovra.actions import budget
@@ -60,7 +61,7 @@ def spent_by(
             row.accepted_at > now - budget.WINDOW,
             # What was taken back before it ran has cost nobody anything.
             row.state != State.CANCELLED.value,
-            row.source.in_([source.value for source in BY_HAND]),
+            row.source == any_(literal([source.value for source in BY_HAND], ARRAY(Text))),
         )
         .order_by(row.accepted_at)
     )

@@ -13,6 +13,7 @@ from sqlalchemy import (
     URL,
     ColumnElement,
     Connection,
+    CursorResult,
     DateTime,
     Executable,
     Row,
@@ -31,6 +32,7 @@ from kovra.actions.ports import Clock
 from kovra.errors import Unavailable
 from kovra.ids import GuildId
 from kovra.store.line import Line
+from kovra.store.prepared import Prepared
 
 #: A statement that takes longer is broken off: a greenlet that is gone must not leave its query running.
 STATEMENT_TIMEOUT_MS = 5_000
@@ -121,7 +123,7 @@ class Database:
     def once(
         self,
         guild_id: GuildId | None,
-        statement: Executable,
+        statement: Executable | Prepared,
         values: Mapping[str, Any] | None = None,
         *,
         wait_for_disk: bool = True,
@@ -133,7 +135,7 @@ class Database:
         """
         with self.unavailable_when_away(), self.engine.connect() as connection:
             _line(connection).open_with(_settings(guild_id, wait_for_disk), alone=True)
-            found = connection.execute(statement, values)
+            found = run(connection, statement, values)
             return found.all() if found.returns_rows else []
 
     def open_connections(self, count: int) -> None:
@@ -211,14 +213,34 @@ def enter_guild(session: Session, guild_id: GuildId) -> None:
     session.connection().exec_driver_sql(_settings(guild_id, wait_for_disk=True))
 
 
-def end_with(session: Session, statement: Executable, values: Mapping[str, Any]) -> None:
+def run(
+    connection: Connection, statement: Executable | Prepared, values: Mapping[str, Any] | None = None
+) -> CursorResult[Any]:
+    """Run a statement in the transaction of this connection."""
+    if not isinstance(statement, Prepared):
+        return connection.execute(statement, values)
+    _prepare(connection, statement)
+    return connection.exec_driver_sql(statement.call, statement.values(values or {}))
+
+
+def end_with(session: Session, statement: Executable | Prepared, values: Mapping[str, Any]) -> None:
     """The last statement of a transaction, whose commit travels with it. It gives no rows.
 
     For what others wait behind: they wait a trip less.
     """
     connection = session.connection()
+    if isinstance(statement, Prepared):
+        _prepare(connection, statement)
     _line(connection).end_with_next()
-    connection.execute(statement, values)
+    run(connection, statement, values)
+
+
+def _prepare(connection: Connection, statement: Prepared) -> None:
+    """Prepare a statement where this connection has not: a trip of its own, once. A rollback does not undo it."""
+    line = _line(connection)
+    if statement.name not in line.prepared:
+        connection.exec_driver_sql(statement.prepare)
+        line.prepared.add(statement.name)
 
 
 def _settings(guild_id: GuildId | None, wait_for_disk: bool) -> str:
@@ -260,6 +282,8 @@ def _connect_arguments(address: URL, role: str | None) -> dict[str, object]:
         # Pinned: under REPEATABLE READ the snapshot of a budget is older than the lock that guards it, and twenty
         # moderators' tabs would be granted more than the budget holds.
         "default_transaction_isolation": r"read\ committed",
+        # What is prepared finds its rows by their keys: the values make no other plan better.
+        "plan_cache_mode": "force_generic_plan",
     }
     if role is not None and address.username != role:
         settings["role"] = role

@@ -29,7 +29,8 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from kovra.ids import GuildId
-from kovra.store.database import Database
+from kovra.store.database import Database, run
+from kovra.store.prepared import Prepared
 from kovra.store.tables import GuildCounters, GuildEvents
 
 #: A page that was away longer reloads its fragments instead of catching up.
@@ -78,7 +79,7 @@ _NUMBERED = (
     .returning(GuildCounters.guild_id, GuildCounters.last_event)
     .cte("numbered")
 )
-_APPEND = (
+_APPEND = Prepared(
     insert(GuildEvents)
     .from_select(
         ["guild_id", "seq", "kind", "request_id", "facts", "at"],
@@ -141,7 +142,7 @@ def append_event(session: Session, guild_id: GuildId, kind: EventKind, request_i
     Holds the guild's counters until commit, so that numbers have no gaps and appear in their order: call it late.
     """
     row = {"in_guild": guild_id, "of_kind": kind.value, "of_request": request_id, "with_facts": dict(facts)}
-    return session.connection().execute(_APPEND, row).scalar_one()
+    return run(session.connection(), _APPEND, row).scalar_one()
 
 
 def append_events(session: Session, guild_id: GuildId, told: Sequence[tuple[EventKind, UUID | None, Facts]]) -> None:
@@ -182,7 +183,7 @@ def event_values(guild_id: GuildId, seq: int, kind: EventKind, request_id: UUID,
 
 
 # Columns and no objects of the mapper, and whole transactions in one trip: hubs ask these for every event there is.
-_PAGE = (
+_PAGE = Prepared(
     select(
         GuildEvents.guild_id,
         GuildEvents.seq,

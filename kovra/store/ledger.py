@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Executable, Row, select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy import case as sql_case
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -31,11 +31,12 @@ from kovra.ids import ChannelId, GuildId
 from kovra.store.audit import AuditLog
 from kovra.store.backlog import Backlog, Overdue
 from kovra.store.casebook import case_of, new_case
-from kovra.store.database import Database, end_with
+from kovra.store.database import Database, end_with, run
 from kovra.store.endings import effect_of, end_values, kept_end
 from kovra.store.events import EventKind, append_event, event_values
 from kovra.store.holds import hold_of, keep_or_let_go
 from kovra.store.liveness import Liveness
+from kovra.store.prepared import Prepared
 from kovra.store.requests import audit_entry, request_facts
 from kovra.store.tables import ActionRequests, ModCases
 from kovra.store.warming import NO_GUILD
@@ -157,8 +158,7 @@ class Ledger(LedgerPort):
     def warm(self) -> None:
         """Send every statement to a request that nobody has, for :mod:`kovra.store.warming`. Nothing is written."""
         for write in self._writes.warmable:
-            asked = write.compile(self._database.engine).binds
-            self._database.once(NO_GUILD, write, {name: None for name, bind in asked.items() if bind.required})
+            self._database.once(NO_GUILD, write, dict.fromkeys(write.asks_for))
 
     def intend_notice(self, claim: Claim) -> None:
         """Commit that the DM is about to be sent; the moment of the first try stays."""
@@ -187,7 +187,7 @@ class Ledger(LedgerPort):
         The number is held for two trips only: the one that takes it, and the one that writes everything and commits.
         """
         with self._database.transaction(claim.guild_id) as session:
-            found = session.connection().execute(self._writes.lock_and_number, fence(claim)).one_or_none()
+            found = run(session.connection(), self._writes.lock_and_number, fence(claim)).one_or_none()
             if found is None:
                 raise _lost(claim)
             new = new_case(self._audit_key, claim.request, standing, found, ends_at)
@@ -284,7 +284,7 @@ class Ledger(LedgerPort):
 
     # What the methods above share.
 
-    def _once(self, claim: Claim, write: Executable, values: Mapping[str, Any] = _NOTHING, **how: bool) -> None:
+    def _once(self, claim: Claim, write: Prepared, values: Mapping[str, Any] = _NOTHING, **how: bool) -> None:
         """Write on the claim's row, in one trip.
 
         Raises:

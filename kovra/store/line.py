@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor
+from psycopg2 import BINARY
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor, new_type, register_type
 
 BEGIN = "BEGIN;"
+
+#: What psycopg2 would hand over as memory that is still its own.
+_BYTES = new_type(BINARY.values, "BYTES", lambda value, cursor: None if value is None else bytes(BINARY(value, cursor)))
 
 
 class Line(connection):
@@ -27,6 +31,9 @@ class Line(connection):
         # What psycopg2 calls a transaction stays closed; ours are told apart by the server's own word.
         self.autocommit = True
         self.cursor_factory = _Cursor
+        register_type(_BYTES, self)
+        #: The names of the statements that were prepared in it.
+        self.prepared: set[str] = set()
 
     def open_with(self, settings: str, *, alone: bool) -> None:
         """Say what the next transaction begins with.

@@ -29,6 +29,7 @@ from sqlalchemy.orm import Session
 from kovra.actions.rights import Capability, Limit, Person
 from kovra.ids import GuildId, UserId
 from kovra.store.database import Database
+from kovra.store.prepared import Prepared
 from kovra.store.tables import Bans, CapabilityGrants, Guilds, Members, ModCases, Roles
 
 #: A grant of a capability that a later version made and this one does not know gives nothing.
@@ -106,7 +107,7 @@ class Sight:
         guard_id = select(guild.c.guard_id).scalar_subquery()
         members = _members(or_(Members.user_id == any_(_USER_IDS), Members.user_id == guard_id)).subquery("m")
         grants = _grants(select(guild.c.now).scalar_subquery()).subquery("g")
-        self._look = select(guild, _as_json(members, "members"), _as_json(grants, "grants"))
+        self._look = Prepared(select(guild, _as_json(members, "members"), _as_json(grants, "grants")))
 
     def see(self, guild_id: GuildId, asker_id: UserId, user_ids: Iterable[UserId]) -> Seen | None:
         """The guild with these people, Guard and the one who asks; None when it has never been mirrored."""

@@ -39,10 +39,11 @@ from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.ids import GuildId, UserId
 from kovra.store.audit import AuditLog
 from kovra.store.budgets import budget_left, limits_with, moderators_turn, over_budget, spent_by
-from kovra.store.database import Database
+from kovra.store.database import Database, run
 from kovra.store.events import EventKind, event_told_of
 from kovra.store.guilds import GuildScope
 from kovra.store.people import name_of
+from kovra.store.prepared import Prepared
 from kovra.store.tables import ActionRequests, GuildSettings
 from kovra.store.warming import NO_GUILD, NO_USER
 
@@ -104,7 +105,7 @@ class Requests(RequestsPort):
         self._database = database
         self._audit = AuditLog(database, audit_key)
         self._limits = limits
-        self._look, self._kept, self._mark = self._looking(), self._keeping(), self._marking()
+        self._look, self._kept, self._mark = map(Prepared, (self._looking(), self._keeping(), self._marking()))
 
     def accept(self, sealed: Sealed, refusal: Refusal | None) -> Receipt:
         """Keep a request: budget, row, event and audit entry in one transaction.
@@ -117,7 +118,7 @@ class Requests(RequestsPort):
         request = sealed.request
         turn = moderators_turn(request.guild_id, request.moderator_id)
         with self._database.transaction(request.guild_id, first=turn) as session:
-            seen = session.connection().execute(self._look, _asked(request)).one()
+            seen = run(session.connection(), self._look, _asked(request)).one()
             # An id of another guild is not looked for: the insert would find it.
             if seen.request_id is not None:
                 return _same_wish(seen, request)
@@ -135,7 +136,7 @@ class Requests(RequestsPort):
         """Look for a request of nobody's, for :mod:`kovra.store.warming`."""
         nobody = {"in_guild": NO_GUILD, "by_moderator": NO_USER, "of_action": "", "of_request": UUID(int=0)}
         with self._database.transaction(NO_GUILD, first=moderators_turn(NO_GUILD, NO_USER)) as session:
-            session.connection().execute(self._look, nobody)
+            run(session.connection(), self._look, nobody)
         self._database.once(NO_GUILD, self._mark, nobody)
 
     def mark_enqueued(self, receipt: Receipt) -> None:
@@ -210,7 +211,7 @@ class Requests(RequestsPort):
         row = {f"kept_{name}": new.get(name) for name in _KEPT}
         kind = EventKind.ACTION_REJECTED if refusal else EventKind.ACTION_QUEUED
         told = {"of_kind": kind.value, "of_request": request.request_id, "with_facts": request_facts(request, state)}
-        numbered = session.connection().execute(self._kept, {**row, **told}).one_or_none()
+        numbered = run(session.connection(), self._kept, {**row, **told}).one_or_none()
         if numbered is None:
             return None
         audit_kind = AuditKind.ACTION_REJECTED if refusal else AuditKind.ACTION_ACCEPTED

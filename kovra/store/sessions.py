@@ -7,12 +7,14 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import LargeBinary, Row, bindparam, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from kovra.ids import UserId
 from kovra.store.database import Database
+from kovra.store.prepared import Prepared
 from kovra.store.tables import PendingLogins
 from kovra.store.tables import Sessions as SessionRows
 
@@ -51,6 +53,13 @@ class Sessions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        row = SessionRows
+        self._find = Prepared(
+            select(
+                *(row.user_id, row.username, row.name, row.avatar, row.access_token, row.created_at, row.seen_at),
+                database.now().label("now"),
+            ).where(row.id_hash == bindparam("of_hash", type_=LargeBinary))
+        )
 
     def begin_login(self, state: str, verifier: str, next_path: str) -> None:
         """Remember a sign-in until it comes back; those that never did are forgotten on the way."""
@@ -92,17 +101,17 @@ class Sessions:
 
         ``touch`` counts as activity; a live stream is none and must not keep a session awake.
         """
-        with self._database.transaction(None) as session:
-            row = session.get(SessionRows, _hash(cookie))
-            if row is None:
-                return None
-            now = self._database.read_now(session)
-            if row.seen_at < now - IDLE or row.created_at < now - ABSOLUTE:
-                return None
-            if touch and row.seen_at < now - _TOUCH:
-                seen = update(SessionRows).where(SessionRows.id_hash == row.id_hash).values(seen_at=now)
-                session.execute(seen.execution_options(synchronize_session=False))
-            return _session(row)
+        id_hash = _hash(cookie)
+        rows = self._database.once(None, self._find, {"of_hash": id_hash})
+        if not rows:
+            return None
+        (row,) = rows
+        if row.seen_at < row.now - IDLE or row.created_at < row.now - ABSOLUTE:
+            return None
+        if touch and row.seen_at < row.now - _TOUCH:
+            seen = update(SessionRows).where(SessionRows.id_hash == id_hash).values(seen_at=row.now)
+            self._database.once(None, seen)
+        return _session(row)
 
     def open_among(self, id_hashes: Collection[bytes]) -> set[bytes]:
         """Which of these sessions (the SHA-256 of their cookies) are open; counts as no activity."""
@@ -128,7 +137,7 @@ def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
 
 
-def _session(row: SessionRows) -> SessionRow:
+def _session(row: Row[Any]) -> SessionRow:
     return SessionRow(
         user_id=UserId(row.user_id),
         username=row.username,

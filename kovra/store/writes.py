@@ -15,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Text,
-    Update,
     Uuid,
     bindparam,
     cast,
@@ -35,6 +34,7 @@ from kovra.guard.claim import Claim
 from kovra.store.casebook import CASE_WRITES, numbers_for
 from kovra.store.endings import END_WRITES, Effect
 from kovra.store.events import EVENT_WRITE, EventKind, event_told_of
+from kovra.store.prepared import Prepared
 from kovra.store.tables import ActionRequests, ModCases
 
 NOBODY: Mapping[str, None] = {"claim_owner": None, "claim_key": None, "claim_until": None}
@@ -68,8 +68,8 @@ _APPLYING = (
     .add_cte(*CASE_WRITES, EVENT_WRITE)
 )
 #: By what the case does to the ends of its target: that is a part of the same statement.
-APPLY: Mapping[Effect, Update] = MappingProxyType(
-    {effect: _APPLYING.add_cte(*writes) for effect, writes in END_WRITES.items()}
+APPLY: Mapping[Effect, Prepared] = MappingProxyType(
+    {effect: Prepared(_APPLYING.add_cte(*writes)) for effect, writes in END_WRITES.items()}
 )
 
 
@@ -102,13 +102,13 @@ class Writes:
         self._now, self._claim_for, self._max_attempts = now, claim_for, max_attempts
         self._nobody_but = {"claim_owner": owner, "claim_key": claim_key}
         self.take = self._take()
-        self.take_and_tell = self._take_and_tell()
-        self.intend_notice = self._intend_notice()
-        self.record_notice = self._record_notice()
-        self.intend_effect = self._intend_effect()
-        self.lock_and_number = self._lock_and_number()
-        self.intend_post = self._intend_post()
-        self.finish = self._finish()
+        self.take_and_tell = Prepared(self._take_and_tell())
+        self.intend_notice = Prepared(self._intend_notice())
+        self.record_notice = Prepared(self._record_notice())
+        self.intend_effect = Prepared(self._intend_effect())
+        self.lock_and_number = Prepared(self._lock_and_number())
+        self.intend_post = Prepared(self._intend_post())
+        self.finish = Prepared(self._finish())
         #: Those that do nothing at all when nobody's request is named.
         self.warmable = (
             *(self.take_and_tell, self.intend_notice, self.record_notice, self.intend_effect),

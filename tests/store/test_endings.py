@@ -171,6 +171,9 @@ def test_a_renewal_moves_the_end_on_and_leaves_it_open(do, ends, clock, say):
 def test_an_end_costs_no_trip_more(do, worker, days):
     asked = []
     event.listen(worker.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    do(Action.NOTE)  # what a connection prepares the first time
+    do(Action.BAN, days=days)
+    asked.clear()
     do(Action.WARN)
     plain = len(asked)
     asked.clear()
