@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kovra.actions.request import Action
+from kovra.actions.request import CASE_ACTS, Action
 
 ROLE = 140_000_000_000_000_004
 
@@ -11,7 +11,11 @@ NEEDED = {
     Action.MUTE: {"duration_s": 600},
     Action.ROLE_ADD: {"role_id": ROLE},
     Action.ROLE_REMOVE: {"role_id": ROLE},
+    **{action: {"case_no": 1} for action in CASE_ACTS},
 }
+
+#: All that makes a case, and does not change one.
+MAKING = [action for action in Action if action not in CASE_ACTS]
 
 
 def needed(action: Action) -> dict[str, int]:

@@ -40,6 +40,10 @@ class Action(StrEnum):
     ROLE_REMOVE = "role_remove"
     QUARANTINE = "quarantine"
     UNQUARANTINE = "unquarantine"
+    AMEND = "amend"
+    VOID = "void"
+    RESEND = "resend"
+    COMMENT = "comment"
 
     @property
     def noun(self) -> str:
@@ -56,7 +60,14 @@ _VERBS = {
     Action.ROLE_ADD: "give a role to",
     Action.ROLE_REMOVE: "take a role from",
     Action.UNQUARANTINE: "end the quarantine of",
+    Action.AMEND: "amend a case of",
+    Action.VOID: "void a case of",
+    Action.RESEND: "write again to",
+    Action.COMMENT: "comment on a case of",
 }
+
+#: These change a case that exists and make none. ``case_no`` names it; the target is the case's.
+CASE_ACTS = frozenset({Action.AMEND, Action.VOID, Action.RESEND, Action.COMMENT})
 
 
 class Source(StrEnum):
@@ -97,7 +108,7 @@ class State(StrEnum):
 
 
 #: These act by what they say, so they say it.
-REASON_REQUIRED = frozenset({Action.WARN, Action.NOTE})
+REASON_REQUIRED = frozenset({Action.WARN, Action.NOTE, Action.VOID, Action.COMMENT})
 
 _DURATION_S = (1, int(MAX_DURATION.total_seconds()))
 _CASE_NO = (1, (1 << 53) - 1)
@@ -123,6 +134,11 @@ PARAMS: Mapping[Action, Mapping[str, tuple[int, int]]] = MappingProxyType(
             "role_id": _SNOWFLAKE,
         },
         Action.UNQUARANTINE: {"for_case": _CASE_NO},
+        # The new length counts from the case's beginning, as if it had been asked for so; 0 is until somebody lifts it.
+        Action.AMEND: {"case_no": _CASE_NO, "duration_s": (0, _DURATION_S[1])},
+        Action.VOID: {"case_no": _CASE_NO},
+        Action.RESEND: {"case_no": _CASE_NO},
+        Action.COMMENT: {"case_no": _CASE_NO},
     }
 )
 
@@ -132,6 +148,7 @@ _REQUIRED: Mapping[Action, tuple[frozenset[str], str]] = MappingProxyType(
         Action.MUTE: (frozenset({"duration_s", "for_case"}), "A mute needs a duration."),
         Action.ROLE_ADD: (frozenset({"role_id"}), "Choose the role to give."),
         Action.ROLE_REMOVE: (frozenset({"role_id"}), "Choose the role to take."),
+        **{action: (frozenset({"case_no"}), "Say which case it is about.") for action in CASE_ACTS},
     }
 )
 
@@ -180,6 +197,8 @@ class ActionRequest:
         needed, sentence = _REQUIRED.get(self.action, (frozenset(), ""))
         if needed and not needed & self.params.keys():
             raise Malformed(sentence)
+        if self.action is Action.AMEND and not self.reason and "duration_s" not in self.params:
+            raise Malformed("Say what is to change: the reason, the duration, or both.")
         if self.for_case is not None and self.source is not Source.SYSTEM:
             raise Malformed("Only Guard itself keeps the end of a case.")
 
@@ -187,6 +206,11 @@ class ActionRequest:
     def for_case(self) -> int | None:
         """The case whose end this request keeps, when Guard asks for it itself."""
         return self.params.get("for_case")
+
+    @property
+    def case_no(self) -> int | None:
+        """The case that this request changes."""
+        return self.params.get("case_no")
 
     @property
     def tells(self) -> bool:
@@ -228,6 +252,8 @@ class RefusalKind(StrEnum):
     NOT_OVER_BUDGET = "not_over_budget"
     ROLE_UNKNOWN = "role_unknown"
     ROLE_OUT_OF_REACH = "role_out_of_reach"
+    CASE_UNKNOWN = "case_unknown"
+    CASE_STATE = "case_state"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,6 +102,11 @@ NEEDS: Mapping[Action, Capability] = MappingProxyType(
         Action.ROLE_REMOVE: Capability.ROLES,
         Action.QUARANTINE: Capability.ROLES,
         Action.UNQUARANTINE: Capability.ROLES,
+        # Of others' cases; of their own it takes what the case took (``case_rights``).
+        Action.AMEND: Capability.AMEND,
+        Action.VOID: Capability.AMEND,
+        Action.RESEND: Capability.AMEND,
+        Action.COMMENT: Capability.NOTE,
     }
 )
 
@@ -186,12 +191,28 @@ class Role:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CaseSeen:
+    """A case as it stands now.
+
+    ``holds``: what it began is in force still; ``age_s``: how long ago it was written.
+    """
+
+    case_no: int
+    action: Action
+    target_id: UserId
+    moderator_id: UserId
+    age_s: int
+    holds: bool = False
+    voided: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """All that rights are decided from: one guild's live state around one request.
 
     ``grants`` are what Kovra itself gave the moderator, beside what their Discord permissions give. ``end_stands``:
     the case whose end is being kept has not been lifted or replaced since; only Guard's own requests ask that.
-    ``role``: the one that the request names; None when it names none, or the guild has none of that id.
+    ``role``, ``case``: those that the request names; None when it names none, or the guild has none of that id.
     """
 
     guild_id: GuildId
@@ -202,6 +223,7 @@ class Standing:
     grants: Mapping[Capability, Limit] = field(default_factory=dict)
     end_stands: bool = True
     role: Role | None = None
+    case: CaseSeen | None = None
 
 
 def effective_permissions(person: Person, owner_id: UserId) -> int:
@@ -241,16 +263,16 @@ def check(request: ActionRequest, standing: Standing) -> Refusal | None:
         ``None`` when it may, else the first reason why not. Actions without a moderator (``native``, ``system``, …)
         are measured by Guard's rank and permissions alone.
     """
-    checks = [_about_end(request, standing), _about_target(request, standing)]
+    checks = [_about_end(request, standing), about_target(request, standing)]
     if request.source in BY_HAND:
         checks += [_about_moderator(request, standing)]
-    checks += [_about_membership(request, standing), _about_role(request, standing), _about_guard(request, standing)]
+    checks += [_about_membership(request, standing), _about_role(request, standing), about_guard(request, standing)]
     return next((refusal for refusal in checks if refusal), None)
 
 
 def looks_around(request: ActionRequest) -> bool:
-    """Whether more must be seen than who is who: the role that the request names."""
-    return "role_id" in request.params
+    """Whether more must be seen than who is who: the role or the case that the request names."""
+    return not request.params.keys().isdisjoint({"role_id", "case_no"})
 
 
 def job_needs(request: ActionRequest) -> tuple[Capability, ...]:
@@ -277,7 +299,7 @@ def _about_end(request: ActionRequest, standing: Standing) -> Refusal | None:
     return superseded(request.for_case) if request.for_case is not None and not standing.end_stands else None
 
 
-def _about_target(request: ActionRequest, standing: Standing) -> Refusal | None:
+def about_target(request: ActionRequest, standing: Standing) -> Refusal | None:
     verb, target = request.action.verb, standing.target
     if target.user_id == request.moderator_id:
         return _no(RefusalKind.SELF, f"You cannot {verb} yourself.")
@@ -291,7 +313,7 @@ def _about_target(request: ActionRequest, standing: Standing) -> Refusal | None:
 
 
 def _about_moderator(request: ActionRequest, standing: Standing) -> Refusal | None:
-    verb, moderator, target = request.action.verb, standing.moderator, standing.target
+    verb, moderator = request.action.verb, standing.moderator
     if not moderator.member:
         return _no(RefusalKind.NO_LONGER_MEMBER, "You are no longer a member of this server.")
     held, needed = capabilities(moderator, standing.owner_id, standing.grants), NEEDS[request.action]
@@ -304,16 +326,29 @@ def _about_moderator(request: ActionRequest, standing: Standing) -> Refusal | No
             )
     longest_s = held[needed].longest_s
     # What is asked for without an end lasts longer than any limit.
-    if longest_s is not None and request.action in LASTING and request.params.get("duration_s", inf) > longest_s:
-        most = f"{longest_s // 3600} h" if longest_s >= 3600 else f"{longest_s // 60} min"
-        return _no(RefusalKind.CAPABILITY_LIMIT, f"You may {verb} for at most {most}. Choose a shorter time.")
-    if moderator.user_id != standing.owner_id and target.member and target.rank >= moderator.rank:
-        return _no(
-            RefusalKind.OUTRANKED,
-            f"{target.name} is not below you: their highest role is level with or above yours. "
-            f"Someone with a higher role can {verb} them.",
-        )
-    return None
+    if request.action in LASTING and (refusal := too_long(verb, longest_s, request.params.get("duration_s", inf))):
+        return refusal
+    return outranked(verb, standing)
+
+
+def too_long(verb: str, longest_s: int | None, wanted_s: float) -> Refusal | None:
+    """Whether somebody's capability reaches as far as what they ask for."""
+    if longest_s is None or wanted_s <= longest_s:
+        return None
+    most = f"{longest_s // 3600} h" if longest_s >= 3600 else f"{longest_s // 60} min"
+    return _no(RefusalKind.CAPABILITY_LIMIT, f"You may {verb} for at most {most}. Choose a shorter time.")
+
+
+def outranked(verb: str, standing: Standing) -> Refusal | None:
+    """Whether the target stands level with the moderator, or above them."""
+    moderator, target = standing.moderator, standing.target
+    if moderator.user_id == standing.owner_id or not target.member or target.rank < moderator.rank:
+        return None
+    return _no(
+        RefusalKind.OUTRANKED,
+        f"{target.name} is not below you: their highest role is level with or above yours. "
+        f"Someone with a higher role can {verb} them.",
+    )
 
 
 def _about_membership(request: ActionRequest, standing: Standing) -> Refusal | None:
@@ -352,7 +387,7 @@ def _about_role(request: ActionRequest, standing: Standing) -> Refusal | None:
     return None
 
 
-def _about_guard(request: ActionRequest, standing: Standing) -> Refusal | None:
+def about_guard(request: ActionRequest, standing: Standing) -> Refusal | None:
     verb, guard, target = request.action.verb, standing.guard, standing.target
     if not guard.member:
         return _no(RefusalKind.GUARD_ABSENT, "Guard is not in this server. Invite it again to act here.")

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
 
-from kovra.actions import already, envelope, rights
+from kovra.actions import already, case_rights, envelope, rights
 from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Key
 from kovra.actions.ports import Attempt, AuditLog, Bulletin, Clock, Outbox, Requests, Roster
-from kovra.actions.request import Action, ActionRequest, Receipt, Refusal, Source
+from kovra.actions.request import CASE_ACTS, Action, ActionRequest, Receipt, Refusal, Source
 from kovra.actions.rights import Standing
 from kovra.ids import GuildId, UserId
 
@@ -51,7 +51,8 @@ class Submit:
         standing = self.roster.standing(request.guild_id, request.moderator_id, request.target_id)
         if rights.looks_around(request):
             standing = self.roster.around(request, standing)
-        refusal = rights.check(request, standing) or self._already(request, standing)
+        judge = case_rights.check if request.action in CASE_ACTS else rights.check
+        refusal = judge(request, standing) or self._already(request, standing)
         expires_at = self.clock.now() + LIFETIME_OF.get(request.action, LIFETIME)
         sealed = envelope.seal(request, self.signing_key, expires_at)
         self.at("before_accept")

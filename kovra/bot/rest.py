@@ -191,6 +191,18 @@ class GuardRest:
         )
         return MessageId(_id_of(sent))
 
+    def edit(self, channel_id: ChannelId, message_id: MessageId, message: Message) -> None:
+        """Let a message of Guard's read so. It pings nobody."""
+        self._call(
+            lambda http: http.edit_message(
+                channel_id,
+                message_id,
+                content=message.content,
+                embeds=[dict(embed) for embed in message.embeds],
+                allowed_mentions={"parse": []},
+            )
+        )
+
     def fetch_member(self, guild_id: GuildId, user_id: UserId) -> MemberRow | None:
         """A member as Discord sees them now; None when they are none. For when the gateway is silent: 5 a second."""
         try:

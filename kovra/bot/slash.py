@@ -17,7 +17,7 @@ import aiohttp
 import discord
 from discord.utils import escape_markdown
 
-from kovra.actions.request import Action, ActionRequest, Receipt, Source, State
+from kovra.actions.request import CASE_ACTS, Action, ActionRequest, Receipt, Source, State
 from kovra.bot import durations
 from kovra.bot.commands import mod_group
 from kovra.bot.ports import Outcomes, SubmitPort
@@ -205,7 +205,8 @@ def words_of_outcome(status: RequestStatus) -> str:
     """The last answer."""
     what = f"{status.action.noun} of {escape_markdown(status.target_name)}"
     if status.case_no is not None and status.state in (State.APPLIED, State.DONE):
-        return f"Done · case #{status.case_no} created: {what}."
+        did = "updated" if status.action in CASE_ACTS else "created"
+        return f"Done · case #{status.case_no} {did}: {what}."
     sentence = status.sentence or f"the {what} did not happen."
     if status.state is State.REJECTED:
         return sentence

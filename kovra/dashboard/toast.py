@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from kovra.actions.request import Receipt, State
+from kovra.actions.request import Action, Receipt, State
 from kovra.dashboard import wording
 from kovra.guard.case import NoticeStatus
 from kovra.store.requests import RequestStatus
@@ -43,7 +43,7 @@ def of_status(found: RequestStatus, *, cancellable: bool = False) -> Toast:
             title, what = "Queued, waiting", f"{what} · tried again soon"
         return Toast(request_id=found.request_id, title=title, text=what, open=True, cancellable=cancellable)
     if found.state is State.APPLIED:
-        title = f"Case #{found.case_no} created"
+        title = f"Case #{found.case_no} {_did(found)}"
         return Toast(
             request_id=found.request_id,
             title=title,
@@ -89,6 +89,16 @@ def _cancelled(found: RequestStatus, title: str) -> Toast:
     return Toast(request_id=found.request_id, title=title, text=by + told, kind="held", icon="x")
 
 
+def _did(found: RequestStatus) -> str:
+    """What became of the case."""
+    return {
+        Action.AMEND: "amended",
+        Action.VOID: "voided",
+        Action.RESEND: "told again",
+        Action.COMMENT: "commented",
+    }.get(found.action, "created")
+
+
 def _done(found: RequestStatus, what: str) -> Toast:
     lost = found.notice in (NoticeStatus.REFUSED, NoticeStatus.SKIPPED, NoticeStatus.UNKNOWN)
     took = ""
@@ -96,12 +106,12 @@ def _done(found: RequestStatus, what: str) -> Toast:
         milliseconds = (found.done_at - found.accepted_at).total_seconds() * 1000
         took = f" · {milliseconds:,.0f} ms" if milliseconds < 10_000 else f" · {milliseconds / 1000:,.1f} s"
     if not lost:
-        title = f"Done · case #{found.case_no} created"
+        title = f"Done · case #{found.case_no} {_did(found)}"
         return Toast(request_id=found.request_id, title=title, text=what + took, kind="done", case_no=found.case_no)
     sentence = wording.notice_sentence(found.action, found.notice, found.notice_code)
     return Toast(
         request_id=found.request_id,
-        title=f"Done · case #{found.case_no} created, DM {wording.notice_label(found.notice).lower()}",
+        title=f"Done · case #{found.case_no} {_did(found)}, DM {wording.notice_label(found.notice).lower()}",
         text=sentence,
         kind="held",
         icon="mailx",

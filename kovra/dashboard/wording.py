@@ -22,6 +22,10 @@ _ACTION_CLASSES = {
     "quarantine": "a-mute",
     "role_add": "a-info",
     "role_remove": "a-info",
+    "amend": "a-note",
+    "void": "a-note",
+    "resend": "a-note",
+    "comment": "a-note",
 }
 _ACTION_ICONS = {
     "unban": "lift",
@@ -31,6 +35,10 @@ _ACTION_ICONS = {
     "quarantine": "shield",
     "role_add": "user",
     "role_remove": "user",
+    "amend": "note",
+    "void": "x",
+    "resend": "mail",
+    "comment": "msg",
 }
 _SOURCES = {
     Source.DASHBOARD: ("Dashboard", "screen"),

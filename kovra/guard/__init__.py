@@ -1,6 +1,7 @@
 """DO: what happens to a request when its turn comes. Pure: no Flask, Redis, SQL or Pycord.
 
 ``execute``  the story of one action, from the lane entry to the last message
+``case_acts``  what is done to a case that exists: comment, amend, void, resend
 ``claim``    whose turn it is: claims, fenced by an epoch
 ``notices``  the DM to the target and the post in the log channel
 ``chunk``    the story of one chunk of a job; ``bulk`` bans many in one call, ``job_posts`` posts its cases

@@ -78,3 +78,4 @@ class Case:
     batch_id: UUID | None = None
     for_case: int | None = None
     role_id: int | None = None
+    voided: bool = False

@@ -12,7 +12,7 @@ from kovra.actions import already, envelope, rights
 from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Key
 from kovra.actions.ports import Bulletin
-from kovra.actions.request import Action, Refusal, RefusalKind, State
+from kovra.actions.request import CASE_ACTS, Action, Refusal, RefusalKind, State
 from kovra.errors import (
     ClaimLost,
     DiscordError,
@@ -25,6 +25,7 @@ from kovra.errors import (
 )
 from kovra.guard import outcome, restoring
 from kovra.guard.case import Case, NoticeStatus, PostResult, PostStatus
+from kovra.guard.case_acts import CaseActs
 from kovra.guard.claim import Claim, NotClaimed
 from kovra.guard.endings import RENEWED, KeptEnd, same_ban, told_until
 from kovra.guard.notices import Notices
@@ -130,6 +131,13 @@ class Execute:
         return awaits
 
     def _carry_on(self, claim: Claim) -> None:
+        if claim.request.action in CASE_ACTS:
+            if claim.revoked and claim.state is State.EXECUTING and not claim.effect_intended:
+                self.ledger.reject(claim, KEY_REVOKED)
+                return
+            parts = {"ledger": self.ledger, "roster": self.roster, "discord": self.discord}
+            CaseActs(**parts, notices=self.notices, at=self.at).carry(claim)
+            return
         case, told, standing = claim.case, claim.notice, None
         if claim.state is State.EXECUTING:
             case, told, standing = self._to_the_case(claim)

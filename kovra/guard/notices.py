@@ -33,6 +33,9 @@ _MAX_REASON_IN_NOTICE = 1500
 _MAX_REASON_IN_POST = 1000
 
 _VERBS = {
+    Action.BAN: "banned",
+    Action.SOFTBAN: "removed",
+    Action.KICK: "kicked",
     Action.MUTE: "muted",
     Action.WARN: "warned",
     Action.QUARANTINE: "put in quarantine",
@@ -67,12 +70,13 @@ def notice_text(request: ActionRequest, guild_name: str, case: Case | None, ends
     """
     ends_at = case.ends_at if case else ends_at
     until = f" until <t:{int(ends_at.timestamp())}:f>" if ends_at else ""
-    if (told := _BEFORE.get(request.action)) is not None:
+    action, reason = (case.action, case.reason) if case else (request.action, request.reason)
+    if case is None and (told := _BEFORE.get(action)) is not None:
         lines = [told.format(guild=_plain(guild_name), until=until)]
     else:
-        lines = [f"You have been {_VERBS[request.action]} in **{_plain(guild_name)}**{until}."]
-    if request.reason:
-        lines.append(f"Reason: {_cut(request.reason, _MAX_REASON_IN_NOTICE)}")
+        lines = [f"You have been {_VERBS[action]} in **{_plain(guild_name)}**{until}."]
+    if reason:
+        lines.append(f"Reason: {_cut(reason, _MAX_REASON_IN_NOTICE)}")
     if case:
         lines.append(f"-# Case #{case.case_no}")
     return "\n".join(lines)
@@ -96,6 +100,8 @@ def case_post(
         fields.append({"name": word, "value": f"#{case.for_case}", "inline": True})
     if notice in (NoticeStatus.REFUSED, NoticeStatus.SKIPPED, NoticeStatus.UNKNOWN):
         fields.append({"name": "DM", "value": f"{notice.value}: the member was not told", "inline": True})
+    if case.voided:
+        fields.append({"name": "Void", "value": "This case does not count any more.", "inline": True})
     embed = {
         "title": f"Case #{case.case_no} · {case.action.noun.capitalize()} · {_cut(_plain(case.target_name), 80)}",
         "url": case_url,
@@ -130,6 +136,18 @@ class Notices:
         if claim.request.action in TOLD_AFTER:
             return self._tell(claim, standing, case)
         return claim.notice or NoticeStatus.NOT_NEEDED
+
+    def tell_again(self, claim: Claim, standing: Standing, case: Case) -> NoticeStatus:
+        """Send the DM of a case once more, as the case reads now."""
+        return self._tell(claim, standing, case)
+
+    def repost(self, case: Case, where: tuple[ChannelId, MessageId] | None) -> None:
+        """Let the post of a case read as the case does now. A post that is gone, or may not be edited, stays so."""
+        if where is None:
+            return
+        message = case_post(case, None, f"{self.base_url}/g/{case.guild_id}/cases?case={case.case_no}")
+        with suppress(DiscordError):
+            self.discord.edit(*where, message)
 
     def _tell(
         self, claim: Claim, standing: Standing, case: Case | None, ends_at: datetime | None = None

@@ -17,6 +17,7 @@ from kovra.guard.outcome import Failure
 from kovra.ids import ChannelId, GuildId, MessageId, UserId
 
 if TYPE_CHECKING:
+    from kovra.guard.case_acts import Change
     from kovra.guard.restoring import Hold
 
 
@@ -91,6 +92,9 @@ class Discord(Protocol):
     def send(self, channel_id: ChannelId, message: Message, *, nonce: str) -> MessageId:
         """Sent with ``enforce_nonce``: the same nonce within a few minutes gives the first message back."""
 
+    def edit(self, channel_id: ChannelId, message_id: MessageId, message: Message) -> None:
+        """Let a message of Guard's read so; doing it twice is doing it once."""
+
     # Looking changes nothing, and is how an unknown outcome becomes a known one.
 
     def fetch_member(self, guild_id: GuildId, user_id: UserId) -> MemberSeen | None: ...
@@ -159,6 +163,18 @@ class Ledger(Protocol):
 
     def kept_end(self, claim: Claim) -> KeptEnd | None:
         """The end of a case that this request keeps (``for_case``); None when it was lifted or replaced since."""
+
+    def case(self, claim: Claim) -> Case | None:
+        """The case that the request is about, as it stands."""
+
+    def amend(self, claim: Claim, *, standing: Standing, change: Change) -> Case:
+        """Change the case: itself, its end, its thread, event ``case.updated`` and state ``applied``, all in one."""
+
+    def thread_post(self, claim: Claim) -> tuple[ChannelId, MessageId] | None:
+        """Where the case stands in the log channel."""
+
+    def close(self, claim: Claim) -> None:
+        """Nothing is left to do for a request about a case: state ``done``, event ``action.done``."""
 
     def hold(self, claim: Claim) -> Hold | None:
         """What is kept for this target of the time before an act that this one begins anew or takes back."""

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from kovra.actions.request import Action, ActionRequest, Source, State
 from kovra.actions.rights import Standing
 from kovra.guard.case import Case
 from kovra.ids import GuildId, UserId
+from kovra.store.case_thread import first_values, last_values
 from kovra.store.database import Database
 from kovra.store.tables import GuildCounters, ModCases
 
@@ -35,7 +36,7 @@ class NewCase:
     values: Mapping[str, Any]
 
 
-_WRITTEN = (frozenset(field.name for field in fields(Case)) - {"for_case", "role_id"}) | {
+_WRITTEN = (frozenset(field.name for field in fields(Case)) - {"for_case", "role_id", "voided"}) | {
     "params",
     "state",
     "notice_status",
@@ -136,6 +137,7 @@ def case_of(row: ModCases) -> Case:
         batch_id=UUID(str(row.batch_id)) if row.batch_id else None,
         for_case=row.params.get("for_case"),
         role_id=row.params.get("role_id"),
+        voided=row.voided_at is not None,
     )
 
 
@@ -181,14 +183,29 @@ class Casebook:
         with self._database.transaction(guild_id) as session:
             counters = session.scalars(head).one_or_none()
             number, seal = 0, GENESIS
+            first, last = first_values(session, guild_id), last_values(session, guild_id)
             for row in session.scalars(cases.execution_options(yield_per=1_000)):
                 number += 1
-                digest = case_digest(case_of(row), row.params)
+                if any(_said(row, name) != value for name, value in last.get(row.case_no, {}).items()):
+                    return number
+                digest = case_digest(_as_first(case_of(row), first.get(row.case_no, {})), row.params)
                 seal = chain(self._key, seal, digest)
                 if row.case_no != number or not hmac.compare_digest(row.seal, seal):
                     return number
-            last, head_seal = (counters.last_case, counters.case_seal or GENESIS) if counters else (0, GENESIS)
-            return None if (last, head_seal) == (number, seal) else min(last, number) + 1
+            head_no, head_seal = (counters.last_case, counters.case_seal or GENESIS) if counters else (0, GENESIS)
+            return None if (head_no, head_seal) == (number, seal) else min(head_no, number) + 1
+
+
+def _said(row: ModCases, name: str) -> str | None:
+    """A field as a thread's entry spells it."""
+    value = getattr(row, name)
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _as_first(case: Case, first: Mapping[str, str | None]) -> Case:
+    """A case as it stood at finalise: what was amended since says what it had been."""
+    moments = {name: value and datetime.fromisoformat(value) for name, value in first.items() if name == "ends_at"}
+    return replace(case, **{**first, **moments})
 
 
 def _us(moment: datetime) -> int:

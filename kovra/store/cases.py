@@ -9,29 +9,23 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, not_, select
 from sqlalchemy.orm import Session, aliased
 
 from kovra.actions.request import Action, Source, State
 from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus, PostStatus
-from kovra.guard.endings import LIFTED_BY, RENEWED, EndState
+from kovra.guard.endings import LIFTED_BY, EndState
 from kovra.ids import ChannelId, MessageId, UserId
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope
+from kovra.store.holding import REPLACED_BY, continues, replaced
 from kovra.store.members import MemberCard, card_in
 from kovra.store.steps import Step, steps_of
 from kovra.store.tables import ActionRequests, Bans, Members, ModCases, ScheduledEnds
 
 #: A count above this is shown as "1,000+"; nobody waits for the rest to be counted.
 COUNTED = 1_001
-
-#: What ends a punishment before its time: the act that lifts it, or the same act again.
-_REPLACED_BY = {
-    Action.BAN: (Action.BAN, Action.UNBAN),
-    Action.MUTE: (Action.MUTE, Action.UNMUTE),
-    Action.QUARANTINE: (Action.QUARANTINE, Action.UNQUARANTINE),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +146,7 @@ class Cases:
                 post_channel_id=ChannelId(case.post_channel_id) if case.post_channel_id else None,
                 post_message_id=MessageId(case.post_message_id) if case.post_message_id else None,
                 steps=steps_of(request) if request else [],
-                ended_by=session.scalars(_ended_by(case)).first() if row.action in _REPLACED_BY else None,
+                ended_by=session.scalars(_ended_by(case)).first() if row.action in REPLACED_BY else None,
             )
 
     def earlier(self, scope: GuildScope, target_id: UserId, before_no: int | None, limit: int = 10) -> list[CaseRow]:
@@ -175,43 +169,24 @@ def _rows(scope: GuildScope) -> Select[Any]:
     avatar = func.coalesce(Members.avatar, Bans.avatar).label("avatar")
     return (
         _visible(scope)
-        .add_columns(avatar, _replaced().label("replaced"), ScheduledEnds.state.label("end_state"))
+        .add_columns(avatar, replaced().label("replaced"), ScheduledEnds.state.label("end_state"))
         .outerjoin(ScheduledEnds, ScheduledEnds.request_id == ModCases.request_id)
         .outerjoin(Members, and_(Members.guild_id == ModCases.guild_id, Members.user_id == ModCases.target_id))
         .outerjoin(Bans, and_(Bans.guild_id == ModCases.guild_id, Bans.user_id == ModCases.target_id))
     )
 
 
-def _replaced() -> ColumnElement[bool]:
-    """Whether a later case of this person ended what this case began."""
-    later = aliased(ModCases)
-    ends = [
-        and_(ModCases.action == begun.value, later.action.in_([end.value for end in ends]))
-        for begun, ends in _REPLACED_BY.items()
-    ]
-    ends = [or_(*ends), not_(_continues(later))]
-    same_person = and_(
-        later.guild_id == ModCases.guild_id, later.target_id == ModCases.target_id, later.case_no > ModCases.case_no
-    )
-    return select(later.case_no).where(same_person, *ends).exists()
-
-
 def _ended_by(case: ModCases) -> Select[tuple[int]]:
     """The case that lifted or replaced this one."""
     later = aliased(ModCases)
-    ends = [end.value for end in _REPLACED_BY[Action(case.action)]]
+    ends = [end.value for end in REPLACED_BY[Action(case.action)]]
     return (
         select(later.case_no)
         .where(later.guild_id == case.guild_id, later.target_id == case.target_id, later.case_no > case.case_no)
-        .where(later.action.in_(ends), not_(_continues(later)))
+        .where(later.action.in_(ends), not_(continues(later)))
         .order_by(later.case_no)
         .limit(1)
     )
-
-
-def _continues(later: Any) -> ColumnElement[bool]:
-    """A renewed mute, or a quarantine put on again, replaces nothing: it carries on what holds."""
-    return and_(later.action.in_([action.value for action in RENEWED]), later.params.has_key("for_case"))
 
 
 def _any(session: Session, scope: GuildScope, where: ColumnElement[bool]) -> bool:
@@ -225,7 +200,7 @@ def _row(found: Any, now: datetime) -> CaseRow:
     # A mute is over when its time is; a ban holds until it was lifted, and somebody may have done so in Discord.
     waits = action in LIFTED_BY and found.end_state == EndState.OPEN.value
     lifted = found.replaced or found.end_state in (EndState.CANCELLED.value, EndState.ENDED.value)
-    holds = action in _REPLACED_BY and not lifted and (not over or waits)
+    holds = action in REPLACED_BY and not lifted and (not over or waits)
     return CaseRow(
         case_no=case.case_no,
         action=action,

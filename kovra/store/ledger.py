@@ -30,6 +30,7 @@ from kovra.guard.restoring import HOLDS_OF, Hold
 from kovra.ids import ChannelId, GuildId
 from kovra.store.audit import AuditLog
 from kovra.store.backlog import Backlog, Overdue
+from kovra.store.case_changes import CaseChanges
 from kovra.store.casebook import case_of, new_case
 from kovra.store.database import Database, end_with, run
 from kovra.store.endings import effect_of, end_values, kept_end
@@ -62,7 +63,7 @@ class _Left(NamedTuple):
     epoch: int | None
 
 
-class Ledger(LedgerPort):
+class Ledger(CaseChanges, LedgerPort):
     """The executor's pen.
 
     Args:
@@ -326,6 +327,15 @@ class Ledger(LedgerPort):
         end = update(row_of).where(row_of.request_id == request.request_id, row_of.guild_id == request.guild_id)
         _run(session, end.values(**dead, **_failure(failure), **NOBODY))
         self._announce_failure(session, request, State.DEAD, failure)
+
+    def _applied(self, session: Session, claim: Claim, now: datetime) -> None:
+        """A change of a case is written: only its messages are left."""
+        done = sql_case((ActionRequests.effect_at.is_not(None), now), else_=None)
+        facts = {"case_no": claim.request.case_no, "applied_at": now, "effect_done_at": done}
+        self._write(session, claim, (State.EXECUTING,), state=State.APPLIED.value, **facts)
+
+    def _closed(self, session: Session, claim: Claim) -> None:
+        self._end(session, claim, (State.APPLIED,), State.DONE)
 
     def _announce_failure(self, session: Session, request: ActionRequest, state: State, failure: Failure) -> None:
         self._tell(session, EventKind.ACTION_FAILED, request, state, kind=failure.kind.value)

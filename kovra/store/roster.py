@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 from kovra.actions.already import Held
 from kovra.actions.ports import Roster as AskingRoster
 from kovra.actions.request import Action, ActionRequest, State
-from kovra.actions.rights import Person, Role, Standing
+from kovra.actions.rights import Person, Standing
 from kovra.errors import Unavailable
 from kovra.guard.ports import Roster as ExecutingRoster
-from kovra.ids import ChannelId, GuildId, RoleId, UserId
+from kovra.ids import ChannelId, GuildId, UserId
+from kovra.store.around import around
 from kovra.store.database import Database
 from kovra.store.people import Sight
 from kovra.store.tables import (
@@ -29,7 +30,6 @@ from kovra.store.tables import (
     Holds,
     Members,
     ModCases,
-    Roles,
     ScheduledEnds,
 )
 from kovra.store.warming import NO_GUILD, NO_USER
@@ -84,14 +84,9 @@ class Roster(AskingRoster, ExecutingRoster):
         return {target_id: replace(first, target=seen.people[target_id]) for target_id in target_ids}
 
     def around(self, request: ActionRequest, standing: Standing) -> Standing:
-        """The same, with the role that the request names."""
-        role_id = request.params.get("role_id")
+        """The same, with the role or the case that the request names."""
         with self._database.transaction(request.guild_id) as session:
-            row = session.get(Roles, (request.guild_id, role_id)) if role_id is not None else None
-        if row is None:
-            return replace(standing, role=None)
-        role = Role(role_id=RoleId(row.role_id), name=row.name, rank=row.position, managed=row.managed)
-        return replace(standing, role=role)
+            return around(session, request, standing, self._database.read_now(session))
 
     def held(self, guild_id: GuildId, target_id: UserId) -> Held:
         """What somebody is under now; not known where the mirror may be behind."""

@@ -35,7 +35,8 @@ class Base(DeclarativeBase):
 
 class GuildCounters(Base):
     """The last numbers of a guild. Whoever bumps a number holds this row until commit: numbers have no gaps, and
-    their order is the order of commits. ``case_seal`` is the head of the chain of cases.
+    their order is the order of commits. ``case_seal`` is the head of the chain of cases, ``entry_seal`` that of their
+    threads.
     """
 
     __tablename__ = "guild_counters"
@@ -46,6 +47,8 @@ class GuildCounters(Base):
     last_case: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
     last_event: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
     case_seal: Mapped[bytes | None]
+    last_entry: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    entry_seal: Mapped[bytes | None]
 
 
 class ActionRequests(Base):
@@ -114,6 +117,16 @@ class ActionRequests(Base):
             unique=True,
             postgresql_where=text("releases IS NOT NULL AND state <> 'rejected'"),
         ),
+        # A case is taken back once; an act that came to nothing leaves it free.
+        Index(
+            "uq_action_requests_reverses",
+            "guild_id",
+            "reverses",
+            unique=True,
+            postgresql_where=text(
+                "reverses IS NOT NULL AND state NOT IN ('rejected', 'failed', 'cancelled', 'expired', 'dead')"
+            ),
+        ),
         CheckConstraint(
             "state IN ('accepted', 'executing', 'applied', 'done', 'failed', "
             "'rejected', 'cancelled', 'expired', 'dead')",
@@ -139,6 +152,8 @@ class ActionRequests(Base):
     place: Mapped[int | None]
     #: The over-budget request of somebody else that this one stands in for.
     releases: Mapped[UUID | None]
+    #: The case it takes back.
+    reverses: Mapped[int | None] = mapped_column(BigInteger)
     state: Mapped[str]
     attempts: Mapped[int] = mapped_column(server_default=ZERO)
     replays: Mapped[int] = mapped_column(server_default=ZERO)
@@ -275,6 +290,7 @@ class ModCases(Base):
         Index("ix_mod_cases_target", "guild_id", "target_id", "case_no"),
         Index("ix_mod_cases_moderator", "guild_id", "moderator_id", "case_no"),
         Index("ix_mod_cases_batch", "guild_id", "batch_id", "case_no", postgresql_where=text("batch_id IS NOT NULL")),
+        Index("ix_mod_cases_reverses", "guild_id", "reverses", postgresql_where=text("reverses IS NOT NULL")),
     )
 
     guild_id: Mapped[Key]
@@ -294,6 +310,11 @@ class ModCases(Base):
     digest: Mapped[bytes]
     seal: Mapped[bytes]
 
+    #: The case it takes back; what a purge deleted and where; when it was voided. Amendments stand in ``case_thread``.
+    reverses: Mapped[int | None] = mapped_column(BigInteger)
+    result: Mapped[Json | None]
+    voided_at: Mapped[Moment | None]
+
     state: Mapped[str]
     notice_status: Mapped[str | None]
     notice_text: Mapped[str | None]
@@ -303,6 +324,29 @@ class ModCases(Base):
     post_code: Mapped[int | None]
     post_channel_id: Mapped[Snowflake | None]
     post_message_id: Mapped[Snowflake | None]
+
+
+class CaseThread(Base):
+    """What was added to cases and changed in them. Append-only; ``number`` counts from 1 in each guild, and ``seal``
+    chains each entry to the one before.
+    """
+
+    __tablename__ = "case_thread"
+    __table_args__ = (Index("ix_case_thread_case", "guild_id", "case_no", "number"),)
+
+    guild_id: Mapped[Key]
+    number: Mapped[Key]
+    case_no: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str]
+    author_id: Mapped[Snowflake]
+    author_name: Mapped[str]
+    text: Mapped[str]
+    before: Mapped[Json]
+    after: Mapped[Json]
+    request_id: Mapped[UUID] = mapped_column(unique=True)
+    written_at: Mapped[Moment]
+    digest: Mapped[bytes]
+    seal: Mapped[bytes]
 
 
 class ScheduledEnds(Base):

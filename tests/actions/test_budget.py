@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kovra.actions.budget import DEFAULT_LIMITS, WINDOW, Grant, grant, refusal
 from kovra.actions.request import Action, RefusalKind
+from tests.wishes import MAKING
 
 NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 
@@ -65,7 +66,7 @@ def test_the_refusal_says_how_much_and_until_when():
 
 def test_bans_are_a_hundred_and_seventy_an_hour_and_notes_cost_nothing():
     assert DEFAULT_LIMITS[Action.BAN] == 170
-    assert set(DEFAULT_LIMITS) == set(Action) - {Action.NOTE}
+    assert set(DEFAULT_LIMITS) == set(MAKING) - {Action.NOTE}
 
 
 moments = st.lists(st.integers(0, 7200), max_size=30).map(

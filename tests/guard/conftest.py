@@ -15,9 +15,10 @@ import pytest
 from kovra.actions import envelope
 from kovra.actions.envelope import Key, Sealed
 from kovra.actions.request import Action, ActionRequest, Source, State
-from kovra.actions.rights import Permission, Person, Role, Standing
+from kovra.actions.rights import CaseSeen, Permission, Person, Role, Standing
 from kovra.errors import ClaimLost, DiscordRefused, DiscordUnknown, EnvelopeRefused, Unavailable
 from kovra.guard.case import Case, NoticeStatus
+from kovra.guard.case_acts import Change
 from kovra.guard.claim import Claim, NotClaimed
 from kovra.guard.endings import KeptEnd
 from kovra.guard.execute import Execute
@@ -79,6 +80,9 @@ class World:
     muted: dict[UserId, datetime] = field(default_factory=dict)
     roles: dict[UserId, set[int]] = field(default_factory=lambda: {TARGET: {11, 12}})
     held: Hold | None = None
+    old_case: Case | None = None
+    changes: list[Change] = field(default_factory=list)
+    edited: list[Any] = field(default_factory=list)
     audit: list[tuple[Action, str]] = field(default_factory=list)
     unwritten: list[tuple[Action, str]] = field(default_factory=list)
     audit_lags: bool = False
@@ -201,6 +205,10 @@ class World:
             raise DiscordUnknown("reset")
         return MessageId(len(self.messages))
 
+    def edit(self, channel_id: ChannelId, message_id: MessageId, message: Any) -> None:
+        self._tell("edit")
+        self.edited.append(message)
+
     # -- roster
 
     def standing(self, guild_id: GuildId, moderator_id: UserId, target_id: UserId) -> Standing:
@@ -212,6 +220,17 @@ class World:
         )
 
     def around(self, request: ActionRequest, standing: Standing) -> Standing:
+        if request.case_no is not None:
+            old, age_s = self.old_case, int((self.now - NOON).total_seconds())
+            seen = old and CaseSeen(
+                case_no=old.case_no,
+                action=old.action,
+                target_id=old.target_id,
+                moderator_id=old.moderator_id,
+                age_s=age_s,
+                holds=True,
+            )
+            return replace(standing, case=seen)
         role = Role(role_id=request.params["role_id"], name="Muted", rank=2)
         return replace(standing, role=role)
 
@@ -303,6 +322,23 @@ class World:
 
     def kept_end(self, claim: Claim) -> KeptEnd | None:
         return self.kept
+
+    def case(self, claim: Claim) -> Case | None:
+        return self.old_case
+
+    def amend(self, claim: Claim, *, standing: Standing, change: Change) -> Case:
+        changed = {"reason": change.reason} if change.reason else {}
+        changed |= {"ends_at": change.ends_at} if change.lasting else {}
+        self.old_case = replace(self.old_case, voided=change.voids, **changed)
+        self.changes.append(change)
+        self._write("amend", claim, state=State.APPLIED, case=self.old_case)
+        return self.old_case
+
+    def thread_post(self, claim: Claim) -> Any:
+        return ChannelId(5), MessageId(77)
+
+    def close(self, claim: Claim) -> None:
+        self._write("close", claim, state=State.DONE)
 
     def hold(self, claim: Claim) -> Hold | None:
         return self.held

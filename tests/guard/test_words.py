@@ -16,7 +16,7 @@ from kovra.guard.notices import TOLD_AFTER, TOLD_BEFORE, case_post, notice_text
 from kovra.guard.outcome import FailureKind, failure, unconfirmed
 from kovra.guard.perform import MAX_AUDIT_REASON, audit_reason
 from kovra.ids import GuildId, UserId, audit_ref
-from tests.wishes import needed
+from tests.wishes import MAKING, needed
 
 REQUEST = UUID("0192f5a0-0000-7000-8000-000000000001")
 AT = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
@@ -99,7 +99,7 @@ def test_the_longest_notice_fits_a_message_and_a_guild_name_is_only_a_name(actio
     assert "\\*" * 100 in told
 
 
-@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("action", MAKING)
 def test_a_post_fits_an_embed_and_carries_the_mark(action):
     embed = case_post(case(action, reason="x" * 4000, name="_" * 200), NoticeStatus.REFUSED, "https://k").embeds[0]
 
@@ -129,7 +129,7 @@ def test_a_case_without_a_reason_says_so():
         (400, 12345, FailureKind.REFUSED),
     ],
 )
-@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("action", MAKING)
 def test_every_refusal_of_discord_has_its_kind_and_a_whole_sentence(action, status, code, kind):
     found = failure(action, "raider", DiscordRefused(status, code, "Discord's words"))
 

@@ -1,0 +1,55 @@
+"""What a request names beside people, as it stands now: its role, its case."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from kovra.actions.request import Action, ActionRequest
+from kovra.actions.rights import CaseSeen, Role, Standing
+from kovra.guard.endings import LIFTED_BY, EndState
+from kovra.ids import GuildId, RoleId, UserId
+from kovra.store.holding import REPLACED_BY, replaced
+from kovra.store.tables import ModCases, Roles, ScheduledEnds
+
+
+def around(session: Session, request: ActionRequest, standing: Standing, now: datetime) -> Standing:
+    """The same standing, with what else the request names."""
+    role_id, case_no = request.params.get("role_id"), request.params.get("case_no")
+    return replace(
+        standing,
+        role=None if role_id is None else _role(session, request.guild_id, role_id),
+        case=None if case_no is None else _case(session, request.guild_id, case_no, now),
+    )
+
+
+def _role(session: Session, guild_id: GuildId, role_id: int) -> Role | None:
+    row = session.get(Roles, (guild_id, role_id))
+    return row and Role(role_id=RoleId(row.role_id), name=row.name, rank=row.position, managed=row.managed)
+
+
+def _case(session: Session, guild_id: GuildId, case_no: int, now: datetime) -> CaseSeen | None:
+    wanted = (
+        select(ModCases, replaced().label("replaced"), ScheduledEnds.state.label("end_state"))
+        .outerjoin(ScheduledEnds, ScheduledEnds.request_id == ModCases.request_id)
+        .where(ModCases.guild_id == guild_id, ModCases.case_no == case_no)
+    )
+    found = session.execute(wanted).one_or_none()
+    if found is None:
+        return None
+    case, action = found[0], Action(found[0].action)
+    over = case.ends_at is not None and case.ends_at <= now
+    waits = action in LIFTED_BY and found.end_state == EndState.OPEN.value
+    lifted = found.replaced or found.end_state in (EndState.CANCELLED.value, EndState.ENDED.value)
+    return CaseSeen(
+        case_no=case.case_no,
+        action=action,
+        target_id=UserId(case.target_id),
+        moderator_id=UserId(case.moderator_id),
+        age_s=int((now - case.created_at).total_seconds()),
+        holds=action in REPLACED_BY and not lifted and (not over or waits),
+        voided=case.voided_at is not None,
+    )

@@ -1,0 +1,38 @@
+"""Whether what a case began holds still: a later case may have lifted it, or taken its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, not_, or_, select
+from sqlalchemy.orm import aliased
+
+from kovra.actions.request import Action
+from kovra.guard.endings import RENEWED
+from kovra.store.tables import ModCases
+
+#: What ends a punishment before its time: the act that lifts it, or the same act again.
+REPLACED_BY = {
+    Action.BAN: (Action.BAN, Action.UNBAN),
+    Action.MUTE: (Action.MUTE, Action.UNMUTE),
+    Action.QUARANTINE: (Action.QUARANTINE, Action.UNQUARANTINE),
+}
+
+
+def replaced() -> ColumnElement[bool]:
+    """Whether a later case of this person ended what this case began."""
+    later = aliased(ModCases)
+    ends = [
+        and_(ModCases.action == begun.value, later.action.in_([end.value for end in ends]))
+        for begun, ends in REPLACED_BY.items()
+    ]
+    ends = [or_(*ends), not_(continues(later))]
+    same_person = and_(
+        later.guild_id == ModCases.guild_id, later.target_id == ModCases.target_id, later.case_no > ModCases.case_no
+    )
+    return select(later.case_no).where(same_person, *ends).exists()
+
+
+def continues(later: Any) -> ColumnElement[bool]:
+    """A renewed mute, or a quarantine put on again, replaces nothing: it carries on what holds."""
+    return and_(later.action.in_([action.value for action in RENEWED]), later.params.has_key("for_case"))
