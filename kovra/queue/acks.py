@@ -1,4 +1,4 @@
-"""Acknowledgements, many at a time: those of several threads share a trip, best one that asks for more work."""
+"""Acknowledgements, many at a time: best they travel with the trip that asks for more work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import redis
-from dramatiq.errors import ConnectionClosed
+from dramatiq.logging import get_logger
 
 from kovra.queue.client import UNREACHED
 from kovra.queue.entry import Entry
@@ -16,112 +16,87 @@ from kovra.queue.entry import Entry
 if TYPE_CHECKING:
     from kovra.queue.broker import LanesBroker
 
-#: How long a thread waits to be taken along before it goes itself.
-_PATIENCE_S = 0.005
-
-
-class Wish:
-    """One thread's wish to acknowledge one entry, and what became of it."""
-
-    __slots__ = ("_unanswered", "answered", "entry", "error")
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry, self.answered = entry, False
-        self.error: Exception | None = None
-        self._unanswered = threading.Lock()
-        self._unanswered.acquire()
-
-    def answer(self, error: Exception | None) -> None:
-        self.error, self.answered = error, True
-        self._unanswered.release()
-
-    def wait(self, timeout_s: float) -> None:
-        self._unanswered.acquire(timeout=timeout_s)
-
 
 class Acks:
     """Acknowledges the entries of one queue.
 
+    Whose end is told to the server when is decided here: a thread that is done goes on at once when the consumer is
+    about to make a trip, and makes the trip itself when the consumer sleeps. What is done stays *held* until the server
+    has it, so it takes a slot and is beaten for; after a lost connection it is told again.
+
     Args:
-        waits: called when a wish waits to be taken along.
+        done: entries that are done and not told yet. It outlives the consumer.
+        stir: wakes the consumer when it waits for something to be done.
         ended: hears of each entry that this process no longer holds, and what is left in its shard, 0 when another
             will say that; None when the server would not let it go.
     """
 
     def __init__(
-        self, broker: LanesBroker, waits: Callable[[], None], ended: Callable[[Entry, int | None], None]
+        self,
+        broker: LanesBroker,
+        done: deque[Entry],
+        stir: Callable[[], None],
+        ended: Callable[[Entry, int | None], None],
     ) -> None:
-        self._broker, self._waits, self._ended = broker, waits, ended
-        self._wishes: deque[Wish] = deque()
+        self._logger = get_logger(__name__, type(self))
+        self._broker, self._done, self._stir, self._ended = broker, done, stir, ended
         self._trip = threading.Lock()
-        #: The consumer is about to make a trip of its own and takes along what waits.
-        self.taken_along = False
+        #: The thread that is about to make a trip for the consumer and takes along what others have done.
+        self.taker: int | None = None
 
     def ack(self, entry: Entry) -> None:
-        """Return when the server has it.
-
-        Raises:
-            ConnectionClosed: Redis did not answer; asking again does no harm.
-            RedisError: Redis answered with an error; the entry will be delivered again.
-        """
-        wish = Wish(entry)
-        self._wishes.append(wish)
-        if self.taken_along:
-            self._waits()
-            wish.wait(_PATIENCE_S)
-        if not wish.answered:
-            with self._trip:
-                if not wish.answered:
-                    self._send()
-        if not wish.answered:  # the consumer has it in hand, and answers whatever happens
-            wish.wait(-1)
-        if wish.error is not None:
-            raise wish.error
+        """See to it that the server hears that an entry is done."""
+        self._done.append(entry)
+        if self.taker not in (None, threading.get_ident()):
+            self._stir()
+            return
+        with self._trip:  # who had to wait here finds that another has told it
+            self.send()
 
     def waiting(self) -> int:
-        return len(self._wishes)
+        return len(self._done)
 
-    def take(self) -> dict[str, list[Wish]]:
-        """All that wait, by prefix. Whoever takes them must answer them."""
-        wishes: dict[str, list[Wish]] = defaultdict(list)
-        while self._wishes:
+    def take(self) -> dict[str, list[Entry]]:
+        """All that wait, by prefix. Whoever takes them must settle them."""
+        taken: dict[str, list[Entry]] = defaultdict(list)
+        while self._done:
             try:
-                wish = self._wishes.popleft()
+                entry = self._done.popleft()
             except IndexError:  # another took the last one
                 break
-            wishes[wish.entry.prefix].append(wish)
-        return wishes
+            taken[entry.prefix].append(entry)
+        return taken
 
-    def words(self, wishes: Iterable[Wish]) -> list[object]:
+    def words(self, entries: Iterable[Entry]) -> list[object]:
         """What the scripts want to know of the entries."""
         return [
-            word
-            for wish in wishes
-            for word in (wish.entry.ref, wish.entry.order_key, wish.entry.lock, self._broker.lock_ttl_ms)
+            word for entry in entries for word in (entry.ref, entry.order_key, entry.lock, self._broker.lock_ttl_ms)
         ]
 
-    def settle(self, wishes: Iterable[Wish], left: int | Exception) -> None:
-        """Tell what became of wishes that were taken."""
-        for wish in wishes:
-            if isinstance(left, UNREACHED):
-                error: Exception | None = ConnectionClosed(left)
-                error.__cause__ = left
-            elif isinstance(left, Exception):
-                error = left
-                self._ended(wish.entry, None)
-            else:
-                error = None
-                self._ended(wish.entry, left)
-            wish.answer(error)
+    def settle(self, entries: Iterable[Entry], left: int | BaseException) -> None:
+        """What became of entries that were taken: what is left in their shard, or why nobody knows."""
+        if not isinstance(left, redis.RedisError):
+            if isinstance(left, BaseException):  # interrupted: the server may have heard it or not
+                self._done.extend(entries)
+                return
+            for entry in entries:
+                self._ended(entry, left)
+        elif isinstance(left, UNREACHED):
+            self._done.extend(entries)
+        else:
+            for entry in entries:
+                self._logger.error("The end of %s in %s was refused: %s", entry.ref, entry.prefix, left)
+                self._ended(entry, None)
 
-    def _send(self) -> None:
-        broker, wishes = self._broker, self.take()
-        if not wishes:
+    def send(self) -> None:
+        """Tell what is done in a trip of its own. What does not reach the server goes along later."""
+        taken = self.take()
+        if not taken:
             return
-        calls = [(prefix, ["ack", broker.consumer_name, *self.words(row)]) for prefix, row in wishes.items()]
+        calls = [(prefix, ["ack", self._broker.consumer_name, *self.words(row)]) for prefix, row in taken.items()]
         try:
-            answers = broker.scripts.run_each("finish", calls)
+            answers = self._broker.scripts.run_each("finish", calls)
         except redis.RedisError as error:
             answers = [error] * len(calls)
-        for row, answer in zip(wishes.values(), answers, strict=True):
+        for row, answer in zip(taken.values(), answers, strict=True):
             self.settle(row, answer if isinstance(answer, Exception) else answer[1])

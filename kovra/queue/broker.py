@@ -106,9 +106,9 @@ class LanesBroker(Broker):
         return self._states.setdefault(queue_name, QueueState())
 
     def stir(self) -> None:
-        """Wake the consumers of this process that wait for a free slot."""
+        """Wake the consumers of this process that wait until something is begun or done."""
         for state in list(self._states.values()):
-            state.freed.set()
+            state.stir()
 
     # -- queues -------------------------------------------------------------------------------------------------------
 

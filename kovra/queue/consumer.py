@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import redis
@@ -16,7 +16,7 @@ from dramatiq.errors import ConnectionClosed
 from dramatiq.logging import get_logger
 from dramatiq.middleware import Middleware, SkipMessage
 
-from kovra.queue.acks import Acks, Wish
+from kovra.queue.acks import Acks
 from kovra.queue.client import UNREACHED, told_as_closed
 from kovra.queue.doorbells import ClusterDoorbells, Doorbells
 from kovra.queue.entry import MAX_BYTES, Entry, Fetched, Refused, read_item
@@ -38,7 +38,8 @@ class QueueState:
 
     def __init__(self) -> None:
         self.cache: deque[Entry] = deque()
-        self.freed = threading.Event()  # a slot became free
+        self.done: deque[Entry] = deque()  # entries that are done and of which the server has not heard
+        self._freed, self._naps = threading.Event(), False
         self.booted = False
         self.unsure: set[str] = set()  # prefixes where an answer was lost: the server may hold more for us than we know
         self.dues: dict[str, float] = {}  # prefix -> monotonic time of its next delayed message
@@ -46,6 +47,21 @@ class QueueState:
         self.swept = 0  # where the slow look goes on
         self.looked_at = 0.0  # monotonic time of the last slow look
         self.beat_at = 0.0  # monotonic time of the last heartbeat
+
+    def nap(self, timeout_s: float, enough: Callable[[], bool]) -> None:
+        """Wait until somebody stirs, unless there is enough to do."""
+        self._freed.clear()
+        self._naps = True
+        try:
+            if not enough():
+                self._freed.wait(timeout_s)
+        finally:
+            self._naps = False
+
+    def stir(self) -> None:
+        """An entry was begun or done: wake the consumer if it waits for that."""
+        if self._naps:
+            self._freed.set()
 
 
 class LanesConsumer(Consumer):
@@ -68,7 +84,8 @@ class LanesConsumer(Consumer):
         self.doorbells = bells(
             broker.scripts, prefixes=self.prefixes, own_bell=self.own_bell, bulk_turn=broker.bulk_turn
         )
-        self.acks, self.intake = Acks(broker, self.state.freed.set, self._ended), Intake(broker, queue_name)
+        self.acks = Acks(broker, self.state.done, self.state.stir, self._ended)
+        self.intake = Intake(broker, queue_name)
         self.bulk_slots = max(1, int(prefetch * broker.bulk_share))
         # Every shard is looked at once in a quarter of the heartbeat time-out.
         round_s = broker.heartbeat_timeout_ms / 4000
@@ -120,6 +137,8 @@ class LanesConsumer(Consumer):
 
     def close(self) -> None:
         self.doorbells.close()
+        self.acks.taker = None
+        self.acks.send()
         self.requeue([self.state.cache.popleft() for _ in range(len(self.state.cache))])
         solo = self.broker.holdings.solo
         if solo is not None and solo[0] == self.queue_name and self.broker.holdings.empty():
@@ -131,21 +150,32 @@ class LanesConsumer(Consumer):
 
     def _next(self) -> Entry | None:
         self._keep_up()
-        self.state.freed.clear()
-        self.acks.taken_along = True
+        self.acks.taker = threading.get_ident()
         try:
-            if self._free() <= 0 or self._no_hurry():
-                self.state.freed.wait(min(self.timeout_s, self.nap_s) if self._free() <= 0 else _GATHER_S)
-                if self._free() <= 0:
-                    self.doorbells.give_back()
-                    return None
-            prefixes = self._listen()
-            if prefixes or self.acks.waiting():
-                self._fetch(prefixes)
+            self._ask_for_more()
+            if self.state.cache:
+                return self.state.cache.popleft()
         except BaseException:
-            self.acks.taken_along = False
+            self.acks.taker = None
             raise
-        return self.state.cache.popleft() if self.state.cache else None
+        # A worker that pauses or stops does so now, and does not come back.
+        self.acks.taker = None
+        self.acks.send()
+        return None
+
+    def _ask_for_more(self) -> None:
+        if self.broker.holdings.solo is not None:  # it waits for all else to be told
+            self.acks.send()
+        if self._free() <= 0:
+            self.state.nap(min(self.timeout_s, self.nap_s), lambda: self._free() > 0)
+            if self._free() <= 0:
+                self.doorbells.give_back()
+                return
+        if self._no_hurry():
+            self.state.nap(_GATHER_S, lambda: not self._no_hurry())
+        prefixes = self._listen()
+        if prefixes or self.acks.waiting():
+            self._fetch(prefixes)
 
     def _no_hurry(self) -> bool:
         """Whether a trip now would carry little: few slots are free, and something fetched still waits for a thread."""
@@ -177,14 +207,14 @@ class LanesConsumer(Consumer):
             *(due - now for due in self.state.dues.values()),
         ]
         # Both are said before what waits is reckoned, so that an ack in between goes by itself, and rings.
-        self.acks.taken_along, self.wants_room = False, True
+        taker, self.acks.taker, self.wants_room = self.acks.taker, None, True
         try:
             bulk = self._bulk_room() > 0
             self.wants_room = not bulk
             nap_s = None if self.acks.waiting() else max(0.001, min(naps))
             return self.doorbells.listen(free=self._free(), bulk=bulk, nap_s=nap_s)
         finally:
-            self.acks.taken_along, self.wants_room = True, False
+            self.acks.taker, self.wants_room = taker, False
 
     def _fetch(self, prefixes: list[str]) -> None:
         """Fetch from these shards and from those where something was done, in one round trip; they share the slots."""
@@ -203,8 +233,8 @@ class LanesConsumer(Consumer):
             state.unsure.update(before)
             answers = broker.scripts.run_each("fetch", calls)
         except BaseException as error:
-            for wishes in done.values():
-                self.acks.settle(wishes, error if isinstance(error, Exception) else ConnectionError("interrupted"))
+            for entries in done.values():
+                self.acks.settle(entries, error)
             raise
         for (prefix, _), answer in zip(calls, answers, strict=True):
             failed = isinstance(answer, redis.RedisError)
@@ -218,23 +248,24 @@ class LanesConsumer(Consumer):
             else:  # somebody spoiled a key: the other shards go on, and the slow look tries this one again
                 self.logger.error("Could not fetch from %s: %s", prefix, answer)
 
-    def _held_but(self, prefix: str, done: dict[str, list[Wish]]) -> list[Entry]:
+    def _held_but(self, prefix: str, done: dict[str, list[Entry]]) -> list[Entry]:
         """What we hold of a shard, without what is done there."""
-        ended = {id(wish.entry) for wish in done.get(prefix, ())}
+        ended = {id(entry) for entry in done.get(prefix, ())}
         return [entry for entry in self.broker.holdings.within(prefix) if id(entry) not in ended]
 
-    def _shares(self, prefixes: list[str], done: dict[str, list[Wish]]) -> list[tuple[str, int, int]]:
+    def _shares(self, prefixes: list[str], done: dict[str, list[Entry]]) -> list[tuple[str, int, int]]:
         """Each shard of a trip, how many slots it may fill, and how many of these for bulk.
 
-        Shards where only something was done fill what slots are over: its end may have made room for more there.
+        Shards where only something was done fill slots when no other shard is known to have work: its end may have made
+        room for more there. Else they only say what is left.
         """
-        ended = [wish.entry for wishes in done.values() for wish in wishes]
+        ended = [entry for entries in done.values() for entry in entries]
         free = self._free() + len(ended) if self.broker.holdings.solo is None else self._free()
         room = max(0, self._bulk_room() + sum(entry.priority == BULK for entry in ended))
-        asked = list(dict.fromkeys([*prefixes, *done]))
-        n = min(len(asked), free)
-        shares = [(prefix, (free + n - 1 - i) // n, (room + n - 1 - i) // n) for i, prefix in enumerate(asked[:n])]
-        return shares + [(prefix, 0, 0) for prefix in asked[n:]]
+        filling = (prefixes or list(done))[:free]
+        n = len(filling)
+        shares = [(prefix, (free + n - 1 - i) // n, (room + n - 1 - i) // n) for i, prefix in enumerate(filling)]
+        return shares + [(prefix, 0, 0) for prefix in dict.fromkeys([*prefixes, *done]) if prefix not in filling]
 
     def _wish(self, free: int, room: int, alone: int) -> tuple[object, ...]:
         broker = self.broker

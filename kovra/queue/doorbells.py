@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import select
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +17,12 @@ INTERACTIVE_LEFT, BULK_LEFT = 1, 2
 
 #: How long one BLPOP of a cluster waits: as long may a worker that has become busy keep a token from an idle one.
 _BLOCK_S = 1.0
+
+#: A worker with much to fill asks so often who rings anew, in seconds.
+_GATHER_EVERY_S = 0.002
+
+#: How many entries to ask of a shard that has more.
+_AT_ONCE = 4
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +43,7 @@ class Doorbells:
         self._rows = [[f"{prefix}wake:{priority}" for prefix in prefixes] for priority in (0, 1)]
         self._places = {bell: (p, i) for p, row in enumerate(self._rows) for i, bell in enumerate(row)}
         self._after = [0, 0]  # by priority: the shard whose turn it is, the one after that which rang last
+        self._gathered_at = -math.inf  # monotonic time
         self._left: dict[str, int] = {}  # what is left in a shard as far as we know, in the order of turns
         self.turn = 0  # rounds of listening so far
 
@@ -58,14 +67,21 @@ class Doorbells:
         else:
             rung = self._sleep(bells, bulk, nap_s)
             most = free - 1
-        if (rung or known or nap_s is None) and most > 0:
+        if (rung or known or nap_s is None) and most > 0 and self._time_to_gather(free):
             # Who took all free slots from one shard would let the others wait for its work.
             others = [bell for bell in bells if bell not in rung and self._prefix(bell) not in self._left]
             rung += self._more(others, most) if others else []
+            self._gathered_at = time.monotonic()
+        # A shard that has more gives several at once: each step in a shard has its price, that of an entry is small.
+        known = known[: math.ceil(max(1, free - len(rung)) / _AT_ONCE)]
         chosen = list(dict.fromkeys([*map(self._note_rung, rung), *known]))[:free]
         for prefix in chosen:
             self._left.pop(prefix, None)
         return chosen
+
+    def _time_to_gather(self, free: int) -> bool:
+        """Who fills many slots in quick succession need not ask each time; who fills one lets nobody wait longer."""
+        return free <= 2 or time.monotonic() - self._gathered_at > _GATHER_EVERY_S
 
     def _known(self, bulk: bool) -> list[str]:
         """The shards known to have work that there is room for, whose turn it is first."""

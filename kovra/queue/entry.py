@@ -152,6 +152,9 @@ class Entry(MessageProxy):
 
     def __init__(self, message: Message, fetched: Fetched) -> None:
         super().__init__(message)
+        # Dramatiq asks for these many times; MessageProxy would look for each in the message by name.
+        self.queue_name, self.actor_name, self.message_id = message.queue_name, message.actor_name, message.message_id
+        self.args, self.kwargs, self.options = message.args, message.kwargs, message.options
         self.prefix, self.ref, self.lane = fetched.prefix, fetched.ref, fetched.lane
         self.order_key, self.lock = fetched.order_key, fetched.lock
         self.priority, self.deliveries = fetched.priority, fetched.deliveries

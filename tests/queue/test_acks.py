@@ -1,4 +1,4 @@
-"""Acknowledgements of many threads share their trips, and one spoiled shard spoils no other."""
+"""What is done is told to the server: many entries in a trip, each at least once; a spoiled shard spoils no other."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -7,10 +7,27 @@ import pytest
 import redis
 from dramatiq.errors import ConnectionClosed
 
-from kovra.queue.acks import Wish
+
+@pytest.fixture
+def elsewhere():
+    """``elsewhere(function, …)``: call it in another thread, as a worker thread would, and wait for its end."""
+    with ThreadPoolExecutor(1) as threads:
+        yield lambda function, *words: threads.submit(function, *words).result(30)
 
 
-def test_acknowledgements_that_wait_for_a_trip_go_together(real_desk, take, eventually, monkeypatch):
+@pytest.fixture
+def heard(monkeypatch):
+    """``heard(broker)``: the scripts that it runs from now on."""
+
+    def listen(broker):
+        asked, run_each = [], broker.scripts.run_each
+        monkeypatch.setattr(broker.scripts, "run_each", lambda *words: asked.append(words[0]) or run_each(*words))
+        return asked
+
+    return listen
+
+
+def test_what_is_done_while_the_consumer_sleeps_goes_together(real_desk, take, eventually, monkeypatch):
     broker = real_desk.broker()
     for i in range(8):
         broker.offer(real_desk.message(i, lane=str(i << 22)))
@@ -24,10 +41,10 @@ def test_acknowledgements_that_wait_for_a_trip_go_together(real_desk, take, even
         return run_each(name, calls)
 
     monkeypatch.setattr(broker.scripts, "run_each", slowly)
-    consumer.acks.taken_along = False  # the consumer sleeps
+    consumer.acks.taker = None  # the consumer sleeps
     with ThreadPoolExecutor(8) as threads:
         ended = [threads.submit(consumer.ack, entry) for entry in entries]
-        eventually(lambda: len(trips) == 1 and len(consumer.acks._wishes) == 7)
+        eventually(lambda: len(trips) == 1 and consumer.acks.waiting() == 7)
         go.set()
         for each in ended:
             each.result(30)
@@ -36,44 +53,68 @@ def test_acknowledgements_that_wait_for_a_trip_go_together(real_desk, take, even
     assert broker.qsize("work") == 0
 
 
-def test_an_acknowledgement_goes_along_when_the_consumer_asks_for_more(real_desk, take, eventually, monkeypatch):
+def test_what_is_done_goes_along_when_the_consumer_asks_for_more(real_desk, take, elsewhere, heard):
     broker = real_desk.broker()
     for i in range(2):
         broker.offer(real_desk.message(i, lane="0"))
     consumer = real_desk.consumer(broker, prefetch=1)
     (entry,) = take(consumer, 1)
-    asked, run_each = [], broker.scripts.run_each
-    monkeypatch.setattr(broker.scripts, "run_each", lambda *words: asked.append(words[0]) or run_each(*words))
-    monkeypatch.setattr("kovra.queue.acks._PATIENCE_S", 30)
+    asked = heard(broker)
 
-    with ThreadPoolExecutor(1) as threads:
-        ended = threads.submit(consumer.ack, entry)
-        eventually(lambda: consumer.acks.waiting() == 1)
-        (second,) = take(consumer, 1)
-        ended.result(30)
+    elsewhere(consumer.ack, entry)
+    waiting = consumer.acks.waiting()
+    (second,) = take(consumer, 1)
 
+    assert waiting == 1
     assert asked == ["fetch"]
     assert [entry.args[0], second.args[0]] == [0, 1]
+    assert broker.qsize("work") == 1
 
 
-def test_a_consumer_that_comes_no_more_leaves_acknowledgements_to_their_threads(real_desk, take):
+def test_what_is_done_takes_its_slot_until_the_server_has_it(real_desk, take, elsewhere):
     broker = real_desk.broker()
     broker.offer(real_desk.message(lane="0"))
     consumer = real_desk.consumer(broker)
     (entry,) = take(consumer, 1)
-    consumer.acks.taken_along = True
+
+    elsewhere(consumer.ack, entry)
+    held = broker.holdings.total()
+    next(consumer)
+
+    assert (held, broker.holdings.total()) == (1, 0)
+
+
+def test_whoever_iterates_and_acknowledges_in_one_thread_waits_for_nothing(real_desk, take):
+    broker = real_desk.broker()
+    broker.offer(real_desk.message(lane="0"))
+    consumer = real_desk.consumer(broker)
+    (entry,) = take(consumer, 1)
 
     consumer.ack(entry)
 
     assert broker.qsize("work") == 0
 
 
-def test_acknowledgements_that_were_taken_along_in_vain_may_be_sent_again(real_desk, take, eventually, monkeypatch):
+@pytest.mark.parametrize("end", [next, lambda consumer: consumer.close()], ids=["finds nothing", "is closed"])
+def test_a_consumer_that_comes_no_more_leaves_nothing_untold(real_desk, take, elsewhere, end):
+    broker = real_desk.broker()
+    for i in range(2):
+        broker.offer(real_desk.message(i, lane="0"))
+    consumer = real_desk.consumer(broker)
+    for entry in take(consumer, 2):
+        elsewhere(consumer.ack, entry)
+
+    end(consumer)
+
+    assert broker.qsize("work") == 0
+    assert consumer.acks.taker is None
+
+
+def test_what_was_told_in_vain_is_told_again(real_desk, take, elsewhere, monkeypatch):
     broker = real_desk.broker()
     broker.offer(real_desk.message(lane="0"))
     consumer = real_desk.consumer(broker, prefetch=1)
     (entry,) = take(consumer, 1)
-    monkeypatch.setattr("kovra.queue.acks._PATIENCE_S", 30)
     run_each = broker.scripts.run_each
 
     def unanswered(name, calls):
@@ -81,19 +122,38 @@ def test_acknowledgements_that_were_taken_along_in_vain_may_be_sent_again(real_d
         raise redis.ConnectionError("gone")
 
     monkeypatch.setattr(broker.scripts, "run_each", unanswered)
-    with ThreadPoolExecutor(1) as threads:
-        ended = threads.submit(consumer.ack, entry)
-        eventually(lambda: consumer.acks.waiting() == 1)
-        with pytest.raises(ConnectionClosed):
-            next(consumer)
-        with pytest.raises(ConnectionClosed):
-            ended.result(30)
+    elsewhere(consumer.ack, entry)
+    with pytest.raises(ConnectionClosed):
+        next(consumer)
+    held = broker.qsize("work"), broker.holdings.total()
+    next(real_desk.consumer(broker))  # Dramatiq makes a new one after an error
+
+    assert held == (1, 1)
+    assert broker.qsize("work") == broker.holdings.total() == 0
+
+
+def test_what_a_sleeping_consumers_worker_tells_in_vain_is_told_again(real_desk, take, monkeypatch):
+    broker = real_desk.broker()
+    broker.offer(real_desk.message(lane="0"))
+    consumer = real_desk.consumer(broker)
+    (entry,) = take(consumer, 1)
+    run_each = broker.scripts.run_each
+
+    def unanswered(name, calls):
+        run_each(name, calls)  # it was carried out, and the answer is lost
+        monkeypatch.setattr(broker.scripts, "run_each", run_each)
+        raise redis.ConnectionError("gone")
+
+    monkeypatch.setattr(broker.scripts, "run_each", unanswered)
     consumer.ack(entry)
+    waiting = consumer.acks.waiting()
+    next(consumer)
 
-    assert broker.qsize("work") == 0
+    assert waiting == 1
+    assert broker.qsize("work") == broker.holdings.total() == 0
 
 
-def test_a_spoiled_shard_stops_no_other_shards_acknowledgements(real_desk, take, monkeypatch):
+def test_a_spoiled_shard_stops_no_other_shards_acknowledgements(real_desk, take):
     broker = real_desk.broker()
     for lane in ("0", str(1 << 22)):
         broker.offer(real_desk.message(lane, lane=lane))
@@ -102,11 +162,11 @@ def test_a_spoiled_shard_stops_no_other_shards_acknowledgements(real_desk, take,
     real_desk.client.delete(real_desk.stream(broker, "0"))
     real_desk.client.set(real_desk.stream(broker, "0"), "not a stream")
 
-    consumer.acks._wishes.append(wish := Wish(spoiled))
+    broker.state("work").done.append(spoiled)
     consumer.ack(sound)
 
-    assert isinstance(wish.error, redis.ResponseError)
     assert [gauge.lane for gauge in broker.lanes("work")] == []
+    assert broker.holdings.empty()
     assert spoiled.prefix in broker.state("work").unsure
 
 
@@ -120,17 +180,3 @@ def test_a_spoiled_shard_stops_no_other_shards_work(real_desk, take, texts):
     entries = take(real_desk.consumer(broker), 1)
 
     assert texts(entries) == [str(1 << 22)]
-
-
-def test_an_acknowledgement_the_server_refuses_is_told_and_the_entry_let_go(real_desk, take):
-    broker = real_desk.broker()
-    broker.offer(real_desk.message(lane="0"))
-    consumer = real_desk.consumer(broker)
-    (entry,) = take(consumer, 1)
-    real_desk.client.delete(real_desk.stream(broker, "0"))
-    real_desk.client.set(real_desk.stream(broker, "0"), "not a stream")
-
-    with pytest.raises(redis.ResponseError):
-        consumer.ack(entry)
-
-    assert broker.holdings.empty()

@@ -76,7 +76,8 @@ local function step(A)
     suspects()
   end
 
-  local function choose(p, lane)  -- the lane's next entry whose order key is free: ref and fields, or nil
+  -- The lane's next entry whose order key is free: ref, fields, and whether it was next in the stream; or nil.
+  local function choose(p, lane)
     local key = stream(p, lane)
     while true do
       local chosen = redis.call('LPOP', next_key(p, lane))
@@ -99,12 +100,12 @@ local function step(A)
       else
         local e = (type(r[1]) == 'table' and r[1][2] or r[2])[1]  -- fakeredis answers flat
         local ref, order = p..'|'..e[1]..'|'..lane, read(e[2], max_bytes)[2]
-        if order == '' then return ref, e[2] end
+        if order == '' then return ref, e[2], true end
         -- Its own already: it was out when somebody destroyed the group, and would wait for itself.
         local owner = redis.call('HGET', P..'busy:'..lane, order)
         if not owner or owner == ref then
           redis.call('HSET', P..'busy:'..lane, order, ref)
-          return ref, e[2]
+          return ref, e[2], true
         end
         redis.call('XCLAIM', key, G, PARKED, 0, e[1], 'RETRYCOUNT', 1, 'JUSTID')
         redis.call('RPUSH', wait_key(lane, order), ref)
@@ -122,14 +123,13 @@ local function step(A)
       local running, given = flight(lane, p)
       if running < room then
         local before = scans
-        local ref, fields = choose(p, lane)
+        local ref, fields, plain = choose(p, lane)
         if ref then take(ref, fields, 1) end
-        -- It is at the back of the rotation when it has more and room for it; where something unusual happened, look.
-        if ref and scans == before and given + 1 < redis.call('XLEN', stream(p, lane)) then
-          if running + 1 < room then join(p, lane) end
-        else
-          settle(lane)
-        end
+        -- It goes to the back of the rotation when it has more and room for it, and stays out when this was its last.
+        -- Where something unusual happened, look.
+        local more = plain and scans == before and redis.call('XLEN', stream(p, lane)) - given - 1
+        if not more or more < 0 then settle(lane)
+        elseif more > 0 and running + 1 < room then join(p, lane) end
         if ref then return true end
       end
     end
