@@ -40,6 +40,7 @@ from kovra.live.outcomes import Outcomes
 from kovra.metrics import Metrics
 from kovra.queue.actors import declare_actions, declare_chunks
 from kovra.queue.broker import LanesBroker
+from kovra.queue.capture import Capture
 from kovra.queue.client import connect, of_one_node
 from kovra.queue.dead_workers import DeadWorkers
 from kovra.queue.desk import LaneDesk
@@ -65,6 +66,8 @@ from kovra.store.ledger import Backlog, Ledger, Liveness
 from kovra.store.liveness import new_claim_key
 from kovra.store.members import Members
 from kovra.store.mirror import Mirror
+from kovra.store.native import Native
+from kovra.store.native_inbox import NativeInbox
 from kovra.store.operations import Operations
 from kovra.store.overview import Overview
 from kovra.store.requests import Requests
@@ -148,6 +151,7 @@ class WorkerProcess:
     retention: Retention
     expiry: Expiry
     scheduler: Scheduler
+    capture: Capture
     workers: Worker
     #: Set when the process is to end: a chunk stops between two targets.
     ending: threading.Event
@@ -164,7 +168,17 @@ class WorkerProcess:
         self.rest.start()
         self.liveness.start()
         self.warm_up()
-        for name in ("relay", "janitor", "liveness", "dead_workers", "pauses", "retention", "expiry", "scheduler"):
+        for name in (
+            "relay",
+            "janitor",
+            "liveness",
+            "dead_workers",
+            "pauses",
+            "retention",
+            "expiry",
+            "scheduler",
+            "capture",
+        ):
             thread = threading.Thread(target=getattr(self, name).run, args=(self._stopping,), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -262,6 +276,13 @@ def build_worker(config: Config) -> WorkerProcess:
             signing_key=config.guard_keys[0],
             at=at,
         ),
+        capture=Capture(
+            native=Native(database, config.audit_key, config.verifying_keys),
+            outbox=Outbox(broker=broker),
+            bulletin=execute.bulletin,
+            signing_key=config.guard_keys[0],
+            at=at,
+        ),
         workers=Worker(broker, worker_threads=WORKER_THREADS, worker_timeout=1000),
         ending=ending,
         warm_up=lambda: warm(database, WORKER_THREADS // 3, mirror.warm, ledger.warm),
@@ -282,6 +303,7 @@ def build_bot(config: Config) -> BotProcess:
         token=config.discord_token,
         base_url=config.discord_base_url,
         mirror=Mirror(database),
+        native=NativeInbox(database),
         submit=build_submit(config, database, config.guard_keys[0]),
         outcomes=Outcomes(hub, requests.progress),
         hints=Bulletin(bulletin.connect(of_one_node(config.redis_url))).hint,

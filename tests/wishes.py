@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kovra.actions.request import CASE_ACTS, Action
+from kovra.actions.request import CASE_ACTS, NATIVE_ONLY, Action
 
 ROLE = 140_000_000_000_000_004
 
@@ -14,8 +14,11 @@ NEEDED = {
     **{action: {"case_no": 1} for action in CASE_ACTS},
 }
 
+#: All that may be asked for.
+ASKED = [action for action in Action if action not in NATIVE_ONLY]
+
 #: All that makes a case, and does not change one.
-MAKING = [action for action in Action if action not in CASE_ACTS]
+MAKING = [action for action in ASKED if action not in CASE_ACTS]
 
 
 def needed(action: Action) -> dict[str, int]:

@@ -32,6 +32,7 @@ class AuditKind(StrEnum):
     ACTION_EXPIRED = "action.expired"
     ACTION_RETRIED = "action.retried"
     ACTION_DISCARDED = "action.discarded"
+    ACTION_CAPTURED = "action.captured"
     LETTER_RETRIED = "letter.retried"
     LETTER_DISCARDED = "letter.discarded"
     LANE_PAUSED = "lane.paused"

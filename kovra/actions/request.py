@@ -44,6 +44,9 @@ class Action(StrEnum):
     VOID = "void"
     RESEND = "resend"
     COMMENT = "comment"
+    # These are Discord's own and only ever heard of.
+    PRUNE = "prune"
+    BLOCK = "block"
 
     @property
     def noun(self) -> str:
@@ -68,6 +71,8 @@ _VERBS = {
 
 #: These change a case that exists and make none. ``case_no`` names it; the target is the case's.
 CASE_ACTS = frozenset({Action.AMEND, Action.VOID, Action.RESEND, Action.COMMENT})
+#: Nobody asks Guard for these: they are done in Discord, by a person or by Discord's own AutoMod.
+NATIVE_ONLY = frozenset({Action.PRUNE, Action.BLOCK})
 
 
 class Source(StrEnum):
@@ -139,6 +144,7 @@ PARAMS: Mapping[Action, Mapping[str, tuple[int, int]]] = MappingProxyType(
         Action.VOID: {"case_no": _CASE_NO},
         Action.RESEND: {"case_no": _CASE_NO},
         Action.COMMENT: {"case_no": _CASE_NO},
+        Action.PRUNE: {"days": (0, 1 << 31), "removed": (0, 1 << 31)},
     }
 )
 
@@ -150,6 +156,12 @@ _REQUIRED: Mapping[Action, tuple[frozenset[str], str]] = MappingProxyType(
         Action.ROLE_REMOVE: (frozenset({"role_id"}), "Choose the role to take."),
         **{action: (frozenset({"case_no"}), "Say which case it is about.") for action in CASE_ACTS},
     }
+)
+
+#: What comes with every act that was done in Discord itself: the number of its entry in Discord's audit log, whether a
+#: bot did it, and whether newer acts on the same person were known before it was heard of.
+NATIVE_PARAMS: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {"audit_id": (1, (1 << 63) - 1), "by_bot": (1, 1), "late": (1, 1)}
 )
 
 
@@ -187,7 +199,10 @@ class ActionRequest:
         self._check_params()
 
     def _check_params(self) -> None:
-        bounds = PARAMS.get(self.action, {})
+        native = self.source is Source.NATIVE
+        if self.action in NATIVE_ONLY and not native:
+            raise Malformed(f"Nobody asks Guard for a {self.action}: it is done in Discord itself.")
+        bounds = {**PARAMS.get(self.action, {}), **(NATIVE_PARAMS if native else {})}
         for name, value in self.params.items():
             if name not in bounds:
                 raise Malformed(f"A {self.action.noun} takes no {name}.")
@@ -195,7 +210,7 @@ class ActionRequest:
             if type(value) is not int or not low <= value <= high:
                 raise Malformed(f"{name} must be a whole number from {low} to {high}.")
         needed, sentence = _REQUIRED.get(self.action, (frozenset(), ""))
-        if needed and not needed & self.params.keys():
+        if needed and not native and not needed & self.params.keys():
             raise Malformed(sentence)
         if self.action is Action.AMEND and not self.reason and "duration_s" not in self.params:
             raise Malformed("Say what is to change: the reason, the duration, or both.")
@@ -215,6 +230,8 @@ class ActionRequest:
     @property
     def tells(self) -> bool:
         """Whether the target is to be told: unless it says, one by one yes, in a job no."""
+        if self.source is Source.NATIVE:
+            return False  # whoever did it in Discord has told them, or not
         return bool(self.params.get("notice", self.batch_id is None))
 
     def fingerprint(self) -> str:

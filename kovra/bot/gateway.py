@@ -17,6 +17,7 @@ import discord
 from kovra.bot import hardening
 from kovra.bot.http import GuardHTTP
 from kovra.bot.mirror import Mirror
+from kovra.bot.native import NativeEar
 from kovra.bot.pointing import points_at
 from kovra.bot.ports import Hints, Outcomes, Pacer, SubmitPort
 from kovra.bot.rejoin import RejoinDoor
@@ -25,6 +26,7 @@ from kovra.bot.writer import Writer
 from kovra.errors import KovraError
 from kovra.ids import GuildId, UserId
 from kovra.store.mirror import Mirror as StoredMirror
+from kovra.store.native_inbox import NativeInbox
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +100,7 @@ class BotProcess:
         mirror: where Discord's state is written down.
         submit: the one way in.
         outcomes: waits for the end of a request.
+        native: where it is written down what was done in Discord itself; None leaves that out.
         hints: tells open pages about members who come, go and change.
         pacer: the pace shared with the workers.
         shard_count: how many gateway shards the bot has in all; None asks Discord.
@@ -115,6 +118,7 @@ class BotProcess:
         mirror: StoredMirror,
         submit: SubmitPort,
         outcomes: Outcomes,
+        native: NativeInbox | None = None,
         hints: Hints | None = None,
         pacer: Pacer | None = None,
         shard_count: int | None = None,
@@ -124,7 +128,7 @@ class BotProcess:
         pulse_s: float = PULSE_S,
     ) -> None:
         self._token, self._base_url, self._pacer = token, base_url, pacer
-        self._stored, self._hints = mirror, hints
+        self._stored, self._native, self._hints = mirror, native, hints
         self._door = Door(submit=submit, outcomes=outcomes)
         self._rejoins = RejoinDoor(mutes=mirror, submit=submit)
         self._shards = {"shard_count": shard_count, "shard_ids": shard_ids}
@@ -168,15 +172,18 @@ class BotProcess:
         http = GuardHTTP(loop=self._loop, longest_wait_s=_LONGEST_WAIT_S, pacer=self._pacer)
         self._bot = bot = GuardBot(http, **self._gaps, **self._shards)
         mirror = Mirror(self._stored, writer, _Asker(bot), self._hints, self._rejoins)
-        self._prepare(bot, http, mirror)
+        ear = NativeEar(self._native, writer, _Asker(bot)) if self._native is not None else None
+        self._prepare(bot, http, mirror, ear)
         works = [
             asyncio.create_task(self._connect(bot)),
             asyncio.create_task(self._tell_ready(bot, mirror, writer, ready)),
-            asyncio.create_task(self._feel_pulse(bot, mirror, writer)),
+            asyncio.create_task(self._feel_pulse(bot, mirror, writer, ear)),
         ]
         await self._stopping.wait()
         await self._door.close(_DOOR_DRAIN_S)
         mirror.close()
+        if ear is not None:
+            ear.close()
         for work in works[1:]:
             work.cancel()
         await bot.close()
@@ -184,12 +191,14 @@ class BotProcess:
         await asyncio.gather(*works, return_exceptions=True)
         await asyncio.to_thread(writer.stop, _WRITER_DRAIN_S)
 
-    def _prepare(self, bot: GuardBot, http: GuardHTTP, mirror: Mirror) -> None:
+    def _prepare(self, bot: GuardBot, http: GuardHTTP, mirror: Mirror, ear: NativeEar | None) -> None:
         """Patch Pycord, listen to every event, open the door."""
 
         def tap(name: str, data: dict[str, Any]) -> None:
             self._follow_session(name, data)
             mirror.tap(name, data)
+            if ear is not None:
+                ear.tap(name, data)
 
         hardening.keep_query_on_reconnect(http)
         hardening.obey_rate_limited(bot._connection)
@@ -255,7 +264,7 @@ class BotProcess:
         self._listening.discard(shard_id)
         self._identified.discard(shard_id)
 
-    async def _feel_pulse(self, bot: GuardBot, mirror: Mirror, writer: Writer) -> None:
+    async def _feel_pulse(self, bot: GuardBot, mirror: Mirror, writer: Writer, ear: NativeEar | None) -> None:
         """Write down which shards are alive: connected, answering, and with nothing of theirs still unwritten.
 
         Discord's own heartbeat is only every 41 s, too slow to notice a silent gateway within a minute.
@@ -267,11 +276,13 @@ class BotProcess:
                 if known and _silent_s(shard.ws) < 2 * self._pulse_s:
                     writer.put(lambda shard_id=shard_id: self._stored.heard(shard_id, bot.shard_count))
             mirror.ask_again()
+            if ear is not None:
+                ear.ask_again()
             await asyncio.sleep(self._pulse_s)
 
 
 class _Asker:
-    """What the mirror asks of Discord, through the bot."""
+    """What the mirror and the ear for native acts ask of Discord, through the bot."""
 
     def __init__(self, bot: GuardBot) -> None:
         self._bot = bot
@@ -281,6 +292,10 @@ class _Asker:
 
     async def bans_after(self, guild_id: GuildId, user_id: UserId, limit: int) -> list[dict[str, Any]]:
         return await self._bot.http.get_bans(guild_id, limit=limit, after=user_id)
+
+    async def audit_after(self, guild_id: GuildId, audit_id: int | None, limit: int) -> list[dict[str, Any]]:
+        log_page = await self._bot.http.get_audit_logs(guild_id, limit=limit, after=audit_id)
+        return log_page["audit_log_entries"]
 
 
 def _shards(bot: GuardBot) -> dict[int, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from kovra.guard.native import NativeEntry
 from kovra.ids import ChannelId, GuildId, RoleId, UserId
 from kovra.store.mirror import BanRow, ChannelRow, GuildRow, MemberRow, RoleRow
 
@@ -75,6 +76,28 @@ def ban_row(payload: Payload) -> BanRow:
         bot=bool(user.get("bot")),
         reason=payload.get("reason"),
     )
+
+
+def native_entry(payload: Payload, guild_id: GuildId) -> NativeEntry:
+    """An entry of the audit log, from the gateway or from the list."""
+    change: Payload = next(
+        (one for one in payload.get("changes") or () if one["key"] == "communication_disabled_until"), {}
+    )
+    return NativeEntry(
+        guild_id=guild_id,
+        audit_id=int(payload["id"]),
+        kind=payload["action_type"],
+        actor_id=_user(payload.get("user_id")),
+        target_id=_user(payload.get("target_id")),
+        reason=payload.get("reason") or "",
+        until=_moment(change.get("new_value")),
+        until_before=_moment(change.get("old_value")),
+        options={name: str(value) for name, value in (payload.get("options") or {}).items()},
+    )
+
+
+def _user(text: str | None) -> UserId | None:
+    return UserId(int(text)) if text else None
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -26,6 +26,8 @@ _ACTION_CLASSES = {
     "void": "a-note",
     "resend": "a-note",
     "comment": "a-note",
+    "prune": "a-kick",
+    "block": "a-note",
 }
 _ACTION_ICONS = {
     "unban": "lift",
@@ -39,6 +41,8 @@ _ACTION_ICONS = {
     "void": "x",
     "resend": "mail",
     "comment": "msg",
+    "prune": "kick",
+    "block": "shield",
 }
 _SOURCES = {
     Source.DASHBOARD: ("Dashboard", "screen"),

@@ -11,5 +11,6 @@
 ``outcome``  what Discord's answers mean
 ``case``     the record of what was done
 ``endings``  when a punishment ends by itself, and what Guard does about it
+``native``   what was done in Discord itself, and whose deed it was
 ``ports``    what this room asks of the world; ``job_ports`` what executing a job asks beside
 """

@@ -14,6 +14,7 @@ from kovra.errors import DiscordError, DiscordLimited, DiscordRefused, DiscordUn
 from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostStatus
 from kovra.guard.claim import Claim
 from kovra.guard.endings import RENEWED
+from kovra.guard.native import NOBODY
 from kovra.guard.ports import Discord, Ledger, Message, Roster
 from kovra.ids import ChannelId, MessageId, audit_ref, message_nonce
 
@@ -60,6 +61,8 @@ _COLOURS = {
     Action.ROLE_REMOVE: 0x4A90D9,
     Action.QUARANTINE: 0x8E6BD8,
     Action.UNQUARANTINE: 0x3FA66B,
+    Action.PRUNE: 0xE0873E,
+    Action.BLOCK: 0x7A8699,
 }
 
 
@@ -87,8 +90,8 @@ def case_post(
 ) -> Message:
     """The post in the log channel. Its footer carries the mark by which a lost post is found again."""
     fields = [
-        {"name": "Member", "value": f"<@{case.target_id}>\n`{case.target_id}`", "inline": True},
-        {"name": "Moderator", "value": f"<@{case.moderator_id}>", "inline": True},
+        {"name": "Member", "value": _whom(case), "inline": True},
+        {"name": "Moderator", "value": _who(case), "inline": True},
         {"name": "Source", "value": case.source.value, "inline": True},
     ]
     if case.ends_at:
@@ -242,6 +245,16 @@ def send_once(
     if found is None:
         raise DiscordUnknown("the message was not found where it may have been sent")
     return found
+
+
+def _whom(case: Case) -> str:
+    """Whom a case is about; a prune names nobody."""
+    return _plain(case.target_name) if case.action is Action.PRUNE else f"<@{case.target_id}>\n`{case.target_id}`"
+
+
+def _who(case: Case) -> str:
+    """Whom a case is credited to; Discord names nobody for its own AutoMod, nor for a bulk ban."""
+    return _plain(case.moderator_name) if case.moderator_id == NOBODY else f"<@{case.moderator_id}>"
 
 
 def _forgotten(first_try: datetime | None, claim: Claim) -> bool:

@@ -5,6 +5,7 @@
 ``outbox``    puts a sealed request on its guild's lane
 ``relay``     refills the lanes with what Redis lost
 ``scheduler`` asks for the end of punishments when their time has come
+``capture``   has cases made of what was done in Discord itself
 ``actors``    what the worker runs
 ``dead_workers``  hands over what a dead worker held, at once
 ``janitor``   sweeps up what nobody announced

@@ -53,6 +53,7 @@ class AuditAction(IntEnum):
     AUTOMOD_RULE_UPDATE = 141
     AUTOMOD_RULE_DELETE = 142
     AUTOMOD_BLOCK_MESSAGE = 143
+    AUTOMOD_TIME_OUT = 145
 
 
 class Listeners(Protocol):

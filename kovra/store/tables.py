@@ -291,6 +291,14 @@ class ModCases(Base):
         Index("ix_mod_cases_moderator", "guild_id", "moderator_id", "case_no"),
         Index("ix_mod_cases_batch", "guild_id", "batch_id", "case_no", postgresql_where=text("batch_id IS NOT NULL")),
         Index("ix_mod_cases_reverses", "guild_id", "reverses", postgresql_where=text("reverses IS NOT NULL")),
+        # However often an entry of Discord's audit log is heard, it is one case.
+        Index(
+            "uq_mod_cases_audit_id",
+            "guild_id",
+            text("(params ->> 'audit_id')"),
+            unique=True,
+            postgresql_where=text("params ? 'audit_id'"),
+        ),
     )
 
     guild_id: Mapped[Key]
@@ -404,6 +412,38 @@ class Holds(Base):
     case_no: Mapped[int] = mapped_column(BigInteger)
     was: Mapped[Json]
     set_at: Mapped[Moment]
+
+
+class NativeEntries(Base):
+    """Entries of Discord's audit log that may become cases; a row goes when it is known what became of it.
+
+    ``next_at`` is when it is looked at: later than it was heard when Guard's own request is not settled yet.
+    """
+
+    __tablename__ = "native_entries"
+
+    guild_id: Mapped[Key]
+    audit_id: Mapped[Key]
+    kind: Mapped[int]
+    actor_id: Mapped[Snowflake | None]
+    target_id: Mapped[Snowflake | None]
+    reason: Mapped[str]
+    until: Mapped[Moment | None]
+    until_before: Mapped[Moment | None]
+    options: Mapped[Json]
+    heard_at: Mapped[Moment]
+    next_at: Mapped[Moment]
+
+
+class AuditCursors(Base):
+    """How far Discord's audit log of a guild has been read. What is older than ``since_id`` was before Guard came."""
+
+    __tablename__ = "audit_cursors"
+
+    guild_id: Mapped[Key]
+    since_id: Mapped[Snowflake]
+    last_id: Mapped[Snowflake]
+    read_at: Mapped[Moment]
 
 
 class GuildEvents(Base):

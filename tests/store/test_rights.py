@@ -20,6 +20,8 @@ PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", 
 #: Written by hand, apart from the migration: what each role may do at all with a table (on any column).
 ALLOWED = {
     "kovra_web": {
+        "native_entries": "SELECT",
+        "audit_cursors": "SELECT",
         "scheduled_ends": "SELECT",
         "holds": "SELECT",
         "case_thread": "SELECT",
@@ -46,6 +48,7 @@ ALLOWED = {
         "sessions": "SELECT INSERT UPDATE DELETE",
     },
     "kovra_worker": {
+        "native_entries": "SELECT UPDATE DELETE",
         "scheduled_ends": "SELECT INSERT UPDATE",
         "holds": "SELECT INSERT UPDATE DELETE",
         "case_thread": "SELECT INSERT",
@@ -70,6 +73,8 @@ ALLOWED = {
         "capability_grants": "SELECT",
     },
     "kovra_bot": {
+        "native_entries": "SELECT INSERT",
+        "audit_cursors": "SELECT INSERT UPDATE",
         "scheduled_ends": "SELECT UPDATE",
         "holds": "SELECT",
         "case_thread": "SELECT",

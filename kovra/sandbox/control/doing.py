@@ -143,11 +143,12 @@ def _delete_channel(sandbox: Sandbox, ask: Ask) -> None:
 
 @table.on("POST", "bans")
 def _ban(sandbox: Sandbox, ask: Ask) -> None:
-    """Ban by hand: ``user_id``, ``by``, ``reason``, ``delete_s``."""
+    """Ban by hand: ``user_id``, ``by``, ``reason``, ``delete_s``; not ``named``, its entry names nobody."""
     guild = asked_guild(sandbox, ask)
     user, by = find_user(sandbox, ask.id("user_id")), actor(sandbox, ask, guild)
     reason, delete_s = ask.body.get("reason"), int(ask.body.get("delete_s", 0))
-    members.ban(sandbox.stage, guild, user.id, by=by, reason=reason, delete_s=delete_s)
+    credited = bool(ask.body.get("named", True))
+    members.ban(sandbox.stage, guild, user.id, by=by, reason=reason, delete_s=delete_s, credited=credited)
 
 
 @table.on("POST", "unbans")
@@ -165,6 +166,15 @@ def _kick(sandbox: Sandbox, ask: Ask) -> None:
     member = find_member(sandbox, guild, ask.id("user_id"))
     by = actor(sandbox, ask, guild)
     members.kick(sandbox.stage, guild, member.user_id, by=by, reason=ask.body.get("reason"))
+
+
+@table.on("POST", "prunes")
+def _prune(sandbox: Sandbox, ask: Ask) -> None:
+    """Put these out at once: ``user_ids``, ``days``, ``by``, ``reason``. One entry counts them."""
+    guild = asked_guild(sandbox, ask)
+    gone = [find_member(sandbox, guild, int(user_id)).user_id for user_id in ask.body["user_ids"]]
+    by, days = actor(sandbox, ask, guild), int(ask.body.get("days", 7))
+    members.prune(sandbox.stage, guild, gone, days=days, by=by, reason=ask.body.get("reason"))
 
 
 @table.on("POST", "timeouts")
@@ -188,7 +198,10 @@ def _rejoin(sandbox: Sandbox, ask: Ask) -> Json:
 
 @table.on("POST", "automod")
 def _automod(sandbox: Sandbox, ask: Ask) -> None:
-    """Discord's AutoMod stops a message: ``user_id``, ``channel_id``, ``content``, ``matched``, and a ``rule_id``."""
+    """Discord's AutoMod stops a message: ``user_id``, ``channel_id``, ``content``, ``matched``, and a ``rule_id``.
+
+    With ``seconds`` it times its author out too.
+    """
     channel = find_channel(sandbox, ask.id("channel_id"))
     guild = find_guild(sandbox, channel.guild_id or 0)
     member = find_member(sandbox, guild, ask.id("user_id"))
@@ -196,6 +209,8 @@ def _automod(sandbox: Sandbox, ask: Ask) -> None:
     rule = guild.rules.get(ask.id("rule_id", 0), unknown)
     content, matched = str(ask.body["content"]), str(ask.body.get("matched", ask.body["content"]))
     automod.block(sandbox.stage, guild, channel, member.user_id, content, rule, matched)
+    if seconds := float(ask.body.get("seconds", 0)):
+        automod.time_out(sandbox.stage, guild, channel, member, rule, people.later(sandbox.stage.now(), seconds))
 
 
 @table.on("POST", "voice")

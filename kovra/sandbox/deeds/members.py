@@ -122,14 +122,14 @@ def time_out(
     """Time a member out until a moment, or lift it with None."""
     before, member.timed_out_until = member.timed_out_until, until
     changes = [change("communication_disabled_until", payloads.iso(before), payloads.iso(until))]
-    _updated(stage, guild, member)
+    updated(stage, guild, member)
     stage.record(guild, AuditAction.MEMBER_UPDATE, member.user_id, by=by, reason=reason, changes=changes)
     stage.count(by, reason, "untimeout" if until is None else "timeout", changed=before != until)
 
 
 def rename(stage: Stage, guild: Guild, member: Member, nick: str | None, *, by: int, reason: str | None) -> None:
     before, member.nick = member.nick, nick or None
-    _updated(stage, guild, member)
+    updated(stage, guild, member)
     changes = [change("nick", before, member.nick)]
     stage.record(guild, AuditAction.MEMBER_UPDATE, member.user_id, by=by, reason=reason, changes=changes)
     stage.count(by, reason, "nick", changed=before != member.nick)
@@ -143,7 +143,7 @@ def set_roles(stage: Stage, guild: Guild, member: Member, roles: list[Role], *, 
     if added or removed:
         with _opening(stage, guild, member):
             member.roles = [role.id for role in roles]
-        _updated(stage, guild, member)
+        updated(stage, guild, member)
         changes = [_role_change(key, some) for key, some in (("$add", added), ("$remove", removed)) if some]
         stage.record(guild, AuditAction.MEMBER_ROLE_UPDATE, member.user_id, by=by, reason=reason, changes=changes)
     stage.count(by, reason, "roles", changed=bool(added or removed))
@@ -155,7 +155,7 @@ def give_role(stage: Stage, guild: Guild, member: Member, role: Role, *, by: int
     if news:
         with _opening(stage, guild, member):
             member.roles.append(role.id)
-        _updated(stage, guild, member)
+        updated(stage, guild, member)
         changes = [_role_change("$add", [role])]
         stage.record(guild, AuditAction.MEMBER_ROLE_UPDATE, member.user_id, by=by, reason=reason, changes=changes)
     stage.count(by, reason, f"give_role {role.id}", changed=news)
@@ -166,7 +166,7 @@ def take_role(stage: Stage, guild: Guild, member: Member, role: Role, *, by: int
     news = role.id in member.roles
     if news:
         member.roles.remove(role.id)
-        _updated(stage, guild, member)
+        updated(stage, guild, member)
         changes = [_role_change("$remove", [role])]
         stage.record(guild, AuditAction.MEMBER_ROLE_UPDATE, member.user_id, by=by, reason=reason, changes=changes)
     stage.count(by, reason, f"take_role {role.id}", changed=news)
@@ -181,7 +181,8 @@ def _opening(stage: Stage, guild: Guild, member: Member) -> AbstractContextManag
     return attendance.opening(stage, guild) if member.user_id == stage.world.bot_id else nullcontext()
 
 
-def _updated(stage: Stage, guild: Guild, member: Member) -> None:
+def updated(stage: Stage, guild: Guild, member: Member) -> None:
+    """Tell what a member is now."""
     stage.changed = True
     user = stage.world.users[member.user_id]
     stage.tell("GUILD_MEMBER_UPDATE", guild, lambda: {**payloads.member(member, user), "guild_id": str(guild.id)})
