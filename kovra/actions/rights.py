@@ -235,6 +235,11 @@ def effective_permissions(person: Person, owner_id: UserId) -> int:
     return 0 if person.timed_out else person.permissions
 
 
+_NO_BOUND = Limit()
+# Looked up for every page, and for all viewers of open streams twice a minute.
+_BITS_GIVING = {capability: needed.value for capability, needed in GIVEN_BY.items()}
+
+
 def capabilities(
     person: Person, owner_id: UserId, grants: Mapping[Capability, Limit] | None = None
 ) -> Mapping[Capability, Limit]:
@@ -246,13 +251,13 @@ def capabilities(
     if not person.member:
         return {}
     bits = effective_permissions(person, owner_id)
-    given = {capability: Limit() for capability, needed in GIVEN_BY.items() if bits & needed.value == needed.value}
+    given = {capability: _NO_BOUND for capability, needed in _BITS_GIVING.items() if bits & needed == needed}
     if not person.timed_out or bits:
         for capability, limit in (grants or {}).items():
             given.setdefault(capability, limit)
     if given:
         for capability in GIVEN_BY_ANY:
-            given.setdefault(capability, Limit())
+            given.setdefault(capability, _NO_BOUND)
     return given
 
 

@@ -27,7 +27,7 @@ OF_A_PERSON = frozenset({HintKind.MEMBER_UPDATED, HintKind.MEMBER_LEFT, HintKind
 OF_A_GUILD = frozenset({HintKind.ROLE_UPDATED, HintKind.GUILD_UPDATED, HintKind.GUILD_LEFT})
 
 #: Viewers asked for at once: enough to make the question cheap, few enough that nobody waits for the answer.
-AT_ONCE = 100
+AT_ONCE = 250
 
 #: Who is due within this share of the interval is looked at together with who is due now: streams open one by one, and
 #: each would be a question of its own for as long as it lasts.

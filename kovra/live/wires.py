@@ -21,6 +21,10 @@ from kovra.live.wire import Wire
 #: Streams that began together must not all end together: each ends after this share of its time, or later.
 EARLIEST_END = 0.8
 
+#: Who is due to beat within this share of the interval beats with who is due now: streams open one by one, and each
+#: would be a round of its own for as long as it lasts.
+TOGETHER = 0.1
+
 #: How long a round goes on before it lets others run, in wires.
 TURN = 128
 
@@ -138,7 +142,10 @@ class Wires:
 
     def _beat_those_due(self) -> None:
         now, turn = time.monotonic(), 0
-        while self._due and self._due[0][0] <= now:
+        if not self._due or self._due[0][0] > now:
+            return
+        until = now + self._heartbeat_s * TOGETHER
+        while self._due and self._due[0][0] <= until:
             _, wire = self._due.popleft()
             if wire.closed:
                 continue

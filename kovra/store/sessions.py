@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import LargeBinary, Row, bindparam, delete, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import LargeBinary, Row, any_, bindparam, delete, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from kovra.ids import UserId
 from kovra.store.database import Database
@@ -116,11 +116,13 @@ class Sessions:
     def open_among(self, id_hashes: Collection[bytes]) -> set[bytes]:
         """Which of these sessions (the SHA-256 of their cookies) are open; counts as no activity."""
         now, row = self._database.now(), SessionRows
+        # One array, however many: a list of parameters would be another statement for each number of them.
         still = select(row.id_hash).where(
-            row.id_hash.in_(id_hashes), row.seen_at >= now - IDLE, row.created_at >= now - ABSOLUTE
+            row.id_hash == any_(bindparam("id_hashes", type_=ARRAY(LargeBinary))),
+            row.seen_at >= now - IDLE,
+            row.created_at >= now - ABSOLUTE,
         )
-        with self._database.transaction(None) as session:
-            return set(session.scalars(still))
+        return {found.id_hash for found in self._database.once(None, still, {"id_hashes": list(id_hashes)})}
 
     def close(self, cookie: str) -> None:
         """End a session; its cookie opens nothing any more."""
