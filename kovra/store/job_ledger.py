@@ -12,6 +12,7 @@ from sqlalchemy import Integer, Uuid, and_, column, exists, func, or_, select, u
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
+from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.actions.envelope import Verified
 from kovra.actions.job import Chunk, JobState
 from kovra.actions.request import Action, RefusalKind, State
@@ -204,9 +205,16 @@ class JobLedger(JobPostLedger):
         end = end.where(row.state.in_([State.ACCEPTED.value, State.EXECUTING.value]))
         end = end.values(state=State.REJECTED.value, done_at=self._database.now(), **why, **_NOBODY)
         with self._database.transaction(guild_id) as session:
-            if session.connection().execute(end.returning(row.request_id)).one_or_none() is not None:
-                facts = {"request_id": str(entry.request_id), "state": State.REJECTED.value}
-                append_events(session, guild_id, [(EventKind.ACTION_REJECTED, entry.request_id, facts)])
+            if session.connection().execute(end.returning(row.request_id)).one_or_none() is None:
+                return
+            facts = {"request_id": str(entry.request_id), "state": State.REJECTED.value}
+            append_events(session, guild_id, [(EventKind.ACTION_REJECTED, entry.request_id, facts)])
+            # What the row says of moderator and target may be as false as its seal: neither is written down as true.
+            said = {"request_id": facts["request_id"], "refusal": RefusalKind.KEY_REVOKED.value, "sentence": sentence}
+            self._audit.append_in(
+                session,
+                AuditEntry(guild_id=guild_id, kind=AuditKind.ACTION_REJECTED, actor_id=None, facts=said),
+            )
 
     # What the methods above share.
 

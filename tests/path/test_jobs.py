@@ -332,4 +332,5 @@ def test_a_request_whose_seal_was_changed_in_the_record_is_not_executed(path):
 
     assert [row["state"] for row in rows] == [State.REJECTED, State.DONE]
     assert rows[0]["refusal_kind"] == "key_revoked"
+    assert path.audit("action.rejected", request_id=str(bad["request_id"]), refusal="key_revoked")
     assert path.discord.member(bad["target_id"]) is not None
