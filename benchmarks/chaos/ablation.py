@@ -1,7 +1,8 @@
 """Each guard of the protocol switched off: whoever takes one away is caught.
 
-The guards and their traps are in :mod:`benchmarks.chaos.guards`. A trap that catches something although its guard
-stands is no trap, and a guard without which nothing happens is no guard: both count as not caught.
+The guards and their traps are in :mod:`benchmarks.chaos.guards` and :mod:`benchmarks.chaos.doors`. A trap that catches
+something although its guard stands is no trap, and a guard without which nothing happens is no guard: both count as not
+caught.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import benchmarks.chaos.doors  # noqa: F401 - adds the guards of the pages
 from benchmarks.chaos.bare import Bare
 from benchmarks.chaos.guards import GUARDS, Guard
 from benchmarks.measure import Report, host, say

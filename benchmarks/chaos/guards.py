@@ -54,7 +54,7 @@ def relay(bare: Bare, stands: bool) -> Iterator[str]:
     """Redis lost the entry: only the relay brings the request back."""
     wish, lane = bare.wish(), []
     bare.accept(wish)
-    outbox = Without(None, answers=lambda: True, offer=lambda message, again: lane.append(message) or True)
+    outbox = Without(None, answers=lambda: True, offer_each=lambda some, again: lane.extend(some) or len(some))
     backlog = Backlog(bare.worker, patience=timedelta())
     if not stands:
         backlog = Without(backlog, overdue=lambda limit: [])  # type: ignore[assignment]
