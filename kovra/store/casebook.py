@@ -23,6 +23,18 @@ from kovra.store.case_thread import first_values, last_values
 from kovra.store.database import Database
 from kovra.store.tables import GuildCounters, ModCases
 
+#: The name space of the guilds' advisory locks (PostgreSQL's two-number locks).
+_TURN_LOCK = 7_267
+
+
+def numbers_turn(guild_id: GuildId) -> str:
+    """Stand in line for the numbers of a guild, to travel with the first statement of a transaction.
+
+    Nothing depends on it: the row of counters is what is locked. But of many who wait for a row each wakes up for
+    every change of it, and looks again; in this line one wakes up, whose turn it is.
+    """
+    return f"SELECT pg_advisory_xact_lock({_TURN_LOCK}, hashtext('{int(guild_id)}'));"
+
 
 @dataclass(frozen=True, kw_only=True)
 class NewCase:

@@ -31,7 +31,7 @@ from kovra.ids import ChannelId, GuildId
 from kovra.store.audit import AuditLog
 from kovra.store.backlog import Backlog, Overdue
 from kovra.store.case_changes import CaseChanges
-from kovra.store.casebook import case_of, new_case
+from kovra.store.casebook import case_of, new_case, numbers_turn
 from kovra.store.database import Database, end_with, run
 from kovra.store.endings import effect_of, end_values, kept_end
 from kovra.store.events import EventKind, append_event, event_values
@@ -187,7 +187,7 @@ class Ledger(CaseChanges, LedgerPort):
 
         The number is held for two trips only: the one that takes it, and the one that writes everything and commits.
         """
-        with self._database.transaction(claim.guild_id) as session:
+        with self._database.transaction(claim.guild_id, first=numbers_turn(claim.guild_id)) as session:
             found = run(session.connection(), self._writes.lock_and_number, fence(claim)).one_or_none()
             if found is None:
                 raise _lost(claim)

@@ -14,7 +14,7 @@ from kovra.guard.case import NoticeResult, NoticeStatus
 from kovra.guard.claim import NotClaimed
 from kovra.guard.outcome import Failure, FailureKind
 from kovra.ids import UserId
-from kovra.store.casebook import Casebook
+from kovra.store.casebook import Casebook, numbers_turn
 from kovra.store.events import Events
 
 A_FAILURE = Failure(kind=FailureKind.FORBIDDEN, sentence="Discord refused the ban.", code=50013)
@@ -172,6 +172,22 @@ def test_numbers_have_no_gaps_whatever_is_rolled_back(accept, guard, owner, web,
     assert 0 < len(fails) < len(claims)
     assert cases == list(range(1, kept + 1)) == by_time == created
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
+
+
+def test_who_finishes_in_a_guild_waits_in_line_and_in_another_guild_does_not(accept, guard, owner, say):
+    here = guard.take(accept()[0])
+    there = guard.take(accept(guild_id=say.MEADOW, moderator_id=say.PELL)[0])
+    in_line = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+
+    with ThreadPoolExecutor(1) as pool, owner.transaction(say.HARBOUR, first=numbers_turn(say.HARBOUR)) as session:
+        session.execute(text("SELECT 1"))
+        of_another = guard.apply(there)
+        waiting = pool.submit(guard.apply, here)
+        while not session.scalars(in_line).one():
+            assert not waiting.done()
+        session.commit()
+
+        assert (of_another.case_no, waiting.result(10).case_no) == (1, 1)
 
 
 def test_each_guild_counts_for_itself(accept, guard, say):
