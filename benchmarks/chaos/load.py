@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import requests
 
 from benchmarks.person import Person
+from kovra.ids import new_request_id
 
 #: How often each action is asked for, of 11.
 WEIGHTS = {"mute": 3, "ban": 2, "warn": 2, "note": 2, "kick": 1, "unban": 1}
@@ -42,6 +43,29 @@ class Crowd:
         if action not in ("ban", "unban"):
             free.append(target)
         return target
+
+
+@dataclass
+class MassWish:
+    """One mass ban somebody wants. ``answered`` once they were led to its page."""
+
+    person: Person
+    guild_id: int
+    targets: Sequence[int]
+    batch_id: str = field(default_factory=lambda: str(new_request_id()))
+    answered: bool = False
+
+    def press(self) -> None:
+        """Confirm it, again until somebody answers: the id stays the same."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.answered and time.monotonic() < deadline:
+            try:
+                answer = self.person.ban_many(self.guild_id, self.batch_id, self.targets)
+                self.answered = answer.status_code == 303
+            except requests.RequestException:
+                pass  # broken off: pressed again, as somebody would
+            if not self.answered:
+                time.sleep(AGAIN_S)  # before pressing again
 
 
 @dataclass
@@ -78,6 +102,7 @@ class Load:
     def __init__(self, crowds: Sequence[Crowd], rate: float, seed: int = 7, hands: int = 64) -> None:
         self.crowds, self.rate, self.dice = crowds, rate, random.Random(seed)
         self.wishes: list[Wish] = []
+        self.mass_wishes: list[MassWish] = []
         self._hands = ThreadPoolExecutor(hands)
         self._under_way: list[Future[None]] = []
         self._ended = threading.Event()
@@ -123,6 +148,14 @@ class Load:
         if target is None:
             return None
         return Wish(self.dice.choice(crowd.people), crowd.guild_id, target, action)
+
+    def ask_for_many(self, most: int) -> None:
+        """A mass ban by a guild's owner, beside everything else; half of the guild is left to the others."""
+        crowd = max(self.crowds, key=lambda crowd: len(crowd.members))
+        targets = [crowd.members.pop() for _ in range(min(most, len(crowd.members) // 2))]
+        wish = MassWish(crowd.people[0], crowd.guild_id, targets)
+        self.mass_wishes.append(wish)
+        self._under_way.append(self._hands.submit(wish.press))
 
     def _press(self, wish: Wish) -> None:
         deadline = time.monotonic() + PATIENCE_S

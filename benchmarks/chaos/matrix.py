@@ -12,9 +12,10 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import requests
 
@@ -25,6 +26,8 @@ from benchmarks.chaos.waiting import until
 from benchmarks.measure import Report, percentile, say
 from kovra.crash import BULK, DOOR, EXECUTOR, RELAY, SCHEDULER
 from kovra.ids import new_request_id
+
+Answer = TypeVar("Answer")
 
 ACTIONS = ("ban", "temporary ban", "kick", "mute", "warn", "unban", "note")
 TOLD = frozenset({"ban", "temporary ban", "kick", "mute", "warn"})
@@ -215,9 +218,8 @@ class Matrix:
         more = {"reason": "chaos"} | FIELDS.get(action, {})
         if cell.action == "temporary ban":
             more["duration_s"] = str(MOMENT_S if cell.point in SCHEDULER else HOUR_S)
-        with contextlib.suppress(requests.RequestException):
-            return self.person.draw(self.guild_id, target, action) | more
-        return None
+        drawn = _answered(lambda: self.person.draw(self.guild_id, target, action))
+        return drawn and drawn | more
 
     def _lifting(self, target: int) -> str | None:
         """The request by which Guard ends the ban of somebody."""
@@ -230,15 +232,21 @@ class Matrix:
 
     def _sent_all(self, cell: Cell, targets: Sequence[int]) -> bool:
         """The same for the button of a mass action."""
-        with contextlib.suppress(requests.RequestException):
-            return self.person.ban_many(self.guild_id, cell.request_id, targets).status_code == 303
-        return False
+        answer = _answered(lambda: self.person.ban_many(self.guild_id, cell.request_id, targets))
+        return answer is not None and answer.status_code == 303
 
     def _sent(self, fields: dict[str, str]) -> bool:
         """Press the button; after a broken answer the browser's person presses it again."""
-        with contextlib.suppress(requests.RequestException):
-            return self.person.send(self.guild_id, fields).status_code == 202
-        return False
+        answer = _answered(lambda: self.person.send(self.guild_id, fields))
+        return answer is not None and answer.status_code == 202
+
+
+def _answered(ask: Callable[[], Answer]) -> Answer | None:
+    """What the dashboard answers; None when nobody does, as in the moment in which its process dies of a cell."""
+    try:
+        return ask()
+    except requests.RequestException:
+        return None
 
 
 def _arming(cell: Cell) -> list[str]:

@@ -35,7 +35,7 @@ import redis
 from sqlalchemy import create_engine, text
 
 from benchmarks.chaos.control import control
-from benchmarks.chaos.judge import Finding, Judge
+from benchmarks.chaos.judge import Broken, Finding, Judge
 from benchmarks.chaos.load import Crowd, Load
 from benchmarks.chaos.source import Source
 from benchmarks.chaos.waiting import must, until
@@ -223,6 +223,13 @@ class Rig:
         self.judge.await_streams(seen)
         answered = [request_id for load in self.loads for request_id in load.answered]
         found = [finding for finding in self.judge.findings(answered, seen) if finding not in self.broken]
+        asked = [wish.batch_id for load in self.loads for wish in load.mass_wishes if wish.answered]
+        lost = [
+            Finding(Broken.LOST, f"job {each} was answered and has no row")
+            for each in asked
+            if not self.judge.job(each)
+        ]
+        found += [finding for finding in lost if finding not in self.broken]
         self.broken += found
         for finding in found:
             say(str(finding))

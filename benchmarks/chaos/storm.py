@@ -6,6 +6,7 @@ in ten of Discord's answers is bad: half of these before anything was done, half
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -25,6 +26,9 @@ LONG_S, QUICK_S = 120.0, 20.0
 #: Between two of a kind, in seconds. A killed process needs a moment to come back before it can be killed again.
 KILL_EVERY_S, FLUSH_EVERY_S, VALKEY_EVERY_S, POSTGRES_EVERY_S = 1.8, 7.0, 22.0, 25.0
 
+#: A mass ban every so many seconds, and of how many: the fewest are banned one by one, the others in one call.
+MASS_EVERY_S, MASS_OF = 12.0, (5, 20, 35, 50)
+
 #: Of ten kills.
 VICTIMS = ["worker"] * 3 + ["worker-2"] * 3 + ["web", "web-2"] + ["bot"] * 2
 
@@ -39,6 +43,7 @@ def storm(rig: Rig, report: Report, lasts_s: float) -> None:
     """All of it at once for so long, then the calm in which everything must come to its end."""
     dice = random.Random(SEED)
     counts = {"flushes": 0, "valkey_kills": 0, "pg_crashes": 0}
+    sizes = itertools.cycle(MASS_OF)
     killed_before = sum(rig.killed.values())
 
     def flush() -> None:
@@ -68,11 +73,15 @@ def storm(rig: Rig, report: Report, lasts_s: float) -> None:
             (FLUSH_EVERY_S, flush),
             (VALKEY_EVERY_S * rarely, kill_valkey),
             (POSTGRES_EVERY_S * rarely, crash_postgres),
+            (MASS_EVERY_S * rarely, lambda: load.ask_for_many(next(sizes))),
         )
     rig.settle(report)
     report.add("actions", len(load.wishes))
     report.add("accepted", len(load.answered))
     report.add("pressed_again", load.pressed_again)
+    kept = [rig.judge.job(wish.batch_id) for wish in load.mass_wishes]
+    report.add("jobs", len(kept))
+    report.add("job_requests", sum(map(len, kept)))
     report.add("kills", sum(rig.killed.values()) - killed_before - counts["valkey_kills"])
     for name, count in counts.items():
         report.add(name, count)
