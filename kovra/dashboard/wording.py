@@ -224,9 +224,21 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
-def total(number: int) -> str:
+def total(number: int | None) -> str:
     """Counts above 1,000 are not counted out."""
+    if number is None:
+        return "many"
     return "1,000+" if number > 1000 else f"{number:,}"
+
+
+def new_cases(number: int) -> str:
+    """ "1 new case"; as ``static/list.js`` says it."""
+    return f"{total(number)} new {'case' if number == 1 else 'cases'}"
+
+
+def state_label(state: str) -> str:
+    """A case's state: its messages are on their way, or it is complete."""
+    return {"applied": "Being completed", "done": "Complete", "void": "Void"}.get(state, str(state).capitalize())
 
 
 def earlier_label(number: int, more: bool) -> str:
@@ -295,6 +307,7 @@ FILTERS: tuple[Callable[..., str], ...] = (
     iso,
     count,
     total,
+    state_label,
     earlier_label,
     membership,
     standing_label,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, not_, select
+from sqlalchemy import Select, and_, func, not_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from kovra.actions.request import Action, Source, State
@@ -17,6 +17,8 @@ from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.guard.endings import LIFTED_BY, EndState
 from kovra.ids import ChannelId, MessageId, UserId
+from kovra.store.case_finding import COUNTED, SEARCHING, Search
+from kovra.store.case_search import CaseFilter, CaseSort, Place
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope
 from kovra.store.holding import REPLACED_BY, continues, replaced
@@ -24,8 +26,8 @@ from kovra.store.members import MemberCard, card_in
 from kovra.store.steps import Step, steps_of
 from kovra.store.tables import ActionRequests, Bans, Members, ModCases, ScheduledEnds
 
-#: A count above this is shown as "1,000+"; nobody waits for the rest to be counted.
-COUNTED = 1_001
+#: The filter that lets everything through.
+EVERYTHING = CaseFilter()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +58,15 @@ class CaseRow:
 
 @dataclass(frozen=True, kw_only=True)
 class CasePage:
-    """A page of the list, newest first. ``total`` is at most 1,001, which means more than 1,000."""
+    """A page of the list. ``above`` and ``below``: there are more.
+
+    ``total`` is at most 1,001, which means more than 1,000; None when it was not counted.
+    """
 
     rows: list[CaseRow]
-    total: int
-    newer: bool
-    older: bool
+    total: int | None
+    above: bool
+    below: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,30 +96,49 @@ class Cases:
         self._database = database
 
     def page(
-        self, scope: GuildScope, *, before: int | None = None, after: int | None = None, limit: int = 50
+        self,
+        scope: GuildScope,
+        wanted: CaseFilter = EVERYTHING,
+        sort: CaseSort = CaseSort.NEWEST,
+        place: Place | None = None,
+        limit: int = 50,
     ) -> CasePage:
-        """The cases older than ``before`` or newer than ``after``, else the newest.
+        """The cases that fit, from a place on.
 
-        Pages are cut by number, so they stay where they are while new cases arrive.
+        Pages are cut by what the order goes by, so they stay where they are while new cases arrive.
         """
-        listed = _rows(scope)
-        if after is not None:
-            listed = listed.where(ModCases.case_no > after).order_by(ModCases.case_no.asc())
-        else:
-            listed = listed.order_by(ModCases.case_no.desc())
-            if before is not None:
-                listed = listed.where(ModCases.case_no < before)
+        up = place is not None and place.up
+        with self._database.transaction(scope.guild_id, first=SEARCHING) as session:
+            search = Search(database=self._database, session=session, scope=scope, wanted=wanted, sort=sort)
+            found = search.page(place, limit)
+            rows = self._rows_of(session, scope, found.numbers)
+            if up:
+                rows.reverse()
+            behind = False
+            if place is not None:
+                edge = _edge(rows, not up) if rows else replace(place, up=not up)
+                behind = search.any(edge)
+            above, below = (found.beyond, behind) if up else (behind, found.beyond)
+            return CasePage(rows=rows, total=found.total, above=above, below=below)
+
+    def newer(self, scope: GuildScope, wanted: CaseFilter, than: int) -> int:
+        """How many cases that fit have a higher number; at most 1,001."""
+        with self._database.transaction(scope.guild_id, first=SEARCHING) as session:
+            search = Search(database=self._database, session=session, scope=scope, wanted=wanted, sort=CaseSort.NEWEST)
+            return len(search.page(Place(case_no=than, up=True), COUNTED).numbers)
+
+    def moderators(self, scope: GuildScope) -> list[tuple[UserId, str]]:
+        """Everybody who ever made a case here, by name."""
         with self._database.transaction(scope.guild_id) as session:
-            now = self._database.read_now(session)
-            found = [_row(row, now) for row in session.execute(listed.limit(limit))]
-            rows = sorted(found, key=lambda row: row.case_no, reverse=True)
-            total = select(func.count()).select_from(_visible(scope).limit(COUNTED).subquery())
-            return CasePage(
-                rows=rows,
-                total=session.scalars(total).one(),
-                newer=bool(rows) and _any(session, scope, ModCases.case_no > rows[0].case_no),
-                older=bool(rows) and _any(session, scope, ModCases.case_no < rows[-1].case_no),
-            )
+            found = session.execute(_moderators(scope)).all()
+        return sorted(((UserId(row.moderator_id), row.moderator_name) for row in found), key=lambda one: one[1].lower())
+
+    def _rows_of(self, session: Session, scope: GuildScope, numbers: Sequence[int]) -> list[CaseRow]:
+        """The lines of these cases, in this order."""
+        now = self._database.read_now(session)
+        lines = session.execute(_rows(scope).where(ModCases.case_no.in_(numbers))) if numbers else []
+        known = {line[0].case_no: _row(line, now) for line in lines}
+        return [known[number] for number in numbers if number in known]
 
     def row(self, scope: GuildScope, case_no: int) -> CaseRow | None:
         """One line of the list."""
@@ -189,8 +213,26 @@ def _ended_by(case: ModCases) -> Select[tuple[int]]:
     )
 
 
-def _any(session: Session, scope: GuildScope, where: ColumnElement[bool]) -> bool:
-    return session.scalars(select(_visible(scope).where(where).exists())).one()
+def _moderators(scope: GuildScope) -> Select[Any]:
+    """Hops from one moderator to the next in the index, so that it costs what there are moderators, not cases."""
+    here = ModCases.guild_id == scope.guild_id
+    hop = select(func.min(ModCases.moderator_id).label("moderator_id")).where(here).cte("hop", recursive=True)
+    following = select(func.min(ModCases.moderator_id)).where(here, ModCases.moderator_id > hop.c.moderator_id)
+    hop = hop.union_all(select(following.scalar_subquery()).where(hop.c.moderator_id.is_not(None)))
+    latest = (
+        select(ModCases.moderator_id, ModCases.moderator_name)
+        .where(here, ModCases.moderator_id == hop.c.moderator_id)
+        .order_by(ModCases.case_no.desc())
+        .limit(1)
+        .lateral("latest")
+    )
+    return select(latest.c.moderator_id, latest.c.moderator_name).select_from(hop.join(latest, true()))
+
+
+def _edge(rows: Sequence[CaseRow], up: bool) -> Place:
+    """Past the first row further up, or past the last further down."""
+    row = rows[0] if up else rows[-1]
+    return Place(case_no=row.case_no, up=up, ends_at=row.ends_at)
 
 
 def _row(found: Any, now: datetime) -> CaseRow:

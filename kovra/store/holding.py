@@ -19,17 +19,18 @@ REPLACED_BY = {
 }
 
 
-def replaced() -> ColumnElement[bool]:
-    """Whether a later case of this person ended what this case began."""
-    later = aliased(ModCases)
+def replaced(case: Any = ModCases, later: Any = None) -> ColumnElement[bool]:
+    """Whether a later case of this person ended what this case began.
+
+    ``case`` and ``later`` are two sights of the same columns; the table's, unless a view's are given.
+    """
+    later = aliased(ModCases) if later is None else later
     ends = [
-        and_(ModCases.action == begun.value, later.action.in_([end.value for end in ends]))
+        and_(case.action == begun.value, later.action.in_([end.value for end in ends]))
         for begun, ends in REPLACED_BY.items()
     ]
     ends = [or_(*ends), not_(continues(later))]
-    same_person = and_(
-        later.guild_id == ModCases.guild_id, later.target_id == ModCases.target_id, later.case_no > ModCases.case_no
-    )
+    same_person = and_(later.guild_id == case.guild_id, later.target_id == case.target_id, later.case_no > case.case_no)
     return select(later.case_no).where(same_person, *ends).exists()
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, MetaData, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, MetaData, Text, literal_column, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -19,6 +19,14 @@ Key = Annotated[int, mapped_column(BigInteger, primary_key=True, autoincrement=F
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Json = Annotated[dict[str, Any], mapped_column(JSONB)]
 ZERO = text("0")
+
+# What the case browser filters by, and the text it searches; the view ``case_search`` says the same.
+_COVERED = ["action", "source", "state", "notice_status"]
+_SHOWN = ["state", "notice_status", "created_at", "ends_at"]
+_KINDS = ("guild_id", "action", "source", text("coalesce(notice_status, '')"))
+_PHRASE = literal_column("((target_name || ' ') || reason)")
+_WORDS = text("to_tsvector('simple'::regconfig, (target_name || ' ') || reason)")
+_GIN: Any = {"postgresql_using": "gin", "postgresql_with": {"gin_pending_list_limit": "512"}}
 
 
 class Base(DeclarativeBase):
@@ -287,8 +295,34 @@ class ModCases(Base):
 
     __tablename__ = "mod_cases"
     __table_args__ = (
-        Index("ix_mod_cases_target", "guild_id", "target_id", "case_no"),
+        # Each kind of case in order, with all that is filtered by: finding cases reads none.
+        Index(
+            "ix_mod_cases_kind",
+            *_KINDS,
+            "case_no",
+            postgresql_include=["state", "notice_status", "moderator_id", "created_at", "ends_at"],
+        ),
+        Index("ix_mod_cases_target", "guild_id", "target_id", "case_no", postgresql_include=_COVERED),
         Index("ix_mod_cases_moderator", "guild_id", "moderator_id", "case_no"),
+        Index(
+            "ix_mod_cases_theirs",
+            "guild_id",
+            "moderator_id",
+            *_KINDS[1:],
+            "case_no",
+            postgresql_include=_SHOWN,
+        ),
+        Index(
+            "ix_mod_cases_ends",
+            "guild_id",
+            "ends_at",
+            "case_no",
+            postgresql_include=[*_COVERED, "moderator_id"],
+            postgresql_where=text("ends_at IS NOT NULL"),
+        ),
+        Index("ix_mod_cases_created", "guild_id", "created_at", "case_no"),
+        Index("ix_mod_cases_voided", "guild_id", "case_no", postgresql_where=text("voided_at IS NOT NULL")),
+        Index("ix_mod_cases_unusual", "guild_id", "state", "case_no", postgresql_where=text("state <> 'done'")),
         Index("ix_mod_cases_batch", "guild_id", "batch_id", "case_no", postgresql_where=text("batch_id IS NOT NULL")),
         Index("ix_mod_cases_reverses", "guild_id", "reverses", postgresql_where=text("reverses IS NOT NULL")),
         # However often an entry of Discord's audit log is heard, it is one case.
@@ -298,6 +332,15 @@ class ModCases(Base):
             text("(params ->> 'audit_id')"),
             unique=True,
             postgresql_where=text("params ? 'audit_id'"),
+        ),
+        # Free text: whole words, and any three letters in a row.
+        Index("ix_mod_cases_words", *_KINDS, _WORDS, **_GIN),
+        Index(
+            "ix_mod_cases_parts",
+            *_KINDS,
+            _PHRASE.label("phrase"),
+            postgresql_ops={"phrase": "gin_trgm_ops"},
+            **_GIN,
         ),
     )
 

@@ -55,7 +55,7 @@ def test_a_case_is_a_row_with_everything_at_a_glance(site, cast, a_case):
 
 
 def test_pages_are_cut_by_number_and_stand_in_the_address(site, cast, a_case, monkeypatch):
-    monkeypatch.setattr("kovra.dashboard.pages.cases.PER_PAGE", 2)
+    monkeypatch.setattr("kovra.dashboard.listing.PER_PAGE", 2)
     for _ in range(5):
         a_case()
     who = site.signed_in(cast.admin)
@@ -287,3 +287,46 @@ def test_the_theme_is_drawn_by_the_server(site, cast):
     assert kept.location == f"/g/{cast.harbour}/cases"
     assert '<html lang="en" data-theme="light">' in light
     assert '<html lang="en">' in system
+
+
+def test_filters_stand_in_the_address_and_can_be_taken_off_one_by_one(site, cast, a_case):
+    a_case(Action.WARN, reason="spam in #general")
+    a_case(Action.MUTE, reason="shouting", duration_s="3600")
+    who = site.signed_in(cast.admin)
+
+    page = who.get(f"/g/{cast.harbour}/cases?action=mute&who=Quillon&q=shouting").get_data(as_text=True)
+
+    assert re.findall(r'id="case-(\d+)"', page) == ["2"]
+    assert 'aria-label="Remove filter Action"' in page
+    assert f"/g/{cast.harbour}/cases?q=shouting&amp;who=Quillon" in page
+    assert 'value="shouting"' in page
+    assert re.search(r"Member</span><button[^>]*><bdi>Quillon</bdi>", page)
+
+
+def test_a_list_that_nothing_fits_says_so_and_leads_back(site, cast, a_case):
+    a_case()
+
+    answer = site.signed_in(cast.admin).get(f"/g/{cast.harbour}/cases?action=kick")
+
+    assert "No case fits these filters" in visible_text(answer)
+    assert "No cases yet" not in visible_text(answer)
+
+
+def test_the_filters_name_everybody_who_made_a_case(site, cast, a_case):
+    a_case()
+
+    filters = site.signed_in(cast.admin).fragment(f"/g/{cast.harbour}/cases/filters?action=warn&mod={cast.moderator}")
+
+    assert re.search(r'value="warn" checked', filters.get_data(as_text=True))
+    assert re.search(rf'<option value="{cast.moderator}" selected>pell', filters.get_data(as_text=True))
+
+
+def test_new_cases_are_counted_by_what_fits(site, cast, a_case):
+    for action in (Action.WARN, Action.NOTE, Action.WARN):
+        a_case(action)
+    who = site.signed_in(cast.admin)
+
+    fit = who.fragment(f"/g/{cast.harbour}/cases/new?action=warn&since=1").get_data(as_text=True)
+    none = who.fragment(f"/g/{cast.harbour}/cases/new?action=ban&since=0").get_data(as_text=True)
+
+    assert (fit, none) == ("1 new case", "")

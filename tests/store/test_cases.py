@@ -12,7 +12,9 @@ from kovra.actions.request import Action, State
 from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.ids import UserId
-from kovra.store.cases import COUNTED, Cases
+from kovra.store.case_finding import COUNTED
+from kovra.store.case_search import Place
+from kovra.store.cases import Cases
 
 
 @pytest.fixture
@@ -34,23 +36,23 @@ def numbers(page):
 def test_the_newest_cases_come_first(cases, odalys, five_cases):
     page = cases.page(odalys, limit=2)
 
-    assert (numbers(page), page.total, page.newer, page.older) == ([5, 4], 5, False, True)
+    assert (numbers(page), page.total, page.above, page.below) == ([5, 4], 5, False, True)
 
 
 def test_pages_are_cut_by_number_and_stay_where_they_are_when_a_case_arrives(cases, odalys, five_cases, accept, guard):
     guard.carry(accept()[0])
 
-    older = cases.page(odalys, before=4, limit=2)
-    newer = cases.page(odalys, after=3, limit=2)
+    older = cases.page(odalys, place=Place(case_no=4), limit=2)
+    newer = cases.page(odalys, place=Place(case_no=3, up=True), limit=2)
 
-    assert (numbers(older), older.newer, older.older) == ([3, 2], True, True)
-    assert (numbers(newer), newer.newer, newer.older) == ([5, 4], True, True)
+    assert (numbers(older), older.above, older.below) == ([3, 2], True, True)
+    assert (numbers(newer), newer.above, newer.below) == ([5, 4], True, True)
 
 
 def test_an_empty_guild_has_an_empty_page(cases, odalys):
     page = cases.page(odalys)
 
-    assert (page.rows, page.total, page.newer, page.older) == ([], 0, False, False)
+    assert (page.rows, page.total, page.above, page.below) == ([], 0, False, False)
 
 
 def test_a_total_stops_counting_above_1000(cases, odalys, owner, say):

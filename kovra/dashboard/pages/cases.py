@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from kovra.actions.request import Action
+from kovra.actions.request import Action, Source
 from kovra.actions.rights import NEEDS, Capability
-from kovra.dashboard import trace, wording
+from kovra.dashboard import case_query, trace, wording
 from kovra.dashboard.access import in_guild, policy, scope
+from kovra.dashboard.listing import asked, listing, views
 from kovra.dashboard.problems import NoSuchPage
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import Keys, can_act, seen_until, shell
 from kovra.dashboard.wording import muted
+from kovra.guard.case import NoticeStatus
 from kovra.ids import GuildId
-from kovra.store.cases import CaseDetail, CasePage, CaseRow
+from kovra.store.case_finding import NUMBERED
+from kovra.store.cases import CaseDetail
 from kovra.store.guilds import GuildScope
 
-PER_PAGE = 50
 EARLIER = 5
 
 #: What the sheet offers for a member, and the key for it.
@@ -36,6 +36,8 @@ KEYS: tuple[Keys, ...] = (
             ("Next case", ("J",)),
             ("Previous case", ("K",)),
             ("Open", ("Enter",)),
+            ("Search", ("/",)),
+            ("Filter", ("F",)),
             ("Show new cases", (".",)),
             ("Copy link", ("C",)),
         ),
@@ -46,31 +48,20 @@ KEYS: tuple[Keys, ...] = (
 cases = Blueprint("cases", __name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listing:
-    """One page of the list. ``newer`` and ``older`` are addresses; ``first`` is the page that live rows come into."""
-
-    rows: Sequence[CaseRow]
-    total: int
-    first: bool
-    newer: str | None
-    older: str | None
-
-
 @cases.get("/g/<int:guild_id>/cases")
 @policy(in_guild(Capability.VIEW))
 def index(guild_id: int) -> str:
     """The whole page, with the sheet of ``?case=`` when it is open."""
     viewer = scope()
     since = seen_until(viewer)
-    listing = _listing(viewer)
+    page = listing(viewer)
     wanted = request.args.get("case", type=int)
     sheet = _sheet(viewer, wanted) if wanted else None
     return render_template(
         "cases.html",
         **shell(viewer, since, "cases", KEYS),
-        page=listing,
-        rows_url=url_for("cases.rows", guild_id=guild_id, **_place()),
+        page=page,
+        views=views(viewer, page.query),
         missing_case=wanted if wanted and sheet is None else None,
         newest_case=_newest(viewer) if wanted and sheet is None else None,
         **(sheet or {"detail": None}),
@@ -83,7 +74,37 @@ def rows(guild_id: int) -> str:
     """Table and pager alone."""
     viewer = scope()
     return render_template(
-        "cases_list.html", scope=viewer, page=_listing(viewer), can_act=can_act(viewer), detail=None, fragment=True
+        "cases_list.html", scope=viewer, page=listing(viewer), can_act=can_act(viewer), detail=None, fragment=True
+    )
+
+
+@cases.get("/g/<int:guild_id>/cases/new")
+@policy(in_guild(Capability.VIEW))
+def new(guild_id: int) -> str:
+    """How many cases that fit came after number ``since``, in words; nothing when there are none."""
+    viewer = scope()
+    since = max(0, request.args.get("since", 0, type=int))
+    newer = services().cases.newer(viewer, asked(viewer).wanted, min(since, 1 << 62)) if since < 1 << 62 else 0
+    return wording.new_cases(newer) if newer else ""
+
+
+@cases.get("/g/<int:guild_id>/cases/filters")
+@policy(in_guild(Capability.VIEW))
+def filters(guild_id: int) -> str:
+    """What can be filtered by, with what the address says ticked."""
+    viewer = scope()
+    query = asked(viewer)
+    hidden = () if viewer.may(Capability.VIEW_NOTES) else (Action.NOTE,)
+    return render_template(
+        "cases_filters.html",
+        scope=viewer,
+        words=query.words,
+        actions=[each for each in Action if each in NUMBERED and each not in hidden],
+        sources=list(Source),
+        notices=[each for each in NoticeStatus if each is not NoticeStatus.SENDING],
+        states=[*(state.value for state in case_query.CASE_STATES), case_query.VOID],
+        sorts=case_query.SORTS,
+        moderators=services().cases.moderators(viewer),
     )
 
 
@@ -110,33 +131,8 @@ def sheet(guild_id: int, case_no: int) -> str | Response:
     return render_template("case_sheet.html", scope=viewer, **found)
 
 
-def _place() -> dict[str, int]:
-    """Where in the list the address is: before or after a case number, or at its top."""
-    for name in ("before", "after"):
-        number = request.args.get(name, type=int)
-        if number is not None and 0 <= number < 1 << 62:
-            return {name: number}
-    return {}
-
-
-def _listing(viewer: GuildScope) -> Listing:
-    place = _place()
-    found: CasePage = services().cases.page(
-        viewer, before=place.get("before"), after=place.get("after"), limit=PER_PAGE
-    )
-    first = not place or not found.newer
-    newer = older = None
-    if found.rows and found.newer:
-        newer = url_for("cases.index", guild_id=viewer.guild_id, after=found.rows[0].case_no)
-    if found.rows and found.older:
-        older = url_for("cases.index", guild_id=viewer.guild_id, before=found.rows[-1].case_no)
-    return Listing(
-        rows=found.rows, total=found.total, first=first and not (place and not found.rows), newer=newer, older=older
-    )
-
-
 def _newest(viewer: GuildScope) -> int | None:
-    found = services().cases.page(viewer, before=None, after=None, limit=1)
+    found = services().cases.page(viewer, limit=1)
     return found.rows[0].case_no if found.rows else None
 
 

@@ -5,6 +5,7 @@ import "./dialog.js";
 import "./toast.js";
 import "./sheet.js";
 import "./list.js";
+import "./filters.js";
 import "./job.js";
 import "./parts.js";
 import "./keys.js";

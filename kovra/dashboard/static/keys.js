@@ -1,5 +1,6 @@
 // The keyboard map. Single keys are off while typing or in a dialog, and can be switched off for good (WCAG 2.1.4).
 import { openAct, openHelp } from "./dialog.js";
+import { openFilters } from "./filters.js";
 import { cursorRow, moveCursor, openRow, setCursor, showNew } from "./list.js";
 import { close, isOpen, openTarget, walk } from "./sheet.js";
 
@@ -47,6 +48,7 @@ document.addEventListener("keydown", event => {
   }
   const typing = event.target.matches("input:not([type=checkbox], [type=radio]), textarea, select");
   if (document.querySelector("dialog[open]")) return;
+  if (key === "Escape" && typing) { event.target.blur(); return; }
   if (key === "Escape" && !document.querySelector("[popover]:popover-open")) { isOpen() ? close() : setCursor(null); return; }
   if (typing || event.metaKey || event.ctrlKey || event.altKey || !stored()) return;
   if (go(key)) event.preventDefault();
@@ -55,6 +57,7 @@ document.addEventListener("keydown", event => {
   else if (key === "j" || (key === "ArrowDown" && (onPage(event) || inList(event)))) step(event, 1);
   else if (key === "k" || (key === "ArrowUp" && (onPage(event) || inList(event)))) step(event, -1);
   else if ((key === "Enter" && onPage(event)) || key === "o") (cursorRow() ?? openRow())?.querySelector(".rowlink").click();
+  else if (key === "f") openFilters();
   else if (key === "?") openHelp();
   else if (key === ".") showNew();
   else if (key === "c") document.querySelector(".sheet [data-copy]")?.click();

@@ -44,7 +44,26 @@ function atRest() {
     && !wrap.contains(document.activeElement?.closest("a, button"));
 }
 
+let countTimer = 0;
+async function countFitting() {
+  // Which of the new cases fit the filters only the server knows; one look for all that come within 750 ms.
+  countTimer = 0;
+  const answer = await fetch(`${pill.dataset.count}${pill.dataset.count.includes("?") ? "&" : "?"}since=${top()}`);
+  if (!answer.ok) return;
+  const words = await answer.text();
+  pill.hidden = !words;
+  pill.querySelector("[role=status]").textContent = words;
+}
+
+// The highest number that the reader has been shown: rows may stand in another order.
+const top = () => Math.max(Number(pill.dataset.top), ...rows().map(row => Number(row.dataset.case)));
+
 function count() {
+  if (pill.dataset.count) {
+    if (!held.size) { pill.hidden = true; return; }
+    countTimer ||= setTimeout(countFitting, 750);
+    return;
+  }
   pill.hidden = !held.size;
   pill.querySelector("[role=status]").textContent = held.size === 1 ? "1 new case" : `${held.size} new cases`;
 }

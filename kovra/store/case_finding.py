@@ -1,0 +1,197 @@
+"""Find the numbers of a page of cases within a bounded time, however rare what is asked for is among a million.
+
+PostgreSQL cannot know that no note was ever written by AutoMod, and would walk a million cases to find none. So kinds
+of cases (action, source, result of the DM) are ranges of one index that are merged here, and words are looked for among
+the newest first, then everywhere in no order, and only when they are many again in order, part by part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ARRAY, Select, Text, cast, func, select, true, tuple_
+from sqlalchemy.orm import Session
+
+from kovra.actions.request import CASE_ACTS, Action, Source
+from kovra.guard.case import NoticeStatus
+from kovra.store.case_search import (
+    PAST_ALL,
+    CaseFilter,
+    CaseSort,
+    Place,
+    between,
+    fitting,
+    found,
+    of_kinds,
+    ordered,
+    reads,
+)
+from kovra.store.database import Database
+from kovra.store.guilds import GuildScope
+
+#: The actions that make cases.
+NUMBERED = frozenset(Action) - CASE_ACTS
+#: A count above this is shown as "1,000+"; nobody waits for the rest to be counted.
+COUNTED = 1_001
+#: The newest cases, among which a common word is found at once.
+_NEWEST = 2_000
+#: So many matches are fetched to be put in order; more are common enough to be met in the next part.
+_SORTED = 1_500
+#: How many numbers the first part has that is looked through for a word; the next has twice as many, and so on.
+_PART = 50_000
+
+#: For a transaction that searches: it shares the machine with the actions, and compiling takes longer than finding.
+SEARCHING = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off;"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The numbers of a page in the order they were looked for, and whether there are more behind them.
+
+    ``total`` is at most 1,001, which means more than 1,000; None when it was not counted.
+    """
+
+    numbers: Sequence[int]
+    beyond: bool
+    total: int | None
+
+
+NOTHING = Found(numbers=(), beyond=False, total=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What a reader asked for, in one transaction."""
+
+    database: Database
+    session: Session
+    scope: GuildScope
+    wanted: CaseFilter
+    sort: CaseSort
+
+    def page(self, place: Place | None, limit: int) -> Found:
+        """The page of ``limit`` that lies at this place."""
+        bounds = between(self.session, self.scope, self.wanted)
+        if self.wanted.text and not self.sort.by_end:
+            return self._by_words(place, limit, *bounds)
+        # The first page counts by the way, unless every case costs a look at the person's later ones.
+        counts = place is None and self.wanted.holds is None
+        numbers = self._in_order(place, COUNTED if counts else limit + 1, *bounds)
+        total: int | None = len(numbers)
+        if not counts and self.wanted.holds is None:
+            total = len(self._in_order(None, COUNTED, *bounds))
+        elif not counts and (place is not None or len(numbers) > limit):
+            total = None
+        return Found(numbers=numbers[:limit], beyond=len(numbers) > limit, total=total)
+
+    def any(self, place: Place) -> bool:
+        """Whether anything fits from this place on."""
+        bounds = between(self.session, self.scope, self.wanted)
+        if self.wanted.text and not self.sort.by_end:
+            return bool(self._by_words(place, 1, *bounds).numbers)
+        return bool(self._in_order(place, 1, *bounds))
+
+    def falls(self, place: Place | None) -> bool:
+        """Whether numbers fall in the direction one looks."""
+        return self.sort.falling is not (place is not None and place.up)
+
+    def _fitting(self) -> Select[Any]:
+        return fitting(self.scope, self.wanted, self.sort, self.database.now())
+
+    def _in_order(self, place: Place | None, reach: int, low: int, high: int) -> list[int]:
+        if self._has_kinds():
+            return list(self.session.scalars(self._merged(place, reach, low, high)))
+        listed = of_kinds(self._fitting(), self.wanted).where(*_within(low, high))
+        if self.wanted.text:
+            listed = listed.where(reads(self.wanted.text, parts=False))
+        return list(self.session.scalars(ordered(listed, self.sort, place).limit(reach)))
+
+    def _has_kinds(self) -> bool:
+        """Whether the ranges of kinds are the narrowest way: a person's or a job's own range is narrower."""
+        asked = self.wanted
+        kinds = asked.actions or asked.sources or asked.notices or asked.holds is not None
+        narrower = asked.target_id or asked.batch_id or asked.text or asked.states or asked.voided or self.sort.by_end
+        return bool(kinds) and not narrower
+
+    def _merged(self, place: Place | None, reach: int, low: int, high: int) -> Select[Any]:
+        """The first of each kind, merged."""
+        asked = self.wanted
+        actions = NUMBERED if asked.begun is None else asked.begun
+        kinds = [
+            _each("wanted_action", [action.value for action in actions]),
+            _each("wanted_source", [source.value for source in asked.sources or Source]),
+            _each(
+                "wanted_told", [told.value for told in asked.notices] or ["", *(told.value for told in NoticeStatus)]
+            ),
+        ]
+        falls = self.falls(place)
+        if place is not None:
+            low, high = (low, min(high, place.case_no - 1)) if falls else (max(low, place.case_no + 1), high)
+        row = (found.c.action, found.c.source, found.c.told, found.c.case_no)
+        kind = [each.column for each in kinds]
+        # Ranges and an order that only the index of kinds has: by equal columns PostgreSQL would take the order of
+        # numbers for free, hope that a rare kind comes soon, and walk.
+        firsts = (
+            self._fitting()
+            .where(tuple_(*row) >= tuple_(*kind, low), tuple_(*row) <= tuple_(*kind, high))
+            .correlate(*kinds)
+            .order_by(*(column.desc() if falls else column.asc() for column in row))
+            .limit(reach)
+            .lateral("firsts")
+        )
+        rows = kinds[0].join(kinds[1], true()).join(kinds[2], true()).join(firsts, true())
+        number = firsts.c.case_no
+        return select(number).select_from(rows).order_by(number.desc() if falls else number.asc()).limit(reach)
+
+    def _by_words(self, place: Place | None, limit: int, low: int, high: int) -> Found:
+        """What no case says in words is looked for inside of words."""
+        number = found.c.case_no
+        ends = select(func.min(number), func.max(number)).where(found.c.guild_id == self.scope.guild_id)
+        first, last = self.session.execute(ends).one()
+        if first is None:
+            return NOTHING
+        bounded = of_kinds(self._fitting(), self.wanted).where(*_within(low, high))
+        low, high = max(low, first), min(high, last)
+        in_words = self._said(bounded.where(reads(self.wanted.text, parts=False)), place, limit, low, high)
+        if in_words.total != 0:
+            return in_words
+        return self._said(bounded.where(reads(self.wanted.text, parts=True)), place, limit, low, high)
+
+    def _said(self, listed: Select[Any], place: Place | None, limit: int, low: int, high: int) -> Found:
+        falls = self.falls(place)
+        start = high if falls else low
+        if place is not None:
+            start = min(high, place.case_no - 1) if falls else max(low, place.case_no + 1)
+
+        def part(start: int, size: int) -> Select[Any]:
+            here = (max(low, start - size + 1), start) if falls else (start, min(high, start + size - 1))
+            return listed.where(*_within(*here))
+
+        near = list(self.session.scalars(ordered(part(start, _NEWEST), self.sort, place).limit(limit + 1)))
+        if len(near) > limit:
+            return Found(numbers=near[:limit], beyond=True, total=None)
+        everywhere = list(self._unordered(listed, _SORTED + 1))
+        if len(everywhere) <= _SORTED:
+            there = sorted((one for one in everywhere if (one <= start if falls else one >= start)), reverse=falls)
+            return Found(numbers=there[:limit], beyond=len(there) > limit, total=min(len(everywhere), COUNTED))
+        there, size = [], _PART
+        while len(there) <= limit and low <= start <= high:
+            there += sorted(self._unordered(part(start, size)), reverse=falls)
+            start, size = start - size if falls else start + size, size * 2
+        return Found(numbers=there[:limit], beyond=len(there) > limit, total=COUNTED)
+
+    def _unordered(self, listed: Select[Any], most: int | None = None) -> Iterable[int]:
+        """Without an order or a limit in sight PostgreSQL asks the text indexes; otherwise it hopes and walks."""
+        matches = listed.cte("matches").prefix_with("MATERIALIZED", dialect="postgresql")
+        return self.session.scalars(select(matches.c.case_no).limit(most))
+
+
+def _within(low: int, high: int) -> list[Any]:
+    """Nothing where there is no bound: a bound that bounds nothing misleads the planner."""
+    return [*([found.c.case_no >= low] if low > 0 else []), *([found.c.case_no <= high] if high < PAST_ALL else [])]
+
+
+def _each(name: str, values: Sequence[str]) -> Any:
+    return func.unnest(cast(sorted(values), ARRAY(Text))).table_valued(name).render_derived(name=name)
