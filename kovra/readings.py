@@ -119,8 +119,14 @@ def of_hub(hub: Hub) -> Read:
         figures = hub.figures()
         yield Reading(name="kovra_sse_clients", help="Open streams", value=figures.clients)
         yield Reading(name="kovra_sse_guilds", help="Guilds somebody looks at", value=figures.guilds)
+        yield Reading(
+            name="kovra_sse_lag_seconds",
+            help="The worst of the last minute: from an event's transaction until every stream here had it",
+            value=figures.lag_s,
+        )
         for name, text, value in (
             ("frames", "Frames handed to streams", figures.sent),
+            ("bytes", "Bytes of these frames", figures.sent_bytes),
             ("overflowed", "Streams ended because their reader was too slow", figures.overflowed),
             ("resyncs", "Streams told to reload because the history was too short", figures.resyncs),
         ):

@@ -4,6 +4,7 @@
 ``bulletin``  "look again": the doorbell that a writer rings after its commit
 ``hints``     makes few of many hints that come close together
 ``hub``       one per process: reads new events once, formats them once, hands them to every open stream
+``lag``       how late pages heard of events, for the metrics page
 ``feed``      one guild's streams: those that stand together, and those that stand alone
 ``crowd``     many wires that are written to in one tight loop
 ``stream``    what the hub hands events to: filtered for its viewer, in order

@@ -25,6 +25,7 @@ from kovra.live import bulletin
 from kovra.live.events import Hint, frame, hint_frame, resync_frame
 from kovra.live.feed import Feed
 from kovra.live.hints import Gathering
+from kovra.live.lag import Lag
 from kovra.live.ports import EventLike, EventSource
 from kovra.live.stream import Batch, Stream, Visible
 from kovra.live.subscription import Subscription
@@ -48,7 +49,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """The hub's metrics: open streams now, and counts since the start."""
+    """The hub's metrics: open streams now, counts since the start, and the worst lag of the last minute.
+
+    The lag of an event is from its transaction, by PostgreSQL's clock, until every stream had it, by this machine's.
+    """
 
     clients: int
     guilds: int
@@ -56,6 +60,7 @@ class Figures:
     sent_bytes: int
     overflowed: int
     resyncs: int
+    lag_s: float
 
 
 class Hub:
@@ -79,6 +84,7 @@ class Hub:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._source_away = self._redis_away = False
+        self._lag = Lag()
         self._hear_hint: list[Callable[[Hint], None]] = []
 
     def on_hint(self, call: Callable[[Hint], None]) -> None:
@@ -117,6 +123,7 @@ class Hub:
                 sent_bytes=self._sent_bytes + sum(count.sent_bytes for count in counts),
                 overflowed=self._overflowed,
                 resyncs=self._resyncs,
+                lag_s=self._lag.worst(time.monotonic()),
             )
 
     def subscribe(
@@ -247,6 +254,7 @@ class Hub:
             feed.shown = events[-1].seq
         if frames:
             feed.hand_out(Batch(frames))
+        self._lag.add(max(0.0, time.time() - events[0].at.timestamp()), time.monotonic())
 
     def _frame(self, event: EventLike) -> bytes | None:
         try:

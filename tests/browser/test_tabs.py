@@ -1,8 +1,11 @@
 """Many tabs of one browser hold one stream between them, and none of them misses anything."""
 
+from urllib.parse import urlsplit
+
 import pytest
 from playwright.sync_api import expect
 
+from benchmarks.chaos.proxy import Proxy
 from kovra.actions.request import Action
 
 pytestmark = pytest.mark.browser
@@ -63,3 +66,40 @@ def test_a_page_that_slept_shows_what_happened_meanwhile(path, open_as):
 
     for number in numbers:
         expect(page.locator(f"#case-{number}")).to_be_visible()
+
+
+@pytest.fixture
+def network(path):
+    """Stands between the browser and Kovra."""
+    proxy = Proxy(path.stack.web_url)
+    yield proxy
+    proxy.close()
+
+
+def test_a_laptop_that_slept_for_an_hour_reloads_what_the_history_no_longer_has(path, open_as, network):
+    page, told, asked = open_as("juniperlock"), [], []
+    page.clock.install()
+    page.on("request", lambda request: asked.append(request.url) if "/live?" in request.url else None)
+    page.expose_function("told", lambda family: told.append(family))
+    page.goto(f"http://{urlsplit(path.stack.web_url).hostname}:{network.port}/g/{path.guild_id}/cases")
+    page.evaluate("for (const f of ['resync', 'member']) document.body.addEventListener(`live:${f}`, () => told(f))")
+    expect(page.locator("#live")).to_contain_text("Live")
+    control = page.context.new_cdp_session(page)
+    control.send("Page.setWebLifecycleState", {"state": "frozen"})
+
+    with network.toxic("half-open"):  # its line is gone, and nobody told it
+        numbers = [warn_someone(path) for _ in range(3)]
+        path.write(
+            "DELETE FROM guild_events e WHERE guild_id = :guild AND seq < "
+            "(SELECT max(seq) FROM guild_events WHERE guild_id = e.guild_id)",
+            guild=path.guild_id,
+        )
+        control.send("Page.setWebLifecycleState", {"state": "active"})
+        page.clock.fast_forward("01:00:00")
+
+    for number in numbers:
+        expect(page.locator(f"#case-{number}")).to_be_visible()
+    expect(page.locator("#live")).to_contain_text("Live")
+    # What its line brings it may have missed of Discord's it looks at again, too.
+    path.until(lambda: page.title() and {"resync", "member"} <= set(told))
+    assert len(asked) == 2

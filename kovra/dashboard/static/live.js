@@ -9,6 +9,7 @@ const HINTS = [
   "member.joined", "member.left", "member.updated", "ban.added", "ban.removed", "role.updated", "channel.updated",
   "voice.updated", "guild.updated", "guild.left",
 ];
+const FAMILIES = [...new Set(HINTS.map(kind => kind.split(".")[0]))];
 const KEPT = 300;                       // events a leader can repeat to a tab that opened a moment ago
 const PATIENCE = { say: 3000, banner: 15000 };
 const SILENCE = 40000;                  // the server beats every 15 s; longer silence is a line that died unnoticed
@@ -25,6 +26,7 @@ let source = null;
 let wait = 1000;
 let retry = 0;
 let heardAt = Date.now();
+let wasLive = false;                    // this page, through its own stream or another tab's
 
 export function listen() {
   channel?.addEventListener("message", ({ data }) => receive(data));
@@ -54,7 +56,13 @@ function open() {
   source?.close();
   heardAt = Date.now();
   source = new EventSource(`/g/${guild}/live?since=${last}`);
-  source.addEventListener("open", () => { wait = 1000; heardAt = Date.now(); tell("live"); });
+  source.addEventListener("open", () => {
+    wait = 1000;
+    heardAt = Date.now();
+    // Hints that fell into the gap are gone: whoever shows something of Discord's looks again.
+    if (wasLive) hear("again", 0, "{}");
+    tell("live");
+  });
   source.addEventListener("beat", () => { heardAt = Date.now(); });
   source.addEventListener("error", () => {
     tell("wait");
@@ -91,12 +99,20 @@ function receive(message) {
 function show(kind, id, data) {
   if (kind === "resync") {
     last = Math.max(last, id);
-    setTimeout(() => dispatch("resync", { kind }), Math.random() * 2000);  // not every page at the same instant
+    soon(() => dispatch("resync", { kind }));
+    return;
+  }
+  if (kind === "again") {
+    soon(() => { for (const family of FAMILIES) dispatch(family, { kind: `${family}.again` }); });
     return;
   }
   if (id && id <= last) return;
   if (id) last = id;
   dispatch(kind.split(".")[0], { kind, ...JSON.parse(data) });
+}
+
+function soon(call) {
+  setTimeout(call, Math.random() * 2000);  // not every page at the same instant
 }
 
 function dispatch(family, detail) {
@@ -118,6 +134,7 @@ function state(next) {
   if (next === current && next !== "live") return;
   if (current === "live" && next !== "live") seenAt = new Date();
   current = next;
+  wasLive ||= next === "live";
   clearTimeout(sayTimer);
   clearTimeout(bannerTimer);
   const offline = document.getElementById("offline"), revoked = document.getElementById("revoked");
