@@ -21,6 +21,7 @@ from typing import Any
 from sqlalchemy import insert, text
 
 from benchmarks.casefile import seed
+from benchmarks.casefile.export import exported
 from benchmarks.casefile.readers import READERS, ask
 from benchmarks.casefile.seed import GUARD, GUILD, MODERATORS, PEOPLE
 from benchmarks.measure import Report, host, percentile, say
@@ -28,6 +29,7 @@ from kovra.actions.request import Action, ActionRequest, Source, State
 from kovra.actions.rights import Person, Standing
 from kovra.guard.claim import Claim
 from kovra.ids import UserId, new_request_id
+from kovra.launcher import children
 from kovra.launcher.bootstrap import CHECKOUT
 from kovra.launcher.keys import fresh_keys
 from kovra.launcher.postgres import EmbeddedPostgres
@@ -85,6 +87,11 @@ def _measure(report: Report, opened: ExitStack, total: int, suffix: str, seconds
         if told.failed:
             report.notes[f"{key}_p95_ms{suffix}"] = f"{told.failed} of {len(told.ms)} were not answered"
         say(f"{key}: {len(told.ms)} answers")
+    say("export")
+    grown, lines, took = exported(("127.0.0.1", PORT), cookie, lambda: children.descendants(web.pid or 0))
+    report.add(f"export_rss_growth_mb{suffix}", grown, digits=1)
+    report.add(f"export_lines{suffix}", lines)
+    report.add(f"export_s{suffix}", took, digits=1)
     report.add(f"arrived{suffix}", arriving.written)
     report.add(f"arriving_p95_ms{suffix}", percentile(arriving.ms, 0.95), digits=1)
     report.unmeasured(f"palette_p95_ms{suffix}", "the palette is not built yet")

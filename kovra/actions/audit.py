@@ -48,6 +48,7 @@ class AuditKind(StrEnum):
     ENVELOPE_REFUSED = "envelope.refused"
     SESSION_STARTED = "session.started"
     SESSION_ENDED = "session.ended"
+    CASES_EXPORTED = "cases.exported"
     SETTINGS_CHANGED = "settings.changed"
 
 

@@ -92,6 +92,12 @@ class ReleaseForm(Form):
     batch_id = RequestId(required=True)
 
 
+class ExportForm(Form):
+    """A file of the cases that the address asks for."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(("csv", "jsonl")))
+
+
 class ThemeForm(Form):
     """The theme of the account menu."""
 

@@ -86,12 +86,12 @@ class Search:
             total = None
         return Found(numbers=numbers[:limit], beyond=len(numbers) > limit, total=total)
 
-    def any(self, place: Place) -> bool:
-        """Whether anything fits from this place on."""
+    def numbers(self, place: Place | None, limit: int) -> Sequence[int]:
+        """The numbers of a page alone, with nothing counted."""
         bounds = between(self.session, self.scope, self.wanted)
         if self.wanted.text and not self.sort.by_end:
-            return bool(self._by_words(place, 1, *bounds).numbers)
-        return bool(self._in_order(place, 1, *bounds))
+            return self._by_words(place, limit, *bounds).numbers
+        return self._in_order(place, limit, *bounds)
 
     def falls(self, place: Place | None) -> bool:
         """Whether numbers fall in the direction one looks."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.guard.endings import LIFTED_BY, EndState
 from kovra.ids import ChannelId, MessageId, UserId
+from kovra.store.case_export import PART, CaseLine, parts_of
 from kovra.store.case_finding import COUNTED, SEARCHING, Search
 from kovra.store.case_search import CaseFilter, CaseSort, Place
 from kovra.store.database import Database
@@ -117,7 +118,7 @@ class Cases:
             behind = False
             if place is not None:
                 edge = _edge(rows, not up) if rows else replace(place, up=not up)
-                behind = search.any(edge)
+                behind = bool(search.numbers(edge, 1))
             above, below = (found.beyond, behind) if up else (behind, found.beyond)
             return CasePage(rows=rows, total=found.total, above=above, below=below)
 
@@ -125,7 +126,13 @@ class Cases:
         """How many cases that fit have a higher number; at most 1,001."""
         with self._database.transaction(scope.guild_id, first=SEARCHING) as session:
             search = Search(database=self._database, session=session, scope=scope, wanted=wanted, sort=CaseSort.NEWEST)
-            return len(search.page(Place(case_no=than, up=True), COUNTED).numbers)
+            return len(search.numbers(Place(case_no=than, up=True), COUNTED))
+
+    def parts(
+        self, scope: GuildScope, wanted: CaseFilter, sort: CaseSort, part: int = PART
+    ) -> Iterator[Sequence[CaseLine]]:
+        """All the cases that fit, for a file: see ``case_export``."""
+        return parts_of(self._database, scope, wanted, sort, part)
 
     def moderators(self, scope: GuildScope) -> list[tuple[UserId, str]]:
         """Everybody who ever made a case here, by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -355,3 +356,24 @@ def words() -> Callable[[Database, GuildId], list[dict[str, Any]]]:
             return [dict(row._mapping) for row in rows]
 
     return read
+
+
+@pytest.fixture
+def a_case(site: Site, cast: type[Cast]) -> Callable[..., int]:
+    """``a_case(action, target, …)`` asks and carries out; gives the number."""
+    moderator = site.signed_in(cast.moderator)
+
+    def make(
+        action: Action = Action.WARN,
+        target: int | None = None,
+        notice: NoticeStatus = NoticeStatus.SENT,
+        code: int | None = None,
+        **form: Any,
+    ) -> int:
+        asked = moderator.ask(action, target=target or cast.quillon, **form)
+        assert asked.status_code == 202, asked.get_data(as_text=True)
+        found = re.search(r'id="toast-([0-9a-f-]{36})"', asked.get_data(as_text=True))
+        assert found is not None
+        return site.carry_out(UUID(found[1]), notice, code)
+
+    return make

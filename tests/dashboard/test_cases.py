@@ -25,19 +25,6 @@ def numbers(answer):
     return [int(number) for number in re.findall(r'<tr role="row" id="case-(\d+)"', answer.get_data(as_text=True))]
 
 
-@pytest.fixture
-def a_case(site, cast):
-    """``a_case(action, target, …)`` asks and carries out; gives the number."""
-    moderator = site.signed_in(cast.moderator)
-
-    def make(action=Action.WARN, target=None, notice=NoticeStatus.SENT, code=None, **form):
-        asked = moderator.ask(action, target=target or cast.quillon, **form)
-        assert asked.status_code == 202, visible_text(asked)
-        return site.carry_out(toast_id(asked), notice, code)
-
-    return make
-
-
 def test_a_guild_without_cases_says_what_will_stand_here(site, cast):
     answer = site.signed_in(cast.moderator).get(f"/g/{cast.harbour}/cases")
 

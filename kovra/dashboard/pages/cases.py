@@ -6,14 +6,18 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from marshmallow import ValidationError
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
+from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.actions.request import Action, Source
 from kovra.actions.rights import NEEDS, Capability
-from kovra.dashboard import case_query, trace, wording
+from kovra.dashboard import case_query, files, trace, wording
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.listing import asked, listing, views
 from kovra.dashboard.problems import NoSuchPage
+from kovra.dashboard.schemas import ExportForm
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import Keys, can_act, seen_until, shell
 from kovra.dashboard.wording import muted
@@ -62,6 +66,7 @@ def index(guild_id: int) -> str:
         **shell(viewer, since, "cases", KEYS),
         page=page,
         views=views(viewer, page.query),
+        can_export=viewer.may(Capability.EXPORT),
         missing_case=wanted if wanted and sheet is None else None,
         newest_case=_newest(viewer) if wanted and sheet is None else None,
         **(sheet or {"detail": None}),
@@ -106,6 +111,27 @@ def filters(guild_id: int) -> str:
         sorts=case_query.SORTS,
         moderators=services().cases.moderators(viewer),
     )
+
+
+@cases.post("/g/<int:guild_id>/cases/export")
+@policy(in_guild(Capability.EXPORT))
+def export(guild_id: int) -> Response:
+    """All the cases that the address asks for, as a file. It is on record before its first line is read."""
+    viewer = scope()
+    try:
+        kind = ExportForm().load(request.form)["kind"]
+    except ValidationError as error:
+        raise BadRequest from error
+    query = asked(viewer)
+    facts = {"kind": kind, "asked": {name: list(values) for name, values in query.words.items()}}
+    services().submit.audit.append(
+        AuditEntry(guild_id=viewer.guild_id, kind=AuditKind.CASES_EXPORTED, actor_id=viewer.viewer.user_id, facts=facts)
+    )
+    written, content_type = files.KINDS[kind]
+    named = f"cases-{viewer.guild_id}-{services().clock.now():%Y-%m-%d}.{kind}"
+    headers = {"Content-Disposition": f'attachment; filename="{named}"', "X-Accel-Buffering": "no"}
+    lines = written(services().cases.parts(viewer, query.wanted, query.sort))
+    return Response(lines, content_type=content_type, headers=headers)
 
 
 @cases.get("/g/<int:guild_id>/cases/<int:case_no>/row")
