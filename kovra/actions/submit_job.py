@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from kovra.actions import envelope
+from kovra.actions import already, envelope
+from kovra.actions.already import Held
 from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Key
 from kovra.actions.job import (
@@ -21,6 +22,7 @@ from kovra.actions.job import (
     seal_chunk,
 )
 from kovra.actions.ports import Bulletin, Clock
+from kovra.actions.request import ActionRequest, Refusal
 from kovra.actions.rights import Standing
 from kovra.ids import GuildId, UserId
 
@@ -32,6 +34,9 @@ class JobRoster(Protocol):
         self, guild_id: GuildId, moderator_id: UserId, target_ids: Sequence[UserId]
     ) -> Mapping[UserId, Standing]:
         """Raises Unavailable when the guild has never been mirrored or the database does not answer."""
+
+    def held_among(self, guild_id: GuildId, target_ids: Sequence[UserId]) -> Mapping[UserId, Held]:
+        """What each of them is under now, as far as it is known."""
 
 
 class Jobs(Protocol):
@@ -77,12 +82,9 @@ class SubmitJob:
             Conflict: the id was used for another wish.
             Unavailable: Postgres did not answer; nothing was accepted, and the same id may be asked again.
         """
-        standings = self.roster.standings(job.guild_id, job.moderator_id, job.targets)
+        decided = self._decided(job)
         expires_at = self.clock.now() + LIFETIME
-        asked = [
-            (envelope.seal(request, self.signing_key, expires_at), refusal)
-            for request, refusal in decide(job, standings)
-        ]
+        asked = [(envelope.seal(request, self.signing_key, expires_at), refusal) for request, refusal in decided]
         parts = [
             seal_chunk(Chunk(guild_id=job.guild_id, batch_id=job.batch_id, number=number), self.signing_key)
             for number in range(len(chunks(asked)))
@@ -97,3 +99,22 @@ class SubmitJob:
         self.bulletin.ring(job.guild_id)
         self.at("before_answer")
         return receipt
+
+    def _decided(self, job: Job) -> list[tuple[ActionRequest, Refusal | None]]:
+        """Each request with the first reason why not: as rights and hierarchy say, and because it is so already."""
+        standings = self.roster.standings(job.guild_id, job.moderator_id, job.targets)
+        decided = decide(job, standings)
+        asked = [
+            request.target_id
+            for request, refusal in decided
+            if refusal is None and already.in_question(request, standings[request.target_id])
+        ]
+        held = self.roster.held_among(job.guild_id, asked) if asked else {}
+
+        def why(request: ActionRequest, refusal: Refusal | None) -> Refusal | None:
+            known = held.get(request.target_id)
+            if refusal or known is None:
+                return refusal
+            return already.refusal(request, standings[request.target_id].target.name, known)
+
+        return [(request, why(request, refusal)) for request, refusal in decided]

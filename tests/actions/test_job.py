@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kovra.actions import envelope, rights
+from kovra.actions.already import Held
 from kovra.actions.envelope import Key, mac
-from kovra.actions.job import Chunk, Job, chunks, decide, open_chunk, seal_chunk
+from kovra.actions.job import Chunk, Job, JobReceipt, JobState, chunks, decide, open_chunk, seal_chunk
 from kovra.actions.request import Action, RefusalKind, Source
 from kovra.actions.rights import Capability, Limit, Permission, Person, Standing
+from kovra.actions.submit_job import SubmitJob
 from kovra.errors import EnvelopeRefused, Malformed
 from kovra.ids import GuildId, UserId, new_request_id
 
@@ -203,3 +205,50 @@ class TestChunk:
 
         with pytest.raises(EnvelopeRefused, match="signature"):
             self.open(sealed, sig=mac(b"kovra.action.v1\0", KEY, sealed.body))
+
+
+class Door:
+    """What a job passes: a roster in which two of five are banned, and a record that keeps what it was asked."""
+
+    def __init__(self, held):
+        self.held, self.kept, self.looked_at = held, [], []
+
+    def standings(self, guild_id, moderator_id, target_ids):
+        return {target_id: standing_of(target_id, member=target_id == 1) for target_id in target_ids}
+
+    def held_among(self, guild_id, target_ids):
+        self.looked_at += target_ids
+        return {target_id: self.held.get(target_id, Held(banned=False, muted=False)) for target_id in target_ids}
+
+    def accept(self, job, asked, sealed_chunks):
+        self.kept = [(sealed.request.target_id, refusal and refusal.kind) for sealed, refusal in asked]
+        return JobReceipt(batch_id=job.batch_id, guild_id=job.guild_id, state=JobState.RUNNING, receipts=())
+
+    def now(self):
+        return NOON
+
+    def ring(self, guild_id):
+        pass
+
+
+def ask(door, job):
+    SubmitJob(roster=door, jobs=door, outbox=door, bulletin=door, clock=door, signing_key=KEY)(job)
+    return door.kept
+
+
+def test_whom_a_job_would_change_nothing_for_is_refused_however_few_it_names():
+    ends = Held(banned=True, muted=False, ban_ends_at=NOON)
+    door = Door({2: Held(banned=True, muted=False), 3: Held(banned=None, muted=None), 4: ends})
+
+    kept = ask(door, a_job(1, 2, 3, 4, 5))
+
+    assert kept == [(1, None), (2, RefusalKind.ALREADY), (3, None), (4, None), (5, None)]
+    assert door.looked_at == [2, 3, 4, 5], "a member is not banned"
+
+
+def test_what_rights_refuse_is_told_before_what_is_so_already():
+    door = Door({2: Held(banned=True, muted=False)})
+
+    kept = ask(door, a_job(2, 2))
+
+    assert kept == [(2, RefusalKind.ALREADY), (2, RefusalKind.DUPLICATE)]

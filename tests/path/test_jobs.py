@@ -70,9 +70,10 @@ def test_sixty_bans_are_one_call_and_what_cannot_be_done_is_said(path):
     rows = path.end_of_job(job)
 
     ends = {row["target_id"]: row for row in rows if row["refusal_kind"] != "duplicate"}
-    assert [one.refusal.kind for one in receipt.rejected] == ["owner", "duplicate"]
+    assert [one.refusal.kind for one in receipt.rejected if one.target_id != already] == ["owner", "duplicate"]
     assert {ends[target]["state"] for target in raiders} == {State.DONE}
-    assert (ends[already]["state"], ends[already]["failure_kind"]) == (State.FAILED, "already_banned")
+    # At the door when the mirror is sure of it by now, otherwise by Discord's list.
+    assert ends[already]["failure_kind"] == "already_banned" or ends[already]["refusal_kind"] == "already"
     assert ends[protected]["state"] == State.REJECTED
     assert [row["target_id"] for row in rows][:6] == [protected, *raiders[55:]], "members come first"
     reasons = {path.discord.banned()[target] for target in raiders}

@@ -67,3 +67,11 @@ def test_an_end_that_is_to_come_is_seen(roster, banned, accept, guard, clock, mi
     mirror.heard(0, 1)
 
     assert roster.held(say.HARBOUR, say.STRANGER).ban_ends_at == say.NOON.replace(hour=13)
+
+
+def test_of_many_each_is_told_apart(roster, banned, accept, bans_read, say):
+    accept(target_id=say.PELL)
+
+    held = roster.held_among(say.HARBOUR, [say.STRANGER, say.PELL, say.ODALYS])
+
+    assert [held[who].banned for who in (say.STRANGER, say.PELL, say.ODALYS)] == [True, None, False]
