@@ -16,7 +16,7 @@ from kovra.actions.request import ActionRequest
 from kovra.actions.rights import Standing
 from kovra.guard.case import Case
 from kovra.ids import GuildId
-from kovra.store.casebook import case_digest, case_row, chain
+from kovra.store.casebook import sealed_case
 from kovra.store.tables import GuildCounters, ModCases
 
 
@@ -54,28 +54,14 @@ def number_cases(
         .returning(counters.last_case, counters.last_event, counters.case_seal, now.label("now"))
     )
     last_case, last_event, seal, created_at = session.connection().execute(bump).one()
-    cases, rows = [], []
+    seal, cases, rows = seal or GENESIS, [], []
     for case_no, (request, standing) in enumerate(done, last_case - n + 1):
-        case = Case(
-            guild_id=guild_id,
-            case_no=case_no,
-            request_id=request.request_id,
-            action=request.action,
-            target_id=request.target_id,
-            target_name=standing.target.name,
-            moderator_id=request.moderator_id,
-            moderator_name=standing.moderator.name,
-            source=request.source,
-            reason=request.reason,
-            created_at=created_at,
-            batch_id=request.batch_id,
-            for_case=request.for_case,
+        case, row = sealed_case(
+            key, request, standing, case_no=case_no, created_at=created_at, ends_at=None, after=seal
         )
-        params = dict(request.params)
-        digest = case_digest(case, params)
-        seal = chain(key, seal or GENESIS, digest)
+        seal = row["seal"]
         cases.append(case)
-        rows.append(case_row(case) | {"params": params, "digest": digest, "seal": seal})
+        rows.append(row)
     return NewCases(
         cases=tuple(cases),
         rows=tuple(rows),

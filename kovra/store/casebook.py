@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -48,7 +48,8 @@ class NewCase:
     values: Mapping[str, Any]
 
 
-_WRITTEN = (frozenset(field.name for field in fields(Case)) - {"for_case", "role_id", "voided"}) | {
+_OF_CASE = tuple(field.name for field in fields(Case) if field.name not in ("for_case", "role_id", "voided"))
+_WRITTEN = frozenset(_OF_CASE) | {
     "params",
     "state",
     "notice_status",
@@ -96,9 +97,41 @@ def new_case(
     key: bytes, request: ActionRequest, standing: Standing, row: Row[Any], ends_at: datetime | None
 ) -> NewCase:
     """Seal a case under the numbers that ``row`` of :func:`numbers_for` has taken."""
+    case, facts = sealed_case(
+        key,
+        request,
+        standing,
+        case_no=row.last_case,
+        created_at=row.numbered_at,
+        ends_at=ends_at,
+        after=row.case_seal or GENESIS,
+    )
+    told = {
+        "state": State.APPLIED.value,
+        "notice_status": row.notice_status,
+        "notice_text": row.notice_text,
+        "notice_code": row.notice_code,
+        "notice_at": row.notice_done_at,
+    }
+    return NewCase(
+        case=case, seq=row.last_event, values={f"case_{name}": value for name, value in (facts | told).items()}
+    )
+
+
+def sealed_case(
+    key: bytes,
+    request: ActionRequest,
+    standing: Standing,
+    *,
+    case_no: int,
+    created_at: datetime,
+    ends_at: datetime | None,
+    after: bytes,
+) -> tuple[Case, dict[str, Any]]:
+    """The case that a request becomes under this number, and its row; its seal is bound to the seal ``after``."""
     case = Case(
         guild_id=request.guild_id,
-        case_no=row.last_case,
+        case_no=case_no,
         request_id=request.request_id,
         action=request.action,
         target_id=request.target_id,
@@ -107,28 +140,21 @@ def new_case(
         moderator_name=standing.moderator.name,
         source=request.source,
         reason=request.reason,
-        created_at=row.numbered_at,
+        created_at=created_at,
         ends_at=ends_at,
         batch_id=request.batch_id,
         for_case=request.for_case,
         role_id=request.params.get("role_id"),
     )
-    digest = case_digest(case, dict(request.params))
-    seal = chain(key, row.case_seal or GENESIS, digest)
-    told = {
-        "notice_status": row.notice_status,
-        "notice_text": row.notice_text,
-        "notice_code": row.notice_code,
-        "notice_at": row.notice_done_at,
-    }
-    facts = case_row(case) | {"params": dict(request.params), "state": State.APPLIED.value}
-    values = facts | told | {"digest": digest, "seal": seal}
-    return NewCase(case=case, seq=row.last_event, values={f"case_{name}": value for name, value in values.items()})
+    params = dict(request.params)
+    digest = case_digest(case, params)
+    return case, case_row(case) | {"params": params, "digest": digest, "seal": chain(key, after, digest)}
 
 
 def case_row(case: Case) -> dict[str, Any]:
     """The columns of a case; which case it continues is one of its params."""
-    return {name: value for name, value in asdict(case).items() if name in _WRITTEN}
+    # Not asdict, which copies each value deeply: a tenth of a millisecond in which the counters are held.
+    return {name: getattr(case, name) for name in _OF_CASE}
 
 
 def case_of(row: ModCases) -> Case:

@@ -92,11 +92,30 @@ def carry_out(guard, say):
     """``carry_out(row)`` executes one of them."""
 
     def run(row, ends_at=None):
-        keys = {key.kid: key for key in say.KEYS.values()}
-        verified = open_envelope(bytes(row.body), row.kid, row.sig, keys=keys, lane=row.guild_id)
-        return guard.apply(guard.ledger.claim(verified), ends_at)
+        return guard.apply(guard.ledger.claim(opened(row, say)), ends_at)
 
     return run
+
+
+@pytest.fixture
+def after_a_failure(punish, scheduler, asked, guard, clock, say):
+    """``after_a_failure(kind)``: a ban has run out, and the first try to lift it failed so."""
+
+    def run(kind):
+        punish(days=1)
+        clock.forward(days=1)
+        scheduler().tick()
+        [row] = asked()
+        guard.ledger.fail(guard.ledger.claim(opened(row, say)), Failure(kind=kind, sentence="It did not work."))
+        clock.forward(seconds=LOOK_AGAIN.total_seconds())
+        scheduler().tick()
+
+    return run
+
+
+def opened(row, say):
+    keys = {key.kid: key for key in say.KEYS.values()}
+    return open_envelope(bytes(row.body), row.kid, row.sig, keys=keys, lane=row.guild_id)
 
 
 def test_nothing_is_asked_before_its_time(punish, scheduler, asked, clock):
@@ -115,8 +134,7 @@ def test_what_is_due_is_asked_for_in_guards_name(punish, scheduler, asked, lanes
 
     [row] = asked()
     assert (row.action, row.state, row.moderator_id, row.target_id) == ("unban", "accepted", say.GUARD, say.QUILLON)
-    keys = {key.kid: key for key in say.KEYS.values()}
-    request = open_envelope(bytes(row.body), row.kid, row.sig, keys=keys, lane=say.HARBOUR).request
+    request = opened(row, say).request
     assert (request.source, request.for_case) == (Source.SYSTEM, case.case_no)
     assert [message.message_id for message in lanes.messages] == [str(row.request_id)]
     assert lanes.rings == [say.HARBOUR]
@@ -226,18 +244,10 @@ def test_a_refused_attempt_is_on_record_and_tried_again_later(punish, scheduler,
     assert sorted(row.state for row in asked()) == ["accepted", "rejected"]
 
 
-def test_a_failed_attempt_is_made_again_after_a_pause(punish, scheduler, asked, guard, clock, say):
-    punish(days=1)
-    clock.forward(days=1)
-    scheduler().tick()
-    keys = {key.kid: key for key in say.KEYS.values()}
-    [row] = asked()
-    verified = open_envelope(bytes(row.body), row.kid, row.sig, keys=keys, lane=row.guild_id)
-    guard.ledger.fail(guard.ledger.claim(verified), Failure(kind=FailureKind.FORBIDDEN, sentence="No."))
-
-    clock.forward(seconds=LOOK_AGAIN.total_seconds())
-    scheduler().tick()
+def test_a_failed_attempt_is_made_again_after_a_pause(after_a_failure, scheduler, asked, clock):
+    after_a_failure(FailureKind.FORBIDDEN)
     paused = len(asked())
+
     clock.forward(seconds=FIRST_PAUSE.total_seconds())
     scheduler().tick()
 
@@ -245,17 +255,9 @@ def test_a_failed_attempt_is_made_again_after_a_pause(punish, scheduler, asked, 
     assert sorted(row.state for row in asked()) == ["accepted", "failed"]
 
 
-def test_a_ban_that_was_lifted_elsewhere_is_over(punish, scheduler, asked, guard, clock, rows, say):
-    punish(days=1)
-    clock.forward(days=1)
-    scheduler().tick()
-    keys = {key.kid: key for key in say.KEYS.values()}
-    [row] = asked()
-    verified = open_envelope(bytes(row.body), row.kid, row.sig, keys=keys, lane=row.guild_id)
-    guard.ledger.fail(guard.ledger.claim(verified), Failure(kind=FailureKind.NOT_BANNED, sentence="Not banned."))
+def test_a_ban_that_was_lifted_elsewhere_is_over(after_a_failure, scheduler, asked, clock, rows):
+    after_a_failure(FailureKind.NOT_BANNED)
 
-    clock.forward(seconds=LOOK_AGAIN.total_seconds())
-    scheduler().tick()
     clock.forward(days=1)
     scheduler().tick()
 
