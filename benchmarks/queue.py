@@ -25,6 +25,9 @@ from benchmarks.measure import Report, host, percentile, say
 from kovra.launcher.valkey import EmbeddedValkey
 
 LIGHT_EVERY_S = 1.5
+
+#: After so many seconds no other round of throughput is begun.
+LONGEST_S = 180
 GUILDS = (1, 1_000, 10_000)
 FLOOR_BATCH = 16
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -111,6 +114,63 @@ def take_all() -> Callable[[LanesConsumer], list[Entry]]:
         return got
 
     return take_all
+
+
+@pytest.fixture
+def work() -> Iterator[Callable[..., dramatiq.Worker]]:
+    """``work(broker)``: a Worker of four threads, stopped at the end."""
+    workers: list[dramatiq.Worker] = []
+
+    def work(broker: LanesBroker, **options: Any) -> dramatiq.Worker:
+        worker = dramatiq.Worker(broker, worker_timeout=50, **{"worker_threads": 4, **options})
+        workers.append(worker)
+        worker.start()
+        return worker
+
+    yield work
+    for worker in workers:
+        worker.stop()
+
+
+#: A worker of four shards as a process of its own: keeps what it began and what it ran in two lists.
+_WORKER = textwrap.dedent("""
+    import signal, sys, threading, time
+    import dramatiq
+    from kovra.queue.broker import LanesBroker
+    from kovra.queue.client import connect
+
+    client = connect(sys.argv[1])
+    broker = LanesBroker(client, shards=4, heartbeat_timeout_ms=400)
+
+    @dramatiq.actor(actor_name="note", queue_name="work", broker=broker, max_retries=0)
+    def note(i):
+        client.rpush("started", i)
+        time.sleep(0.1 if client.exists("slow") else 0.002)
+        client.rpush("ran", i)
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    worker = dramatiq.Worker(broker, worker_timeout=50, worker_threads=4)
+    worker.start()
+    client.rpush("up", 1)
+    stop.wait()
+    worker.stop()
+""")
+
+
+@pytest.fixture
+def start_worker() -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    """``start_worker(url)``: a worker process on this server or cluster; all are killed at the end."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(url: str) -> subprocess.Popen[bytes]:
+        processes.append(subprocess.Popen([sys.executable, "-c", _WORKER, url]))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import itertools
 import threading
 import time
+from collections import Counter
 
 import dramatiq
 import pytest
@@ -82,6 +83,29 @@ def test_what_a_silent_worker_held_on_any_node_is_delivered_again(desk, take, ev
     again = take(desk.consumer(heir), 16)
 
     assert sorted(entry.deliveries for entry in again) == [2] * 16
+
+
+def test_what_a_killed_worker_held_on_any_node_is_run_by_another(desk, client, cluster, start_worker, eventually):
+    broker = desk.broker(shards=4)
+    victim = start_worker(cluster.url)
+    eventually(lambda: client.llen("up") == 1)
+    client.set("slow", 1)
+    for i in range(60):
+        broker.offer(desk.message(i, lane=lanes(4)[i % 4], lock=f"r{i}"))
+    eventually(lambda: client.llen("started") > 8)
+
+    victim.kill()
+    victim.wait()
+    held = [key.decode() for node in cluster.nodes for key in redis.Redis.from_url(node.url).scan_iter("*:own:*")]
+    start_worker(cluster.url)
+    eventually(lambda: broker.qsize("work") == 0)
+
+    ran = Counter(int(i) for i in client.lrange("ran", 0, -1))
+    assert held
+    assert len({client.get_node_from_key(broker.keys.prefix("work", shard)).port for shard in range(4)}) > 1
+    assert set(ran) == set(range(60))
+    # Only what was in the killed worker's hands may have run twice.
+    assert sum(n - 1 for n in ran.values()) <= 4
 
 
 def test_a_busy_worker_gives_tokens_back_to_an_idle_one(desk, take, eventually):

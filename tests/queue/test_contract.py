@@ -4,27 +4,11 @@ import time
 
 import dramatiq
 import pytest
-from dramatiq.middleware import AgeLimit, Callbacks, Pipelines, Retries
+from dramatiq.middleware import AgeLimit, Callbacks, Pipelines, Retries, TimeLimit
 from dramatiq.rate_limits import BucketRateLimiter
 from dramatiq.rate_limits.backends import StubBackend
 from dramatiq.results import Results
 from dramatiq.results.backends import StubBackend as StubResults
-
-
-@pytest.fixture
-def work():
-    """``work(broker)``: a Worker of four threads, stopped at the end."""
-    workers = []
-
-    def work(broker, **options):
-        worker = dramatiq.Worker(broker, worker_timeout=50, **{"worker_threads": 4, **options})
-        workers.append(worker)
-        worker.start()
-        return worker
-
-    yield work
-    for worker in workers:
-        worker.stop()
 
 
 def test_a_message_past_its_age_limit_is_not_run(desk, work):
@@ -54,6 +38,28 @@ def test_an_actor_says_itself_when_it_wants_to_be_tried_again(desk, work):
 
     assert len(tried) == 3
     assert list(broker.dead_letters("work")) == []
+
+
+def test_an_actor_that_takes_too_long_is_interrupted_and_its_worker_goes_on(desk, work):
+    broker = desk.broker(middleware=[TimeLimit(interval=50), Retries(max_retries=0)])
+
+    @dramatiq.actor(queue_name="work", broker=broker, time_limit=100)
+    def dawdles():
+        # Python raises the interrupt between two of its own steps, so one long sleep would hold it up.
+        give_up_at = time.monotonic() + 30
+        while time.monotonic() < give_up_at:
+            time.sleep(0.01)
+
+    # Who counts the time is started by a process's boot, which Dramatiq's command line announces and a Worker does not.
+    broker.emit_after("process_boot")
+    dawdles.send()
+    broker.enqueue(desk.message("next"))
+    work(broker, worker_threads=1)
+    broker.join("work", timeout=25_000)
+
+    (letter,) = broker.dead_letters("work")
+    assert (letter.cause, letter.detail) == ("failed", "TimeLimitExceeded: ")
+    assert desk.ran == ["next"]
 
 
 def test_a_rate_limit_that_is_reached_is_tried_again(desk, work):

@@ -1,55 +1,18 @@
 """Workers killed without a word, as real processes on a real server: nothing is lost."""
 
-import os
 import random
 import signal
-import subprocess
-import sys
-import textwrap
 from collections import Counter
 
 import pytest
 
 from kovra.queue.janitor import Janitor
 
-WORKER = textwrap.dedent("""
-    import signal, sys, threading, time
-    import dramatiq
-    from kovra.queue.broker import LanesBroker
-    from kovra.queue.client import connect
-
-    client = connect(sys.argv[1])
-    broker = LanesBroker(client, shards=4, heartbeat_timeout_ms=400)
-
-    @dramatiq.actor(actor_name="note", queue_name="work", broker=broker, max_retries=0)
-    def note(i):
-        client.rpush("started", i)
-        time.sleep(0.1 if client.exists("slow") else 0.002)
-        client.rpush("ran", i)
-
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    worker = dramatiq.Worker(broker, worker_timeout=50, worker_threads=4)
-    worker.start()
-    client.rpush("up", 1)
-    stop.wait()
-    worker.stop()
-""")
-
 
 @pytest.fixture
-def start(valkey_url):
+def start(start_worker, valkey_url):
     """``start()``: a worker process; all are killed at the end."""
-    processes = []
-
-    def start():
-        processes.append(subprocess.Popen([sys.executable, "-c", WORKER, valkey_url], cwd=os.getcwd()))
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait()
+    return lambda: start_worker(valkey_url)
 
 
 def test_what_a_killed_worker_held_is_run_by_another(real_desk, start, eventually):

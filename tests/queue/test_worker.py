@@ -12,22 +12,6 @@ from dramatiq.results import Results
 from dramatiq.results.backends import StubBackend
 
 
-@pytest.fixture
-def work():
-    """``work(broker)``: a Worker of four threads, stopped at the end."""
-    workers = []
-
-    def work(broker, **options):
-        worker = dramatiq.Worker(broker, worker_timeout=50, **{"worker_threads": 4, **options})
-        workers.append(worker)
-        worker.start()
-        return worker
-
-    yield work
-    for worker in workers:
-        worker.stop()
-
-
 def listens(worker):
     """Whether its consumer has looked at everything and waits for a bell."""
     consumer = worker.consumers["work"].consumer
