@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     bench_word.add_argument("name", nargs="?")
     bench_word.add_argument("--quick", action="store_true", help="at most a minute")
     bench_word.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    bench_word.add_argument("--clients", type=_counts, default=None, help="how many, where there are some: 1000,4000")
     bench_word.set_defaults(run=bench)
 
     chaos_word = words.add_parser("chaos", help="break everything on purpose; without a name: say what can be broken")
@@ -79,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     release_word = words.add_parser("release", help="migrate the database and sync Discord's commands, once per deploy")
     release_word.set_defaults(run=release)
     return parser
+
+
+def _counts(word: str) -> tuple[int, ...]:
+    """Whole numbers with commas between them."""
+    counts = tuple(int(part) for part in word.split(","))
+    if not all(count > 0 for count in counts):
+        raise ValueError(word)
+    return counts
 
 
 def _port(text: str) -> int:
@@ -146,10 +155,11 @@ def _measure(package: str, chosen: argparse.Namespace, say: Say) -> int:
 
     main = import_module(f"{package}.{chosen.name}").main
     how = {"quick": chosen.quick, "json": chosen.json}
-    if getattr(chosen, "seconds", None) is not None:
-        if "seconds" not in signature(main).parameters:
-            raise Trouble(f"{chosen.name} takes no --seconds.", "Leave it out.")
-        how["seconds"] = chosen.seconds
+    for word in ("seconds", "clients"):
+        if (said := getattr(chosen, word, None)) is not None:
+            if word not in signature(main).parameters:
+                raise Trouble(f"{chosen.name} takes no --{word}.", "Leave it out.")
+            how[word] = said
     return int(main(**how))
 
 
