@@ -2,6 +2,7 @@
 
 ``events``    what is shown: the event, the hint, and the bytes of a server-sent frame
 ``bulletin``  "look again": the doorbell that a writer rings after its commit
+``listening`` hears the bulletin for a hub
 ``hints``     makes few of many hints that come close together
 ``hub``       one per process: reads new events once, formats them once, hands them to every open stream
 ``lag``       how late pages heard of events, for the metrics page

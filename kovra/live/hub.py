@@ -8,24 +8,19 @@ away, or lose rings, and every page still follows.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from typing import TypeVar
 
 from kovra.errors import Unavailable
 from kovra.ids import GuildId
-from kovra.live import bulletin
 from kovra.live.events import Hint, frame, hint_frame, resync_frame
 from kovra.live.feed import Feed
 from kovra.live.hints import Gathering
 from kovra.live.lag import Lag
+from kovra.live.listening import Listening
 from kovra.live.ports import EventLike, EventSource
 from kovra.live.stream import Batch, Stream, Visible
 from kovra.live.subscription import Subscription
@@ -35,12 +30,6 @@ PAGE = 500
 
 #: A reader further behind than this is told to reload: that is less work for both than a frame for each event.
 LONGEST_REPLAY = 1000
-
-#: Waits between attempts to reach Redis again, in seconds: doubled from the first to the last.
-BACK_OFF_S = (0.1, 5.0)
-
-#: How soon the listening thread notices that it must stop.
-HEED_STOP_S = 0.25
 
 StreamT = TypeVar("StreamT", bound=Stream)
 
@@ -73,7 +62,8 @@ class Hub:
     """
 
     def __init__(self, redis_url: str, source: EventSource, tick_s: float = 1.0) -> None:
-        self._redis_url, self._source, self._tick_s = redis_url, source, tick_s
+        self._source, self._tick_s = source, tick_s
+        self._listening = Listening(redis_url, self._hear, tick_s)
         self._lock = threading.Lock()  # guards _feeds, their streams and numbers, _rung, the hints and the counts
         self._feeds: dict[GuildId, Feed] = {}
         self._rung: set[GuildId] = set()
@@ -83,7 +73,7 @@ class Hub:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._source_away = self._redis_away = False
+        self._source_away = False
         self._lag = Lag()
         self._hear_hint: list[Callable[[Hint], None]] = []
 
@@ -94,7 +84,7 @@ class Hub:
     def start(self) -> None:
         """Begin to listen and read; once per process, and after a fork. Needs neither Redis nor Postgres yet."""
         self._threads = [
-            threading.Thread(target=self._listen, name="kovra-hub-listen", daemon=True),
+            threading.Thread(target=self._listening.run, args=(self._stopping,), name="kovra-hub-listen", daemon=True),
             threading.Thread(target=self._read, name="kovra-hub-read", daemon=True),
         ]
         for thread in self._threads:
@@ -264,45 +254,10 @@ class Hub:
             _log.exception("event %d of guild %d cannot be shown", event.seq, event.guild_id)
             return None
 
-    def _listen(self) -> None:
-        """The listening thread: one subscription to the bulletin, made again whenever it breaks."""
-        wait_s, longest_s = BACK_OFF_S
-        while not self._stopping.is_set():
-            try:
-                with (
-                    redis.Redis.from_url(
-                        self._redis_url,
-                        socket_timeout=5,
-                        socket_connect_timeout=2,
-                        max_connections=2,
-                        retry=Retry(NoBackoff(), 0),
-                        health_check_interval=15,
-                    ) as client,
-                    client.pubsub() as line,
-                ):
-                    line.subscribe(bulletin.CHANNEL)
-                    while not self._stopping.is_set():
-                        if message := line.get_message(timeout=HEED_STOP_S):
-                            wait_s = BACK_OFF_S[0]
-                            self._hear(message)
-            except (redis.RedisError, OSError) as error:
-                if not self._redis_away:
-                    _log.warning("the bulletin is away (%s); pages follow by the tick of %g s", error, self._tick_s)
-                self._redis_away = True
-                # Not all processes knock at the same moment.
-                self._stopping.wait(wait_s * random.uniform(0.5, 1))
-                wait_s = min(wait_s * 2, longest_s)
-
-    def _hear(self, message: Mapping[str, Any]) -> None:
-        if message["type"] == "subscribe":
-            if self._redis_away:
-                _log.info("the bulletin is back")
-            self._redis_away = False
-            return
-        told = bulletin.read(message["data"]) if message["type"] == "message" else None
+    def _hear(self, told: GuildId | Hint) -> None:
         if isinstance(told, Hint):
             self._pass_on(told)
-        elif told is not None:
+        else:
             self._ring([told])
 
     def _ring(self, guild_ids: Iterable[GuildId]) -> None:

@@ -170,6 +170,24 @@ def test_a_source_that_breaks_in_any_other_way_does_not_end_the_hub(new_hub, his
     assert "handing out events failed" in caplog.text
 
 
+def test_a_listener_that_breaks_does_not_end_the_hearing(new_hub, history, bulletin, guild, heard, caplog, wait_until):
+    hub = new_hub(tick_s=3600)
+    stream = hub.subscribe(guild, None, all_of)
+    heard()
+    hub.on_hint(lambda hint: 1 / 0)
+
+    bulletin.hint(guild, "guild.updated", {})
+    wait_until(lambda: "hearing the bulletin failed" in caplog.text)
+    heard()
+
+    def rung():
+        history.write()
+        bulletin.ring(guild)
+        return stream.next(0.1)
+
+    wait_until(rung)
+
+
 def test_a_burst_in_one_guild_lets_another_through(new_hub, history, bulletin, guild, heard):
     """Pages go by turns: the other guild's event is out before the burst is read to its end."""
     hub, heard_hint = new_hub(), threading.Event()
