@@ -22,6 +22,7 @@ from kovra import readings
 from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Key
 from kovra.actions.request import ActionRequest
+from kovra.actions.reverse import Reverse
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
 from kovra.config import Config
@@ -52,6 +53,7 @@ from kovra.queue.scheduler import Scheduler
 from kovra.store.audit import AuditLog, Quarantine
 from kovra.store.broken import BrokenRequests
 from kovra.store.cancelling import Cancelling
+from kovra.store.case_thread import Threads
 from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock, sqlalchemy_url
 from kovra.store.events import Events
@@ -75,6 +77,7 @@ from kovra.store.retention import Retention
 from kovra.store.roster import Roster
 from kovra.store.schedule import Schedule
 from kovra.store.sessions import Sessions
+from kovra.store.undoing import Undoing
 from kovra.store.warming import warm
 
 if TYPE_CHECKING:
@@ -121,6 +124,17 @@ def build_submit(config: Config, database: Database, signing_key: Key) -> Submit
         clock=PostgresClock(database),
         signing_key=signing_key,
         at=_checkpoint(config),
+    )
+
+
+def build_reverse(config: Config, database: Database, submit: Submit) -> Reverse:
+    """Taking back many cases at once, for a process that submits so."""
+    return Reverse(
+        roster=Roster(database),
+        undoing=Undoing(database, config.audit_key),
+        submit=submit,
+        audit=AuditLog(database, config.audit_key),
+        clock=PostgresClock(database),
     )
 
 
@@ -325,6 +339,7 @@ def build_web(config: Config) -> Flask:
     metrics = Metrics()
     metrics.watch("the streams", readings.of_hub(hub))
     requests, roster = Requests(database, config.audit_key), Roster(database)
+    submit = build_submit(config, database, config.web_keys[0])
 
     def start() -> None:
         hub.start()
@@ -341,8 +356,11 @@ def build_web(config: Config) -> Flask:
         client_secret=config.discord_client_secret,
         session_key=config.session_key,
         database_url=sqlalchemy_url(config.database_url).render_as_string(hide_password=False),
-        submit=build_submit(config, database, config.web_keys[0]),
+        submit=submit,
         submit_job=build_submit_job(config, database, config.web_keys[0]),
+        threads=Threads(database),
+        undoing=Undoing(database, config.audit_key),
+        reverse=build_reverse(config, database, submit),
         jobs=JobControl(database, config.audit_key),
         requests=requests,
         cancelling=Cancelling(database, config.audit_key),

@@ -75,6 +75,18 @@ CASE_ACTS = frozenset({Action.AMEND, Action.VOID, Action.RESEND, Action.COMMENT}
 NATIVE_ONLY = frozenset({Action.PRUNE, Action.BLOCK})
 
 
+#: By what an act is taken back.
+INVERSE: Mapping[Action, Action] = MappingProxyType(
+    {
+        Action.BAN: Action.UNBAN,
+        Action.MUTE: Action.UNMUTE,
+        Action.QUARANTINE: Action.UNQUARANTINE,
+        Action.ROLE_ADD: Action.ROLE_REMOVE,
+        Action.ROLE_REMOVE: Action.ROLE_ADD,
+    }
+)
+
+
 class Source(StrEnum):
     """Where the wish arose."""
 
@@ -118,6 +130,8 @@ REASON_REQUIRED = frozenset({Action.WARN, Action.NOTE, Action.VOID, Action.COMME
 _DURATION_S = (1, int(MAX_DURATION.total_seconds()))
 _CASE_NO = (1, (1 << 53) - 1)
 _SNOWFLAKE = (1, (1 << 63) - 1)
+#: The case that is taken back; ``of_many``: with others at once, so it stands behind what is clicked one by one.
+_TAKES_BACK = {"reverses": _CASE_NO, "of_many": (1, 1)}
 
 #: The parameters each action takes, each a whole number, and its bounds. ``…_s`` are seconds; ``notice`` says whether
 #: the target is told (1) or not (0); ``for_case`` is the case whose end Guard keeps with it;
@@ -125,20 +139,21 @@ _SNOWFLAKE = (1, (1 << 63) - 1)
 PARAMS: Mapping[Action, Mapping[str, tuple[int, int]]] = MappingProxyType(
     {
         Action.BAN: {"delete_window_s": (0, MAX_DELETE_WINDOW_S), "duration_s": _DURATION_S, "notice": (0, 1)},
-        Action.UNBAN: {"for_case": _CASE_NO},
+        Action.UNBAN: {"for_case": _CASE_NO, **_TAKES_BACK},
+        Action.UNMUTE: _TAKES_BACK,
         Action.SOFTBAN: {"delete_window_s": (0, MAX_DELETE_WINDOW_S), "notice": (0, 1)},
         Action.KICK: {"notice": (0, 1)},
         Action.MUTE: {"duration_s": _DURATION_S, "for_case": _CASE_NO, "notice": (0, 1)},
         Action.WARN: {"notice": (0, 1)},
-        Action.ROLE_ADD: {"role_id": _SNOWFLAKE},
-        Action.ROLE_REMOVE: {"role_id": _SNOWFLAKE},
+        Action.ROLE_ADD: {"role_id": _SNOWFLAKE, **_TAKES_BACK},
+        Action.ROLE_REMOVE: {"role_id": _SNOWFLAKE, **_TAKES_BACK},
         Action.QUARANTINE: {
             "duration_s": _DURATION_S,
             "for_case": _CASE_NO,
             "notice": (0, 1),
             "role_id": _SNOWFLAKE,
         },
-        Action.UNQUARANTINE: {"for_case": _CASE_NO},
+        Action.UNQUARANTINE: {"for_case": _CASE_NO, **_TAKES_BACK},
         # The new length counts from the case's beginning, as if it had been asked for so; 0 is until somebody lifts it.
         Action.AMEND: {"case_no": _CASE_NO, "duration_s": (0, _DURATION_S[1])},
         Action.VOID: {"case_no": _CASE_NO},
@@ -228,6 +243,11 @@ class ActionRequest:
         return self.params.get("case_no")
 
     @property
+    def reverses(self) -> int | None:
+        """The case that this request takes back."""
+        return self.params.get("reverses")
+
+    @property
     def tells(self) -> bool:
         """Whether the target is to be told: unless it says, one by one yes, in a job no."""
         if self.source is Source.NATIVE:
@@ -271,6 +291,7 @@ class RefusalKind(StrEnum):
     ROLE_OUT_OF_REACH = "role_out_of_reach"
     CASE_UNKNOWN = "case_unknown"
     CASE_STATE = "case_state"
+    REVERSED = "reversed"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from enum import Flag, StrEnum
 from math import inf
 from types import MappingProxyType
 
-from kovra.actions.request import BY_HAND, Action, ActionRequest, Refusal, RefusalKind
+from kovra.actions.request import BY_HAND, INVERSE, Action, ActionRequest, Refusal, RefusalKind
 from kovra.ids import GuildId, RoleId, UserId
 
 
@@ -204,6 +204,7 @@ class CaseSeen:
     age_s: int
     holds: bool = False
     voided: bool = False
+    reversed_by: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,7 +269,7 @@ def check(request: ActionRequest, standing: Standing) -> Refusal | None:
         ``None`` when it may, else the first reason why not. Actions without a moderator (``native``, ``system``, …)
         are measured by Guard's rank and permissions alone.
     """
-    checks = [_about_end(request, standing), about_target(request, standing)]
+    checks = [_about_end(request, standing), _about_reversal(request, standing), about_target(request, standing)]
     if request.source in BY_HAND:
         checks += [_about_moderator(request, standing)]
     checks += [_about_membership(request, standing), _about_role(request, standing), about_guard(request, standing)]
@@ -277,7 +278,7 @@ def check(request: ActionRequest, standing: Standing) -> Refusal | None:
 
 def looks_around(request: ActionRequest) -> bool:
     """Whether more must be seen than who is who: the role or the case that the request names."""
-    return not request.params.keys().isdisjoint({"role_id", "case_no"})
+    return not request.params.keys().isdisjoint({"role_id", "case_no", "reverses"})
 
 
 def job_needs(request: ActionRequest) -> tuple[Capability, ...]:
@@ -302,6 +303,20 @@ def superseded(case_no: int | None) -> Refusal:
 
 def _about_end(request: ActionRequest, standing: Standing) -> Refusal | None:
     return superseded(request.for_case) if request.for_case is not None and not standing.end_stands else None
+
+
+def _about_reversal(request: ActionRequest, standing: Standing) -> Refusal | None:
+    """A case is taken back by its opposite, once, while it holds."""
+    if request.reverses is None:
+        return None
+    case, which = standing.case, f"Case #{request.reverses}"
+    if case is None or case.target_id != request.target_id or INVERSE.get(case.action) is not request.action:
+        return _no(RefusalKind.CASE_UNKNOWN, f"{which} is none that a {request.action.noun} of this person takes back.")
+    if case.reversed_by is not None:
+        return _no(RefusalKind.REVERSED, f"{which} was taken back already, by case #{case.reversed_by}.")
+    if case.action in LASTING and not case.holds:
+        return _no(RefusalKind.REVERSED, f"{which} is over: there is nothing to take back.")
+    return None
 
 
 def about_target(request: ActionRequest, standing: Standing) -> Refusal | None:

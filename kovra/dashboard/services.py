@@ -11,6 +11,7 @@ from flask import Flask, current_app
 
 from kovra.actions.lanes import LaneDesk
 from kovra.actions.ports import Clock
+from kovra.actions.reverse import Reverse
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
 from kovra.dashboard.streams import Pace, Streams
@@ -19,6 +20,7 @@ from kovra.live.hub import Hub
 from kovra.live.wires import Wires
 from kovra.store.broken import BrokenRequests
 from kovra.store.cancelling import Cancelling
+from kovra.store.case_thread import Threads
 from kovra.store.cases import Cases
 from kovra.store.events import Events
 from kovra.store.guilds import Guilds
@@ -29,6 +31,7 @@ from kovra.store.overview import Overview
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
+from kovra.store.undoing import Undoing
 
 _NAME = "kovra"
 
@@ -79,6 +82,9 @@ class Services:
     members: Members
     cases: Cases
     overview: Overview
+    threads: Threads
+    undoing: Undoing
+    reverse: Reverse
     sessions: Sessions
     events: Events
     clock: Clock

@@ -14,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kovra.actions.lanes import LaneDesk
 from kovra.actions.ports import Clock
+from kovra.actions.reverse import Reverse
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
 from kovra.dashboard import access, assets, problems, wording
@@ -36,6 +37,7 @@ from kovra.live.hub import Hub
 from kovra.live.wires import Wires
 from kovra.store.broken import BrokenRequests
 from kovra.store.cancelling import Cancelling
+from kovra.store.case_thread import Threads
 from kovra.store.cases import Cases
 from kovra.store.database import sqlalchemy_url
 from kovra.store.events import Events
@@ -49,6 +51,7 @@ from kovra.store.requests import Requests
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
 from kovra.store.tables import Base
+from kovra.store.undoing import Undoing
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +75,9 @@ def create_site(
     jobs: JobControl,
     requests: Requests,
     cancelling: Cancelling,
+    threads: Threads,
+    undoing: Undoing,
+    reverse: Reverse,
     broken: BrokenRequests,
     pauses: LanePauses,
     lanes: LaneDesk,
@@ -98,6 +104,8 @@ def create_site(
         submit, submit_job: the one way in for actions, and for mass actions.
         jobs: follows and steers mass actions.
         cancelling: takes back what still waits.
+        threads: what was added to cases and changed in them.
+        undoing, reverse: what there is to take back, and taking back many at once.
         broken, pauses, lanes: what failed, which lanes are paused, and what lies on them.
         requests, roster, guilds, members, cases, sessions, events: what pages read.
         clock: the database's clock.
@@ -129,6 +137,9 @@ def create_site(
         jobs=jobs,
         requests=requests,
         cancelling=cancelling,
+        threads=threads,
+        undoing=undoing,
+        reverse=reverse,
         broken=broken,
         pauses=pauses,
         lanes=lanes,

@@ -60,7 +60,7 @@ class Case:
     """One numbered case, as it stands at finalise. ``case_no`` is the n-th case ever of its guild.
 
     ``for_case`` is the case whose end it keeps: the one whose ban it lifts, or whose mute it carries on. ``role_id`` is
-    the role it gave or took.
+    the role it gave or took, ``reverses`` the case it takes back.
     """
 
     guild_id: GuildId
@@ -79,3 +79,4 @@ class Case:
     for_case: int | None = None
     role_id: int | None = None
     voided: bool = False
+    reverses: int | None = None

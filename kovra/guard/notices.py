@@ -103,6 +103,8 @@ def case_post(
         fields.append({"name": word, "value": f"#{case.for_case}", "inline": True})
     if notice in (NoticeStatus.REFUSED, NoticeStatus.SKIPPED, NoticeStatus.UNKNOWN):
         fields.append({"name": "DM", "value": f"{notice.value}: the member was not told", "inline": True})
+    if case.reverses:
+        fields.append({"name": "Reverses", "value": f"#{case.reverses}", "inline": True})
     if case.voided:
         fields.append({"name": "Void", "value": "This case does not count any more.", "inline": True})
     embed = {

@@ -78,6 +78,8 @@ class Outbox:
             body=sealed.body,
             kid=sealed.kid,
             sig=sealed.sig,
+            # One of many at once stands behind what people click one by one.
+            priority=BULK if "of_many" in request.params else 0,
         )
         return self.offer(message)
 

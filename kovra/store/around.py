@@ -10,15 +10,14 @@ from sqlalchemy.orm import Session
 
 from kovra.actions.request import Action, ActionRequest
 from kovra.actions.rights import CaseSeen, Role, Standing
-from kovra.guard.endings import LIFTED_BY, EndState
 from kovra.ids import GuildId, RoleId, UserId
-from kovra.store.holding import REPLACED_BY, replaced
+from kovra.store.holding import holds, replaced, reversed_by
 from kovra.store.tables import ModCases, Roles, ScheduledEnds
 
 
 def around(session: Session, request: ActionRequest, standing: Standing, now: datetime) -> Standing:
     """The same standing, with what else the request names."""
-    role_id, case_no = request.params.get("role_id"), request.params.get("case_no")
+    role_id, case_no = request.params.get("role_id"), request.case_no or request.reverses
     return replace(
         standing,
         role=None if role_id is None else _role(session, request.guild_id, role_id),
@@ -34,6 +33,7 @@ def _role(session: Session, guild_id: GuildId, role_id: int) -> Role | None:
 def _case(session: Session, guild_id: GuildId, case_no: int, now: datetime) -> CaseSeen | None:
     wanted = (
         select(ModCases, replaced().label("replaced"), ScheduledEnds.state.label("end_state"))
+        .add_columns(reversed_by().label("reversed_by"))
         .outerjoin(ScheduledEnds, ScheduledEnds.request_id == ModCases.request_id)
         .where(ModCases.guild_id == guild_id, ModCases.case_no == case_no)
     )
@@ -41,15 +41,13 @@ def _case(session: Session, guild_id: GuildId, case_no: int, now: datetime) -> C
     if found is None:
         return None
     case, action = found[0], Action(found[0].action)
-    over = case.ends_at is not None and case.ends_at <= now
-    waits = action in LIFTED_BY and found.end_state == EndState.OPEN.value
-    lifted = found.replaced or found.end_state in (EndState.CANCELLED.value, EndState.ENDED.value)
     return CaseSeen(
         case_no=case.case_no,
         action=action,
         target_id=UserId(case.target_id),
         moderator_id=UserId(case.moderator_id),
         age_s=int((now - case.created_at).total_seconds()),
-        holds=action in REPLACED_BY and not lifted and (not over or waits),
+        holds=holds(found, now),
         voided=case.voided_at is not None,
+        reversed_by=found.reversed_by,
     )

@@ -144,6 +144,7 @@ def sealed_case(
         ends_at=ends_at,
         batch_id=request.batch_id,
         for_case=request.for_case,
+        reverses=request.reverses,
         role_id=request.params.get("role_id"),
     )
     params = dict(request.params)
@@ -176,6 +177,7 @@ def case_of(row: ModCases) -> Case:
         for_case=row.params.get("for_case"),
         role_id=row.params.get("role_id"),
         voided=row.voided_at is not None,
+        reverses=row.reverses,
     )
 
 

@@ -59,7 +59,7 @@ _KEPT = frozenset(
     {
         *("request_id", "guild_id", "action", "target_id", "moderator_id", "source", "body", "kid", "sig"),
         *("fingerprint", "issued_at", "created_at", "expires_at", "accepted_at", "state", "done_at"),
-        *("batch_id", "releases", "refusal_kind", "refusal_sentence", "refusal_until"),
+        *("batch_id", "releases", "reverses", "refusal_kind", "refusal_sentence", "refusal_until"),
     }
 )
 
@@ -345,6 +345,7 @@ def new_row(sealed: Sealed, refusal: Refusal | None, now: datetime) -> dict[str,
         "expires_at": sealed.expires_at,
         "batch_id": request.batch_id,
         "releases": request.releases,
+        "reverses": request.reverses,
     }
     if refusal:
         row |= {"state": State.REJECTED.value, "done_at": now, "refusal_kind": refusal.kind.value}
@@ -356,6 +357,12 @@ def new_row(sealed: Sealed, refusal: Refusal | None, now: datetime) -> dict[str,
 
 def running_twin(session: Session, request: ActionRequest) -> Refusal | None:
     row = ActionRequests
+    if request.reverses is not None:
+        counts = row.state.in_([state.value for state in (State.ACCEPTED, State.EXECUTING, State.APPLIED, State.DONE)])
+        mine = select(row.request_id).where(row.guild_id == request.guild_id, row.reverses == request.reverses, counts)
+        if session.execute(mine).first() is not None:
+            sentence = f"Case #{request.reverses} is being taken back already, or was. Nothing was added."
+            return Refusal(kind=RefusalKind.REVERSED, sentence=sentence)
     live = select(row.request_id, row.moderator_id, row.state).where(
         row.guild_id == request.guild_id,
         row.action == request.action.value,

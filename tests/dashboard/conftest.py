@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from kovra.actions.envelope import Key, open_envelope
 from kovra.actions.request import Action
+from kovra.actions.reverse import Reverse
 from kovra.actions.rights import Permission
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
@@ -36,6 +37,7 @@ from kovra.sandbox import DEFAULT_BOT_ID, DEFAULT_SECRET
 from kovra.store.audit import AuditLog
 from kovra.store.broken import BrokenRequests
 from kovra.store.cancelling import Cancelling
+from kovra.store.case_thread import Threads
 from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock
 from kovra.store.events import Events
@@ -53,6 +55,7 @@ from kovra.store.requests import Requests
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
 from kovra.store.tables import ActionRequests, Base
+from kovra.store.undoing import Undoing
 
 BASE_URL = "http://localhost:8000"
 ORIGIN = {"Sec-Fetch-Site": "same-origin", "Origin": BASE_URL}
@@ -317,6 +320,15 @@ def site(
         jobs=JobControl(database, AUDIT_KEY),
         requests=requests,
         cancelling=Cancelling(database, AUDIT_KEY),
+        threads=Threads(database),
+        undoing=Undoing(database, AUDIT_KEY),
+        reverse=Reverse(
+            roster=Roster(database),
+            undoing=Undoing(database, AUDIT_KEY),
+            submit=submit,
+            audit=AuditLog(database, AUDIT_KEY),
+            clock=clock,
+        ),
         broken=BrokenRequests(database, AUDIT_KEY),
         pauses=LanePauses(database, AUDIT_KEY),
         lanes=LaneDesk(broker=broker, audit=audit),
