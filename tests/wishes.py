@@ -11,6 +11,8 @@ NEEDED = {
     Action.MUTE: {"duration_s": 600},
     Action.ROLE_ADD: {"role_id": ROLE},
     Action.ROLE_REMOVE: {"role_id": ROLE},
+    Action.PURGE: {"count": 5},
+    Action.SLOWMODE: {"slow_s": 30},
     **{action: {"case_no": 1} for action in CASE_ACTS},
 }
 

@@ -29,8 +29,18 @@ class Held:
 
 
 #: These restore what Guard keeps, and the act that it is kept of.
-_LIFTS_HOLD = {Action.UNQUARANTINE: Action.QUARANTINE.value}
-_NOT_HELD = {Action.UNQUARANTINE: "is not in quarantine"}
+_LIFTS_HOLD = {
+    Action.UNQUARANTINE: Action.QUARANTINE.value,
+    Action.UNLOCK: Action.LOCK.value,
+    Action.SLOWMODE_OFF: Action.SLOWMODE.value,
+    Action.LOCKDOWN_OFF: Action.LOCKDOWN.value,
+}
+_NOT_HELD = {
+    Action.UNQUARANTINE: "is not in quarantine",
+    Action.UNLOCK: "was not locked by Guard",
+    Action.SLOWMODE_OFF: "has no slowmode of Guard’s",
+    Action.LOCKDOWN_OFF: "is not in lockdown",
+}
 
 
 def in_question(request: ActionRequest, standing: Standing) -> bool:

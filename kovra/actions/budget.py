@@ -36,6 +36,9 @@ DEFAULT_LIMITS: Mapping[Action, int] = MappingProxyType(
         Action.ROLE_REMOVE: 340,
         Action.QUARANTINE: 170,
         Action.UNQUARANTINE: 340,
+        Action.PURGE: 60,
+        **dict.fromkeys((Action.LOCK, Action.UNLOCK, Action.SLOWMODE, Action.SLOWMODE_OFF), 170),
+        **dict.fromkeys((Action.LOCKDOWN, Action.LOCKDOWN_OFF), 30),
     }
 )
 

@@ -40,6 +40,13 @@ class Action(StrEnum):
     ROLE_REMOVE = "role_remove"
     QUARANTINE = "quarantine"
     UNQUARANTINE = "unquarantine"
+    PURGE = "purge"
+    LOCK = "lock"
+    UNLOCK = "unlock"
+    SLOWMODE = "slowmode"
+    SLOWMODE_OFF = "slowmode_off"
+    LOCKDOWN = "lockdown"
+    LOCKDOWN_OFF = "lockdown_off"
     AMEND = "amend"
     VOID = "void"
     RESEND = "resend"
@@ -63,6 +70,11 @@ _VERBS = {
     Action.ROLE_ADD: "give a role to",
     Action.ROLE_REMOVE: "take a role from",
     Action.UNQUARANTINE: "end the quarantine of",
+    Action.PURGE: "delete messages of",
+    Action.SLOWMODE: "slow down",
+    Action.SLOWMODE_OFF: "end the slowmode of",
+    Action.LOCKDOWN: "lock down",
+    Action.LOCKDOWN_OFF: "end the lockdown of",
     Action.AMEND: "amend a case of",
     Action.VOID: "void a case of",
     Action.RESEND: "write again to",
@@ -75,12 +87,25 @@ CASE_ACTS = frozenset({Action.AMEND, Action.VOID, Action.RESEND, Action.COMMENT}
 NATIVE_ONLY = frozenset({Action.PRUNE, Action.BLOCK})
 
 
+#: These are done to a channel, whose id is their target; the last two to the server, whose id is theirs.
+TO_CHANNELS = frozenset({Action.LOCK, Action.UNLOCK, Action.SLOWMODE, Action.SLOWMODE_OFF})
+TO_SERVER = frozenset({Action.LOCKDOWN, Action.LOCKDOWN_OFF})
+
+#: Longest pause between two messages that a channel may ask for (API reference, Modify Channel), in seconds.
+MAX_SLOWMODE_S = 21_600
+
+#: Most messages of one purge: Discord takes a hundred every three seconds in a channel.
+MAX_PURGE = 1000
+
 #: By what an act is taken back.
 INVERSE: Mapping[Action, Action] = MappingProxyType(
     {
         Action.BAN: Action.UNBAN,
         Action.MUTE: Action.UNMUTE,
         Action.QUARANTINE: Action.UNQUARANTINE,
+        Action.LOCK: Action.UNLOCK,
+        Action.SLOWMODE: Action.SLOWMODE_OFF,
+        Action.LOCKDOWN: Action.LOCKDOWN_OFF,
         Action.ROLE_ADD: Action.ROLE_REMOVE,
         Action.ROLE_REMOVE: Action.ROLE_ADD,
     }
@@ -154,6 +179,14 @@ PARAMS: Mapping[Action, Mapping[str, tuple[int, int]]] = MappingProxyType(
             "role_id": _SNOWFLAKE,
         },
         Action.UNQUARANTINE: {"for_case": _CASE_NO, **_TAKES_BACK},
+        # Of a channel, or with ``of_member`` of a person, in one channel or in all.
+        Action.PURGE: {"count": (1, MAX_PURGE), "of_member": (1, 1), "channel_id": _SNOWFLAKE},
+        Action.LOCK: {"duration_s": _DURATION_S},
+        Action.UNLOCK: {"for_case": _CASE_NO, **_TAKES_BACK},
+        Action.SLOWMODE: {"slow_s": (0, MAX_SLOWMODE_S), "duration_s": _DURATION_S},
+        Action.SLOWMODE_OFF: {"for_case": _CASE_NO, **_TAKES_BACK},
+        Action.LOCKDOWN: {"duration_s": _DURATION_S, "for_case": _CASE_NO},
+        Action.LOCKDOWN_OFF: {"for_case": _CASE_NO, **_TAKES_BACK},
         # The new length counts from the case's beginning, as if it had been asked for so; 0 is until somebody lifts it.
         Action.AMEND: {"case_no": _CASE_NO, "duration_s": (0, _DURATION_S[1])},
         Action.VOID: {"case_no": _CASE_NO},
@@ -169,6 +202,8 @@ _REQUIRED: Mapping[Action, tuple[frozenset[str], str]] = MappingProxyType(
         Action.MUTE: (frozenset({"duration_s", "for_case"}), "A mute needs a duration."),
         Action.ROLE_ADD: (frozenset({"role_id"}), "Choose the role to give."),
         Action.ROLE_REMOVE: (frozenset({"role_id"}), "Choose the role to take."),
+        Action.PURGE: (frozenset({"count"}), f"Say how many messages: from 1 to {MAX_PURGE}."),
+        Action.SLOWMODE: (frozenset({"slow_s"}), "Say how long between two messages: up to 6 hours, 0 for no pause."),
         **{action: (frozenset({"case_no"}), "Say which case it is about.") for action in CASE_ACTS},
     }
 )
@@ -229,6 +264,10 @@ class ActionRequest:
             raise Malformed(sentence)
         if self.action is Action.AMEND and not self.reason and "duration_s" not in self.params:
             raise Malformed("Say what is to change: the reason, the duration, or both.")
+        if self.action is Action.PURGE and "channel_id" in self.params and "of_member" not in self.params:
+            raise Malformed("A purge of a channel has that channel as its target, and no other.")
+        if self.action in TO_SERVER and self.target_id != self.guild_id:
+            raise Malformed("A lockdown is of the whole server.")
         if self.for_case is not None and self.source is not Source.SYSTEM:
             raise Malformed("Only Guard itself keeps the end of a case.")
 
@@ -241,6 +280,12 @@ class ActionRequest:
     def case_no(self) -> int | None:
         """The case that this request changes."""
         return self.params.get("case_no")
+
+    @property
+    def of_place(self) -> bool:
+        """Whether the target is a channel or the server, and no person."""
+        in_channel = self.action is Action.PURGE and "of_member" not in self.params
+        return in_channel or self.action in TO_CHANNELS | TO_SERVER
 
     @property
     def reverses(self) -> int | None:
@@ -292,6 +337,7 @@ class RefusalKind(StrEnum):
     CASE_UNKNOWN = "case_unknown"
     CASE_STATE = "case_state"
     REVERSED = "reversed"
+    CHANNEL_UNKNOWN = "channel_unknown"
 
 
 @dataclass(frozen=True, kw_only=True)

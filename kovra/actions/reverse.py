@@ -32,6 +32,7 @@ _NOT_REVERSIBLE: Mapping[Action, str] = MappingProxyType(
     {
         Action.KICK: "A kick cannot be taken back: they can join again with an invite.",
         Action.SOFTBAN: "A softban cannot be taken back: their messages are gone, and they can join again.",
+        Action.PURGE: "Deleted messages cannot be brought back.",
         Action.WARN: "A warning was read. Void the case, and it counts no more.",
         Action.NOTE: "A note does nothing. Void the case, and it counts no more.",
     }

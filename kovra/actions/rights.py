@@ -8,7 +8,7 @@ from enum import Flag, StrEnum
 from math import inf
 from types import MappingProxyType
 
-from kovra.actions.request import BY_HAND, INVERSE, Action, ActionRequest, Refusal, RefusalKind
+from kovra.actions.request import BY_HAND, INVERSE, TO_CHANNELS, Action, ActionRequest, Refusal, RefusalKind
 from kovra.ids import GuildId, RoleId, UserId
 
 
@@ -102,6 +102,13 @@ NEEDS: Mapping[Action, Capability] = MappingProxyType(
         Action.ROLE_REMOVE: Capability.ROLES,
         Action.QUARANTINE: Capability.ROLES,
         Action.UNQUARANTINE: Capability.ROLES,
+        Action.PURGE: Capability.CHANNELS,
+        Action.LOCK: Capability.CHANNELS,
+        Action.UNLOCK: Capability.CHANNELS,
+        Action.SLOWMODE: Capability.CHANNELS,
+        Action.SLOWMODE_OFF: Capability.CHANNELS,
+        Action.LOCKDOWN: Capability.LOCKDOWN,
+        Action.LOCKDOWN_OFF: Capability.LOCKDOWN,
         # Of others' cases; of their own it takes what the case took (``case_rights``).
         Action.AMEND: Capability.AMEND,
         Action.VOID: Capability.AMEND,
@@ -123,6 +130,14 @@ GUARD_NEEDS: Mapping[Action, Permission] = MappingProxyType(
         Action.ROLE_REMOVE: _P.MANAGE_ROLES,
         Action.QUARANTINE: _P.MANAGE_ROLES,
         Action.UNQUARANTINE: _P.MANAGE_ROLES,
+        Action.PURGE: _P.MANAGE_MESSAGES,
+        # What a channel allows is changed by whoever may manage roles (API reference, Edit Channel Permissions).
+        Action.LOCK: _P.MANAGE_ROLES,
+        Action.UNLOCK: _P.MANAGE_ROLES,
+        Action.SLOWMODE: _P.MANAGE_CHANNELS,
+        Action.SLOWMODE_OFF: _P.MANAGE_CHANNELS,
+        Action.LOCKDOWN: _P.MANAGE_GUILD,
+        Action.LOCKDOWN_OFF: _P.MANAGE_GUILD,
     }
 )
 
@@ -147,7 +162,10 @@ MEMBERS_ONLY = frozenset(
 )
 
 #: These last, until the end they name or for good.
-LASTING = frozenset({Action.BAN, Action.MUTE, Action.QUARANTINE})
+LASTING = frozenset({Action.BAN, Action.MUTE, Action.QUARANTINE, Action.LOCK, Action.SLOWMODE, Action.LOCKDOWN})
+
+#: Discord's channel types in which people write and that can be locked or slowed: text, announcements, forums, media.
+WRITTEN_IN = frozenset({0, 5, 15, 16})
 
 #: Guard must outrank the target for these.
 OUTRANKING = frozenset(
@@ -191,6 +209,14 @@ class Role:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Place:
+    """A channel, or the server itself, as it is now. ``kind`` is Discord's channel type, None of a server."""
+
+    name: str
+    kind: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CaseSeen:
     """A case as it stands now.
 
@@ -213,7 +239,7 @@ class Standing:
 
     ``grants`` are what Kovra itself gave the moderator, beside what their Discord permissions give. ``end_stands``:
     the case whose end is being kept has not been lifted or replaced since; only Guard's own requests ask that.
-    ``role``, ``case``: those that the request names; None when it names none, or the guild has none of that id.
+    ``role``, ``case``, ``place``: those that the request names; None when it names none, or the guild has none such.
     """
 
     guild_id: GuildId
@@ -225,6 +251,7 @@ class Standing:
     end_stands: bool = True
     role: Role | None = None
     case: CaseSeen | None = None
+    place: Place | None = None
 
 
 def effective_permissions(person: Person, owner_id: UserId) -> int:
@@ -269,7 +296,8 @@ def check(request: ActionRequest, standing: Standing) -> Refusal | None:
         ``None`` when it may, else the first reason why not. Actions without a moderator (``native``, ``system``, …)
         are measured by Guard's rank and permissions alone.
     """
-    checks = [_about_end(request, standing), _about_reversal(request, standing), about_target(request, standing)]
+    about = _about_place if request.of_place else about_target
+    checks = [_about_end(request, standing), _about_reversal(request, standing), about(request, standing)]
     if request.source in BY_HAND:
         checks += [_about_moderator(request, standing)]
     checks += [_about_membership(request, standing), _about_role(request, standing), about_guard(request, standing)]
@@ -277,8 +305,8 @@ def check(request: ActionRequest, standing: Standing) -> Refusal | None:
 
 
 def looks_around(request: ActionRequest) -> bool:
-    """Whether more must be seen than who is who: the role or the case that the request names."""
-    return not request.params.keys().isdisjoint({"role_id", "case_no", "reverses"})
+    """Whether more must be seen than who is who: the role, the case or the channel that the request names."""
+    return request.of_place or not request.params.keys().isdisjoint({"role_id", "case_no", "reverses"})
 
 
 def job_needs(request: ActionRequest) -> tuple[Capability, ...]:
@@ -316,6 +344,18 @@ def _about_reversal(request: ActionRequest, standing: Standing) -> Refusal | Non
         return _no(RefusalKind.REVERSED, f"{which} was taken back already, by case #{case.reversed_by}.")
     if case.action in LASTING and not case.holds:
         return _no(RefusalKind.REVERSED, f"{which} is over: there is nothing to take back.")
+    return None
+
+
+def _about_place(request: ActionRequest, standing: Standing) -> Refusal | None:
+    place = standing.place
+    if place is None:
+        return _no(RefusalKind.CHANNEL_UNKNOWN, "This server has no such channel. Choose another one.")
+    if request.action in TO_CHANNELS and place.kind not in WRITTEN_IN:
+        return _no(
+            RefusalKind.CHANNEL_UNKNOWN,
+            f"{place.name} is no channel to {request.action.verb}: only text channels, announcements and forums are.",
+        )
     return None
 
 

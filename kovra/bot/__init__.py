@@ -3,6 +3,7 @@
 ``worker.py`` acts (Guard's hands):
 
 ``rest``       the acts and messages, one HTTP attempt each, for synchronous worker threads
+``places``     of these the ones on channels and on the server itself
 ``http``       Pycord's HTTP client with Kovra's policy: one attempt, a time limit, buckets, a shared pace
 ``live_roster``  who is who, asked from Discord itself when the gateway has fallen silent
 ``buckets``    keeps requests within the rate limits that Discord's answers describe

@@ -19,6 +19,7 @@ from kovra.actions.request import Action
 from kovra.bot import payloads
 from kovra.bot.buckets import Limited
 from kovra.bot.http import GuardHTTP, reached
+from kovra.bot.places import PlaceCalls
 from kovra.bot.pointing import points_at
 from kovra.bot.ports import Pacer
 from kovra.errors import DiscordError, DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
@@ -43,7 +44,7 @@ _BANS_IN_A_PAGE, _BAN_PAGES, _FEW_BANS = 1000, 20, 10
 _SLACK_S = 5.0
 
 
-class GuardRest:
+class GuardRest(PlaceCalls):
     """The port ``guard.ports.Discord`` over Pycord. Safe from any thread but its own.
 
     Args:

@@ -6,7 +6,8 @@
 ``notices``  the DM to the target and the post in the log channel
 ``chunk``    the story of one chunk of a job; ``bulk`` bans many in one call, ``job_posts`` posts its cases
 ``perform``  one action, one call to Discord
-``restoring``  acts that set a state, and what is kept to restore it
+``restoring``  acts that set a state, and what is kept to restore it; ``held_roles`` and ``held_places`` are its parts
+``purge``    many messages, chosen once and deleted in parts
 ``probe``    what became of a deed whose answer never came
 ``outcome``  what Discord's answers mean
 ``case``     the record of what was done

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from kovra.actions.request import Action, Source
+from kovra.actions.request import TO_CHANNELS, TO_SERVER, Action, Source
 from kovra.ids import ChannelId, GuildId, MessageId, UserId
 
 
@@ -60,7 +62,8 @@ class Case:
     """One numbered case, as it stands at finalise. ``case_no`` is the n-th case ever of its guild.
 
     ``for_case`` is the case whose end it keeps: the one whose ban it lifts, or whose mute it carries on. ``role_id`` is
-    the role it gave or took, ``reverses`` the case it takes back.
+    the role it gave or took, ``reverses`` the case it takes back, ``result`` what a purge deleted and in
+    which channels: ``{"deleted": 37, "channels": ["…"]}``.
     """
 
     guild_id: GuildId
@@ -80,3 +83,10 @@ class Case:
     role_id: int | None = None
     voided: bool = False
     reverses: int | None = None
+    of_member: bool = False
+    result: Mapping[str, Any] | None = None
+
+    @property
+    def of_place(self) -> bool:
+        """Whether it was done to a channel or to the server, and not to a person."""
+        return self.action in TO_CHANNELS | TO_SERVER or (self.action is Action.PURGE and not self.of_member)

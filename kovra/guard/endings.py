@@ -14,12 +14,15 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from kovra.actions.request import MAX_MUTE, Action, ActionRequest, RefusalKind, Source, State
+from kovra.actions.request import MAX_MUTE, PARAMS, Action, ActionRequest, RefusalKind, Source, State
 from kovra.guard.outcome import FailureKind
 from kovra.ids import GuildId, UserId, audit_ref, derived_request_id
 
 #: A mute is renewed this long before Discord's limit: a worker may be away for a day and nobody is let loose early.
 RENEW_AHEAD = timedelta(days=1)
+
+#: The pauses of a lockdown are renewed this long before Discord's limit.
+PAUSE_AHEAD = timedelta(hours=1)
 
 #: An end that is later than this is shown as overdue.
 OVERDUE_AFTER = timedelta(minutes=1)
@@ -39,16 +42,31 @@ ENDS_OF: Mapping[Action, Action] = MappingProxyType(
         Action.UNMUTE: Action.MUTE,
         Action.QUARANTINE: Action.QUARANTINE,
         Action.UNQUARANTINE: Action.QUARANTINE,
+        Action.LOCK: Action.LOCK,
+        Action.UNLOCK: Action.LOCK,
+        Action.SLOWMODE: Action.SLOWMODE,
+        Action.SLOWMODE_OFF: Action.SLOWMODE,
+        Action.LOCKDOWN: Action.LOCKDOWN,
+        Action.LOCKDOWN_OFF: Action.LOCKDOWN,
     }
 )
 
 #: By what Guard ends what does not end in Discord by itself.
 LIFTED_BY: Mapping[Action, Action] = MappingProxyType(
-    {Action.BAN: Action.UNBAN, Action.QUARANTINE: Action.UNQUARANTINE}
+    {
+        Action.BAN: Action.UNBAN,
+        Action.QUARANTINE: Action.UNQUARANTINE,
+        Action.LOCK: Action.UNLOCK,
+        Action.SLOWMODE: Action.SLOWMODE_OFF,
+        Action.LOCKDOWN: Action.LOCKDOWN_OFF,
+    }
 )
 
 #: What Guard does again while it holds: because Discord lets it end early, or because somebody came back.
-RENEWED = frozenset({Action.MUTE, Action.QUARANTINE})
+RENEWED = frozenset({Action.MUTE, Action.QUARANTINE, Action.LOCKDOWN})
+
+#: Discord pauses invites and DMs for 24 hours at most (API reference, Modify Guild Incident Actions).
+MAX_PAUSE = timedelta(hours=24, minutes=-1)
 
 
 class EndState(StrEnum):
@@ -152,6 +170,8 @@ def due_at(punishment: Action, ends_at: datetime, now: datetime) -> datetime:
     """When Guard has to act next on a punishment that holds since now."""
     if punishment is Action.MUTE and ends_at > now + MAX_MUTE:
         return now + MAX_MUTE - RENEW_AHEAD
+    if punishment is Action.LOCKDOWN and ends_at > now + MAX_PAUSE:
+        return now + MAX_PAUSE - PAUSE_AHEAD
     return ends_at
 
 
@@ -178,7 +198,9 @@ def after_refusal(end: End) -> Wait:
 
 def request_for(end: End, guard_id: UserId) -> ActionRequest:
     """The request by which Guard keeps an end. Its id follows from the case and the number of the try."""
-    lifts = end.punishment in LIFTED_BY
+    # A lockdown that goes on is due before its end: its pauses are put on again.
+    lifts = end.punishment in LIFTED_BY and end.now >= end.ends_at
+    unsaid = {"notice": 0} if "notice" in PARAMS[end.punishment] else {}
     until = f"{end.ends_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return ActionRequest(
         request_id=derived_request_id(_ms(end.due_at), "end", end.request_id, end.asked),
@@ -192,7 +214,7 @@ def request_for(end: End, guard_id: UserId) -> ActionRequest:
         else f"The {end.punishment.noun} of case #{end.case_no} goes on until {until}.",
         issued_at=end.now,
         # Whoever was told of the mute is not told again of each renewal.
-        params={"for_case": end.case_no} if lifts else {"for_case": end.case_no, "notice": 0},
+        params={"for_case": end.case_no} if lifts else {"for_case": end.case_no, **unsaid},
     )
 
 

@@ -32,6 +32,7 @@ from kovra.guard.notices import Notices
 from kovra.guard.perform import DEEDLESS, HalfDone, audit_reason, ends_at, finish_half, perform
 from kovra.guard.ports import Discord, Ledger, Quarantine, Roster
 from kovra.guard.probe import Verdict, fence, probe
+from kovra.guard.purge import Purge
 from kovra.ids import GuildId
 
 log = logging.getLogger(__name__)
@@ -130,6 +131,10 @@ class Execute:
             log.error("a request of guild %s waits: this worker does not know its key %.60r", lane, kid)
         return awaits
 
+    @property
+    def purge(self) -> Purge:
+        return Purge(ledger=self.ledger, discord=self.discord, at=self.at)
+
     def _carry_on(self, claim: Claim) -> None:
         if claim.request.action in CASE_ACTS:
             if claim.revoked and claim.state is State.EXECUTING and not claim.effect_intended:
@@ -180,7 +185,8 @@ class Execute:
             if claim.request.action not in DEEDLESS and not self._do(claim, standing, end, kept):
                 return None, None, None
         self.at("before_finalise")
-        case = self.ledger.finalise(claim, standing=standing, ends_at=end)
+        deleted = {"result": did} if (did := self.purge.deleted(claim)) else {}
+        case = self.ledger.finalise(claim, standing=standing, ends_at=end, **deleted)
         self.at("after_finalise")
         return case, told, standing
 
@@ -222,7 +228,8 @@ class Execute:
             # Nobody can look now. As long as the request is wanted, somebody will look later.
             verdict = Verdict.LATER if claim.now <= claim.expires_at else Verdict.UNKNOWABLE
         self.at("after_probe")
-        if verdict is Verdict.NOT_DONE and before.get("tries", 1) >= MOST_TRIES:
+        repeatable = claim.request.action in restoring.SETTING
+        if verdict is Verdict.NOT_DONE and before.get("tries", 1) >= MOST_TRIES and not repeatable:
             return Verdict.UNKNOWABLE
         return verdict
 
@@ -239,6 +246,8 @@ class Execute:
         """Act on Discord. True when it is done; otherwise the ledger says what became of it."""
         request, name = claim.request, standing.target.name
         reason = audit_reason(request, standing.moderator.name)
+        if request.action is Action.PURGE:
+            return self.purge(claim, name, reason)
         try:
             before = self._before(claim, end, standing)
             if before is None:
@@ -247,8 +256,10 @@ class Execute:
             if kept is not None and not same_ban(before.get("ban"), kept):
                 self.ledger.reject(claim, rights.superseded(request.for_case))
                 return False
-            until = _moment(before.get("until"))
-            for tries in range(before.get("tries", 0) + 1, MOST_TRIES + 1):
+            until, first = _moment(before.get("until")), before.get("tries", 0) + 1
+            # A state may be set as often as it takes; whoever takes the request next gets one try more.
+            last = max(MOST_TRIES, first) if request.action in restoring.SETTING else MOST_TRIES
+            for tries in range(first, last + 1):
                 before = {**before, "tries": tries}
                 self.ledger.intend_effect(claim, before)
                 self.at("after_effect_intent")
@@ -271,6 +282,7 @@ class Execute:
                 if verdict is not Verdict.NOT_DONE:
                     self._give_up(claim, verdict, name)
                     return False
+            self.ledger.give_back(claim, delay_s=RETRY_S, intent_stays=True)
         except HalfDone as half:
             self._half_done(claim, half.cause, name)
         except DiscordRefused as error:
@@ -286,9 +298,12 @@ class Execute:
 
         It is finished however late it is and whoever has lost which right: nobody asked for a half.
         """
+        reason = audit_reason(claim.request, standing.moderator.name)
+        if claim.request.action is Action.PURGE:
+            return self.purge(claim, standing.target.name, reason)
         self.ledger.intend_effect(claim, before)
         try:
-            finish_half(self.discord, claim.request, reason=audit_reason(claim.request, standing.moderator.name))
+            finish_half(self.discord, claim.request, reason=reason)
         except HalfDone as half:
             self._half_done(claim, half.cause, standing.target.name)
             return False
@@ -297,7 +312,8 @@ class Execute:
     def _half_done(self, claim: Claim, cause: DiscordError, name: str) -> None:
         """The intent stays: whoever takes the request next sees the half that is done, and does the other."""
         if isinstance(cause, DiscordRefused):
-            self.ledger.fail(claim, outcome.half_done(name, cause))
+            told = outcome.half_done if claim.request.action is Action.SOFTBAN else outcome.half_set
+            self.ledger.fail(claim, told(name, cause))
         else:
             self.ledger.give_back(claim, delay_s=getattr(cause, "retry_after_s", LOOK_AGAIN_S), intent_stays=True)
 
@@ -319,7 +335,8 @@ class Execute:
             hold = self.ledger.hold(claim) if request.action in restoring.HOLDS_OF else None
             if hold is None and request.action in restoring.RESTORING:
                 return None
-            known |= restoring.plan(self.discord, request, standing.guard.rank, hold)
+            now = restoring.Now(guard_rank=standing.guard.rank, at=claim.now, ends_at=end)
+            known |= restoring.plan(self.discord, request, now, hold)
         if end is not None:
             until = told_until(end, claim.now) if request.action is Action.MUTE else None
             known |= {"ends_at": end.isoformat(), "until": until.isoformat() if until else None}

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from kovra.actions.checkpoint import nowhere
-from kovra.actions.request import Action, ActionRequest
+from kovra.actions.request import TO_SERVER, Action, ActionRequest
 from kovra.actions.rights import Standing
 from kovra.errors import DiscordError, DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
 from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostStatus
@@ -63,6 +64,13 @@ _COLOURS = {
     Action.UNQUARANTINE: 0x3FA66B,
     Action.PRUNE: 0xE0873E,
     Action.BLOCK: 0x7A8699,
+    Action.PURGE: 0xE0873E,
+    Action.LOCK: 0xD9B13B,
+    Action.UNLOCK: 0x3FA66B,
+    Action.SLOWMODE: 0xD9B13B,
+    Action.SLOWMODE_OFF: 0x3FA66B,
+    Action.LOCKDOWN: 0xD9534F,
+    Action.LOCKDOWN_OFF: 0x3FA66B,
 }
 
 
@@ -85,12 +93,29 @@ def notice_text(request: ActionRequest, guild_name: str, case: Case | None, ends
     return "\n".join(lines)
 
 
+def _whom(case: Case) -> list[dict[str, Any]]:
+    """The member or the channel of a case; a lockdown has neither."""
+    if case.action in TO_SERVER:
+        return []
+    if case.of_place:
+        found = [{"name": "Channel", "value": f"<#{case.target_id}>", "inline": True}]
+    else:
+        named = f"<@{case.target_id}>\n`{case.target_id}`"
+        # A prune names nobody.
+        value = _plain(case.target_name) if case.action is Action.PRUNE else named
+        found = [{"name": "Member", "value": value, "inline": True}]
+    if case.result is not None:
+        where = " ".join(f"<#{channel_id}>" for channel_id in case.result["channels"][:10])
+        found += [{"name": "Deleted", "value": f"{case.result['deleted']} messages in {where}", "inline": True}]
+    return found
+
+
 def case_post(
     case: Case, notice: NoticeStatus | None, case_url: str, most_reason: int = _MAX_REASON_IN_POST
 ) -> Message:
     """The post in the log channel. Its footer carries the mark by which a lost post is found again."""
     fields = [
-        {"name": "Member", "value": _whom(case), "inline": True},
+        *_whom(case),
         {"name": "Moderator", "value": _who(case), "inline": True},
         {"name": "Source", "value": case.source.value, "inline": True},
     ]
@@ -247,11 +272,6 @@ def send_once(
     if found is None:
         raise DiscordUnknown("the message was not found where it may have been sent")
     return found
-
-
-def _whom(case: Case) -> str:
-    """Whom a case is about; a prune names nobody."""
-    return _plain(case.target_name) if case.action is Action.PRUNE else f"<@{case.target_id}>\n`{case.target_id}`"
 
 
 def _who(case: Case) -> str:

@@ -32,6 +32,8 @@ class FailureKind(StrEnum):
     ATTEMPTS = "attempts"
     HALF_DONE = "half_done"
     ROLE_GONE = "role_gone"
+    NOTHING_THERE = "nothing_there"
+    NO_CHANNEL = "no_channel"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,7 @@ _BY_CODE = {
     10007: FailureKind.TARGET_GONE,
     UNKNOWN_BAN: FailureKind.NOT_BANNED,
     10011: FailureKind.ROLE_GONE,
+    10003: FailureKind.NO_CHANNEL,
     50013: FailureKind.FORBIDDEN,
     50001: FailureKind.NO_ACCESS,
     10004: FailureKind.NO_ACCESS,
@@ -64,6 +67,7 @@ def failure(action: Action, target_name: str, error: DiscordRefused) -> Failure:
         FailureKind.TARGET_GONE: _left(action, target_name),
         FailureKind.NOT_BANNED: f"{target_name} is not banned, so there was no ban to lift.",
         FailureKind.ROLE_GONE: f"The role was deleted before its turn came. {nothing} Choose another one.",
+        FailureKind.NO_CHANNEL: f"{target_name} was deleted before its turn came. Nothing was done.",
         FailureKind.FORBIDDEN: (
             f"Discord refused the {action.noun}: Guard’s role is too low or lacks the permission. {nothing} "
             "Move Guard’s role higher or give the permission back, then ask again."
@@ -96,6 +100,41 @@ def half_done(target_name: str, error: DiscordRefused) -> Failure:
             f"({error.status}, {error.code}: {error.text}). They are still banned: unban them once Guard may ban again."
         ),
         code=error.code,
+    )
+
+
+def half_set(target_name: str, error: DiscordRefused) -> Failure:
+    """A lockdown of which Discord took only the first half."""
+    return Failure(
+        kind=FailureKind.HALF_DONE,
+        sentence=(
+            f"The verification level of {target_name} was set, but Discord refused to change the pauses of invites and "
+            f"DMs ({error.status}, {error.code}: {error.text}). Look at the server's safety settings in Discord."
+        ),
+        code=error.code,
+    )
+
+
+def half_purged(deleted: int, error: DiscordRefused) -> Failure:
+    """A purge that Discord stopped in the middle."""
+    return Failure(
+        kind=FailureKind.HALF_DONE,
+        sentence=(
+            f"{deleted} messages were deleted, then Discord refused ({error.status}, {error.code}: {error.text}). "
+            "Give Guard access to the channel and Manage Messages, then ask again for the rest."
+        ),
+        code=error.code,
+    )
+
+
+def nothing_to_purge(target_name: str) -> Failure:
+    """No message was there that could be deleted."""
+    return Failure(
+        kind=FailureKind.NOTHING_THERE,
+        sentence=(
+            f"There was no message of {target_name} to delete: pinned ones stay, and Discord deletes none that are "
+            "older than 14 days at once."
+        ),
     )
 
 

@@ -69,7 +69,7 @@ def perform(
 
     Raises:
         DiscordError: as :class:`~kovra.guard.ports.Discord` words it; nothing was done, or it is not known.
-        HalfDone: of a softban, the ban is done.
+        HalfDone: of a softban the ban is done, of a lockdown the verification level is set.
     """
     guild_id, target_id = request.guild_id, request.target_id
     match request.action:
@@ -93,7 +93,10 @@ def perform(
         case Action.WARN | Action.NOTE:
             pass
         case _:
-            restoring.set_state(discord, request, want, reason=reason)
+            try:
+                restoring.set_state(discord, request, want, reason=reason)
+            except restoring.SecondRefused as half:
+                raise HalfDone(half.cause) from half
 
 
 def finish_half(discord: Discord, request: ActionRequest, *, reason: str) -> None:

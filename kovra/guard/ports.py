@@ -55,6 +55,48 @@ class RoleSeen(Protocol):
     def managed(self) -> bool: ...
 
 
+class MessageSeen(Protocol):
+    """A message as Discord shows it now."""
+
+    @property
+    def message_id(self) -> int: ...
+
+    @property
+    def author_id(self) -> int: ...
+
+    @property
+    def pinned(self) -> bool: ...
+
+
+class ChannelSeen(Protocol):
+    """A channel as Discord shows it now. ``everyone``: what it allows and denies @everyone, None when nothing."""
+
+    @property
+    def channel_id(self) -> int: ...
+
+    @property
+    def kind(self) -> int: ...
+
+    @property
+    def slow_s(self) -> int: ...
+
+    @property
+    def everyone(self) -> tuple[int, int] | None: ...
+
+
+class ServerSeen(Protocol):
+    """What of a server a lockdown changes, as Discord shows it now."""
+
+    @property
+    def level(self) -> int: ...
+
+    @property
+    def invites_until(self) -> datetime | None: ...
+
+    @property
+    def dms_until(self) -> datetime | None: ...
+
+
 class BanSeen(Protocol):
     """A ban as Discord shows it now."""
 
@@ -87,6 +129,22 @@ class Discord(Protocol):
     def set_roles(self, guild_id: GuildId, user_id: UserId, role_ids: Sequence[int], *, reason: str) -> None:
         """All roles of a member in one call; what is not named is taken."""
 
+    def set_everyone(self, guild_id: GuildId, channel_id: int, bits: tuple[int, int] | None, *, reason: str) -> None:
+        """What a channel allows and denies @everyone; None takes its own word about it away."""
+
+    def set_slowmode(self, channel_id: int, slow_s: int, *, reason: str) -> None: ...
+
+    def set_level(self, guild_id: GuildId, level: int, *, reason: str) -> None:
+        """The verification level of a server, 0 to 4."""
+
+    def pause(
+        self, guild_id: GuildId, *, invites_until: datetime | None, dms_until: datetime | None, reason: str
+    ) -> None:
+        """Pause invites and DMs, for 24 hours at most; None lifts the pause."""
+
+    def delete_messages(self, channel_id: int, message_ids: Sequence[int], *, reason: str) -> None:
+        """Delete up to a hundred messages younger than 14 days. Those that are gone already are no error."""
+
     def open_dm(self, user_id: UserId) -> ChannelId: ...
 
     def send(self, channel_id: ChannelId, message: Message, *, nonce: str) -> MessageId:
@@ -100,6 +158,15 @@ class Discord(Protocol):
     def fetch_member(self, guild_id: GuildId, user_id: UserId) -> MemberSeen | None: ...
 
     def fetch_roles(self, guild_id: GuildId) -> Sequence[RoleSeen]: ...
+
+    def fetch_channel(self, guild_id: GuildId, channel_id: int) -> ChannelSeen: ...
+
+    def fetch_channels(self, guild_id: GuildId) -> Sequence[ChannelSeen]: ...
+
+    def fetch_server(self, guild_id: GuildId) -> ServerSeen: ...
+
+    def latest_messages(self, channel_id: int, *, before: int | None) -> Sequence[MessageSeen]:
+        """The latest hundred messages, or those before this one, newest first."""
 
     def fetch_ban(self, guild_id: GuildId, user_id: UserId) -> BanSeen | None: ...
 
@@ -158,7 +225,14 @@ class Ledger(Protocol):
     def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> None:
         """Commit that Guard is about to act; no call that changes Discord leaves before this."""
 
-    def finalise(self, claim: Claim, *, standing: Standing, ends_at: datetime | None) -> Case:
+    def finalise(
+        self,
+        claim: Claim,
+        *,
+        standing: Standing,
+        ends_at: datetime | None,
+        result: Mapping[str, Any] | None = None,
+    ) -> Case:
         """Case number, case, the ends of its target, event ``case.created`` and state ``applied``, all in one."""
 
     def kept_end(self, claim: Claim) -> KeptEnd | None:
@@ -175,6 +249,9 @@ class Ledger(Protocol):
 
     def close(self, claim: Claim) -> None:
         """Nothing is left to do for a request about a case: state ``done``, event ``action.done``."""
+
+    def intended(self, claim: Claim) -> Mapping[str, Any]:
+        """What was kept with the latest intent of this claim."""
 
     def hold(self, claim: Claim) -> Hold | None:
         """What is kept for this target of the time before an act that this one begins anew or takes back."""

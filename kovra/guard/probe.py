@@ -164,6 +164,8 @@ _LOOKS = {
     Action.UNBAN: _unban,
     Action.KICK: _kick,
     Action.SOFTBAN: _softban,
+    # Which messages go was chosen before: to delete them again deletes no others.
+    Action.PURGE: lambda discord, request, before, age: Verdict.HALF if before.get("done") else Verdict.NOT_DONE,
     Action.MUTE: _mute,
     Action.UNMUTE: _unmute,
 }

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 from kovra.actions.request import Action, ActionRequest
-from kovra.errors import DiscordRefused
+from kovra.errors import DiscordError
+from kovra.guard import held_places, held_roles
 from kovra.guard.ports import Discord
 
 #: Whose hold an act begins or lifts.
@@ -21,6 +23,12 @@ HOLDS_OF: Mapping[Action, Action] = MappingProxyType(
     {
         Action.QUARANTINE: Action.QUARANTINE,
         Action.UNQUARANTINE: Action.QUARANTINE,
+        Action.LOCK: Action.LOCK,
+        Action.UNLOCK: Action.LOCK,
+        Action.SLOWMODE: Action.SLOWMODE,
+        Action.SLOWMODE_OFF: Action.SLOWMODE,
+        Action.LOCKDOWN: Action.LOCKDOWN,
+        Action.LOCKDOWN_OFF: Action.LOCKDOWN,
     }
 )
 
@@ -29,9 +37,6 @@ RESTORING = frozenset(action for action, kind in HOLDS_OF.items() if action is n
 
 #: These set a state too; there is nothing to keep, for the opposite act restores it.
 SETTING = frozenset({Action.ROLE_ADD, Action.ROLE_REMOVE, *HOLDS_OF})
-
-#: Discord's answer about a member who is gone (API reference, JSON error codes).
-UNKNOWN_MEMBER = 10007
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +49,24 @@ class Hold:
     was: Mapping[str, Any]
 
 
-def plan(discord: Discord, request: ActionRequest, guard_rank: int, hold: Hold | None) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Now:
+    """What a plan must know of this moment: Guard's rank, the database's clock, and when what is asked for ends."""
+
+    guard_rank: int
+    at: datetime
+    ends_at: datetime | None = None
+
+
+class SecondRefused(Exception):
+    """Of two settings the second was not made, for this cause; the first one stands."""
+
+    def __init__(self, cause: DiscordError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def plan(discord: Discord, request: ActionRequest, now: Now, hold: Hold | None) -> dict[str, Any]:
     """What was so before and what shall be, as JSON: ``was`` and ``want``.
 
     A second act on what is held already keeps what was so before the first. To restore takes a hold.
@@ -52,12 +74,17 @@ def plan(discord: Discord, request: ActionRequest, guard_rank: int, hold: Hold |
     Raises:
         DiscordError: the present state could not be read; nothing was done.
     """
-    was, want = _PLANS[request.action](discord, request, guard_rank, hold)
+    was, want = _PLANS[request.action](discord, request, now, hold)
     return {"was": was, "want": want}
 
 
 def set_state(discord: Discord, request: ActionRequest, want: Mapping[str, Any] | None, *, reason: str) -> None:
-    """Make it so. Doing it twice is doing it once. ``want`` None: there is nothing to change on Discord."""
+    """Make it so. Doing it twice is doing it once. ``want`` None: there is nothing to change on Discord.
+
+    Raises:
+        DiscordError: it was not made so, or it is not known.
+        SecondRefused: of a lockdown, only the verification level was set.
+    """
     guild_id, target_id = request.guild_id, request.target_id
     match request.action:
         case Action.ROLE_ADD:
@@ -66,6 +93,16 @@ def set_state(discord: Discord, request: ActionRequest, want: Mapping[str, Any] 
             discord.remove_role(guild_id, target_id, request.params["role_id"], reason=reason)
         case Action.QUARANTINE | Action.UNQUARANTINE if want is not None:
             discord.set_roles(guild_id, target_id, want["roles"], reason=reason)
+        case Action.LOCK | Action.UNLOCK if want is not None:
+            held_places.set_everyone(discord, request, want, reason)
+        case Action.SLOWMODE | Action.SLOWMODE_OFF if want is not None:
+            discord.set_slowmode(target_id, want["slow_s"], reason=reason)
+        case Action.LOCKDOWN | Action.LOCKDOWN_OFF if want is not None:
+            discord.set_level(guild_id, want["level"], reason=reason)
+            try:
+                held_places.set_pauses(discord, request, want, reason)
+            except DiscordError as error:
+                raise SecondRefused(error) from error
 
 
 def is_so(discord: Discord, request: ActionRequest, want: Mapping[str, Any] | None) -> bool | None:
@@ -73,72 +110,34 @@ def is_so(discord: Discord, request: ActionRequest, want: Mapping[str, Any] | No
     return _LOOKS[request.action](discord, request, want)
 
 
-# -- roles
-
 Was = Mapping[str, Any] | None
 
-
-def _strip(discord: Discord, request: ActionRequest, guard_rank: int, hold: Hold | None) -> tuple[Was, Was]:
-    """All roles go but those that Discord alone takes; the one of the quarantine comes."""
-    member = discord.fetch_member(request.guild_id, request.target_id)
-    if member is None:
-        raise DiscordRefused(404, UNKNOWN_MEMBER, "Unknown Member")
-    managed = {role.role_id for role in discord.fetch_roles(request.guild_id) if role.managed}
-    has = sorted(set(member.role_ids) - {request.guild_id})
-    meanwhile = {request.params["role_id"]} if "role_id" in request.params else set()
-    was = hold.was if hold is not None else {"roles": has, "meanwhile": sorted(meanwhile)}
-    return was, {"roles": sorted((set(has) & managed) | meanwhile)}
-
-
-def _give_back(discord: Discord, request: ActionRequest, guard_rank: int, hold: Hold | None) -> tuple[Was, Was]:
-    """The roles of before, as far as they exist and Guard reaches them, beside those that were given since."""
-    assert hold is not None
-    member = discord.fetch_member(request.guild_id, request.target_id)
-    if member is None:
-        return hold.was, None
-    reachable = {
-        role.role_id
-        for role in discord.fetch_roles(request.guild_id)
-        if not role.managed and role.position < guard_rank and role.role_id != request.guild_id
-    }
-    has = set(member.role_ids) - {request.guild_id}
-    meanwhile = set(hold.was.get("meanwhile", ())) - set(hold.was["roles"])
-    return hold.was, {"roles": sorted((has - meanwhile) | (set(hold.was["roles"]) & reachable))}
-
-
-def _one_role(discord: Discord, request: ActionRequest, guard_rank: int, hold: Hold | None) -> tuple[Was, Was]:
-    return None, {"has": request.action is Action.ROLE_ADD}
-
-
-def _has_roles(discord: Discord, request: ActionRequest, want: Was) -> bool | None:
-    if want is None:
-        return True
-    member = discord.fetch_member(request.guild_id, request.target_id)
-    if member is None:
-        return None
-    return sorted(set(member.role_ids) - {request.guild_id}) == list(want["roles"])
-
-
-def _has_role(discord: Discord, request: ActionRequest, want: Was) -> bool | None:
-    member = discord.fetch_member(request.guild_id, request.target_id)
-    if member is None:
-        return None
-    return (request.params["role_id"] in member.role_ids) is (request.action is Action.ROLE_ADD)
-
-
-_PLANS: Mapping[Action, Callable[[Discord, ActionRequest, int, Hold | None], tuple[Was, Was]]] = MappingProxyType(
+_ROLES, _PLACES = held_roles, held_places
+_PLANS: Mapping[Action, Callable[[Discord, ActionRequest, Now, Hold | None], tuple[Was, Was]]] = MappingProxyType(
     {
-        Action.ROLE_ADD: _one_role,
-        Action.ROLE_REMOVE: _one_role,
-        Action.QUARANTINE: _strip,
-        Action.UNQUARANTINE: _give_back,
+        Action.ROLE_ADD: _ROLES.one_role,
+        Action.ROLE_REMOVE: _ROLES.one_role,
+        Action.QUARANTINE: _ROLES.strip,
+        Action.UNQUARANTINE: _ROLES.give_back,
+        Action.LOCK: _PLACES.lock,
+        Action.UNLOCK: _PLACES.unlock,
+        Action.SLOWMODE: _PLACES.slow,
+        Action.SLOWMODE_OFF: _PLACES.unslow,
+        Action.LOCKDOWN: _PLACES.lock_down,
+        Action.LOCKDOWN_OFF: _PLACES.let_up,
     }
 )
 _LOOKS: Mapping[Action, Callable[[Discord, ActionRequest, Was], bool | None]] = MappingProxyType(
     {
-        Action.ROLE_ADD: _has_role,
-        Action.ROLE_REMOVE: _has_role,
-        Action.QUARANTINE: _has_roles,
-        Action.UNQUARANTINE: _has_roles,
+        Action.ROLE_ADD: _ROLES.has_role,
+        Action.ROLE_REMOVE: _ROLES.has_role,
+        Action.QUARANTINE: _ROLES.has_roles,
+        Action.UNQUARANTINE: _ROLES.has_roles,
+        Action.LOCK: _PLACES.is_locked_so,
+        Action.UNLOCK: _PLACES.is_locked_so,
+        Action.SLOWMODE: _PLACES.is_slow_so,
+        Action.SLOWMODE_OFF: _PLACES.is_slow_so,
+        Action.LOCKDOWN: _PLACES.is_down_so,
+        Action.LOCKDOWN_OFF: _PLACES.is_down_so,
     }
 )

@@ -87,6 +87,8 @@ class Scheduler:
 
     def _ask(self, end: End, standing: rights.Standing) -> bool:
         request = request_for(end, standing.guard.user_id)
+        if rights.looks_around(request):
+            standing = self.roster.around(request, standing)
         refusal = rights.check(request, standing)
         sealed = envelope.seal(request, self.signing_key, end.now + LIFETIME)
         accepted = self.schedule.ask(end, sealed, refusal)

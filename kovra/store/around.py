@@ -8,21 +8,35 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from kovra.actions.request import Action, ActionRequest
-from kovra.actions.rights import CaseSeen, Role, Standing
+from kovra.actions.request import TO_SERVER, Action, ActionRequest
+from kovra.actions.rights import CaseSeen, Person, Place, Role, Standing
 from kovra.ids import GuildId, RoleId, UserId
 from kovra.store.holding import holds, replaced, reversed_by
-from kovra.store.tables import ModCases, Roles, ScheduledEnds
+from kovra.store.tables import Channels, Guilds, ModCases, Roles, ScheduledEnds
 
 
 def around(session: Session, request: ActionRequest, standing: Standing, now: datetime) -> Standing:
     """The same standing, with what else the request names."""
+    if request.of_place:
+        standing = _at_place(session, request, standing)
     role_id, case_no = request.params.get("role_id"), request.case_no or request.reverses
     return replace(
         standing,
         role=None if role_id is None else _role(session, request.guild_id, role_id),
         case=None if case_no is None else _case(session, request.guild_id, case_no, now),
     )
+
+
+def _at_place(session: Session, request: ActionRequest, standing: Standing) -> Standing:
+    """The channel or server that the request is about stands where a person would."""
+    if request.action in TO_SERVER:
+        guild = session.get(Guilds, request.guild_id)
+        place = guild and Place(name=guild.name)
+    else:
+        row = session.get(Channels, (request.guild_id, request.target_id))
+        place = row and Place(name=f"#{row.name}", kind=row.kind)
+    name = place.name if place else str(request.target_id)
+    return replace(standing, place=place, target=Person(user_id=request.target_id, name=name, member=False))
 
 
 def _role(session: Session, guild_id: GuildId, role_id: int) -> Role | None:

@@ -48,7 +48,8 @@ class NewCase:
     values: Mapping[str, Any]
 
 
-_OF_CASE = tuple(field.name for field in fields(Case) if field.name not in ("for_case", "role_id", "voided"))
+_NOT_COLUMNS = frozenset({"for_case", "role_id", "voided", "of_member"})
+_OF_CASE = tuple(field.name for field in fields(Case) if field.name not in _NOT_COLUMNS)
 _WRITTEN = frozenset(_OF_CASE) | {
     "params",
     "state",
@@ -94,7 +95,12 @@ def numbers_for(row: CTE, now: ColumnElement[datetime]) -> Select[Any]:
 
 
 def new_case(
-    key: bytes, request: ActionRequest, standing: Standing, row: Row[Any], ends_at: datetime | None
+    key: bytes,
+    request: ActionRequest,
+    standing: Standing,
+    row: Row[Any],
+    ends_at: datetime | None,
+    result: Mapping[str, Any] | None = None,
 ) -> NewCase:
     """Seal a case under the numbers that ``row`` of :func:`numbers_for` has taken."""
     case, facts = sealed_case(
@@ -105,6 +111,7 @@ def new_case(
         created_at=row.numbered_at,
         ends_at=ends_at,
         after=row.case_seal or GENESIS,
+        result=result,
     )
     told = {
         "state": State.APPLIED.value,
@@ -127,6 +134,7 @@ def sealed_case(
     created_at: datetime,
     ends_at: datetime | None,
     after: bytes,
+    result: Mapping[str, Any] | None = None,
 ) -> tuple[Case, dict[str, Any]]:
     """The case that a request becomes under this number, and its row; its seal is bound to the seal ``after``."""
     case = Case(
@@ -145,6 +153,8 @@ def sealed_case(
         batch_id=request.batch_id,
         for_case=request.for_case,
         reverses=request.reverses,
+        of_member="of_member" in request.params,
+        result=result,
         role_id=request.params.get("role_id"),
     )
     params = dict(request.params)
@@ -178,6 +188,8 @@ def case_of(row: ModCases) -> Case:
         role_id=row.params.get("role_id"),
         voided=row.voided_at is not None,
         reverses=row.reverses,
+        of_member="of_member" in row.params,
+        result=row.result,
     )
 
 

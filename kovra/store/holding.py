@@ -17,6 +17,9 @@ REPLACED_BY = {
     Action.BAN: (Action.BAN, Action.UNBAN),
     Action.MUTE: (Action.MUTE, Action.UNMUTE),
     Action.QUARANTINE: (Action.QUARANTINE, Action.UNQUARANTINE),
+    Action.LOCK: (Action.LOCK, Action.UNLOCK),
+    Action.SLOWMODE: (Action.SLOWMODE, Action.SLOWMODE_OFF),
+    Action.LOCKDOWN: (Action.LOCKDOWN, Action.LOCKDOWN_OFF),
 }
 
 

@@ -182,7 +182,14 @@ class Ledger(CaseChanges, LedgerPort):
         """Commit that Guard is about to act."""
         self._once(claim, self._writes.intend_effect, {"new_effect_before": dict(before)})
 
-    def finalise(self, claim: Claim, *, standing: Standing, ends_at: datetime | None) -> Case:
+    def finalise(
+        self,
+        claim: Claim,
+        *,
+        standing: Standing,
+        ends_at: datetime | None,
+        result: Mapping[str, Any] | None = None,
+    ) -> Case:
         """Case number, case, event and state in one transaction.
 
         The number is held for two trips only: the one that takes it, and the one that writes everything and commits.
@@ -191,7 +198,7 @@ class Ledger(CaseChanges, LedgerPort):
             found = run(session.connection(), self._writes.lock_and_number, fence(claim)).one_or_none()
             if found is None:
                 raise _lost(claim)
-            new = new_case(self._audit_key, claim.request, standing, found, ends_at)
+            new = new_case(self._audit_key, claim.request, standing, found, ends_at, result)
             facts = request_facts(claim.request, State.APPLIED) | {"case_no": new.case.case_no}
             told = event_values(claim.guild_id, new.seq, EventKind.CASE_CREATED, claim.request_id, facts)
             self._at("before_finalise_commit")
@@ -206,6 +213,12 @@ class Ledger(CaseChanges, LedgerPort):
         """The end of a case that this request keeps; None when it was lifted or replaced since."""
         with self._database.transaction(claim.guild_id) as session:
             return kept_end(session, claim.request)
+
+    def intended(self, claim: Claim) -> Mapping[str, Any]:
+        """What was kept with the latest intent."""
+        with self._database.transaction(claim.guild_id) as session:
+            mine = select(ActionRequests.effect_before).where(ActionRequests.request_id == claim.request_id)
+            return session.scalars(mine.where(ActionRequests.guild_id == claim.guild_id)).one() or {}
 
     def hold(self, claim: Claim) -> Hold | None:
         """What is kept for this target of the time before."""

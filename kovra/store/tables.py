@@ -363,7 +363,7 @@ class ModCases(Base):
 
     #: The case it takes back; what a purge deleted and where; when it was voided. Amendments stand in ``case_thread``.
     reverses: Mapped[int | None] = mapped_column(BigInteger)
-    result: Mapped[Json | None]
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     voided_at: Mapped[Moment | None]
 
     state: Mapped[str]

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from kovra.actions.envelope import Key
-from kovra.actions.request import Action, ActionRequest, Source
+from kovra.actions.request import TO_SERVER, Action, ActionRequest, Source
 from kovra.ids import GuildId, UserId
 from tests.wishes import needed
 
@@ -30,7 +30,7 @@ def a() -> Callable[..., ActionRequest]:
             "request_id": REQUEST,
             "guild_id": GUILD,
             "action": action,
-            "target_id": TARGET,
+            "target_id": GUILD if action in TO_SERVER else TARGET,
             "moderator_id": MODERATOR,
             "source": Source.DASHBOARD,
             "reason": "spam",

@@ -76,7 +76,12 @@ def test_it_is_looked_up_only_when_it_may_matter(a, standing):
         *((action, False, timed_out) for action in (Action.BAN, Action.UNBAN) for timed_out in (True, False)),
         (Action.UNMUTE, True, False),
         (Action.UNMUTE, False, False),
-        *((Action.UNQUARANTINE, member, timed_out) for member in (True, False) for timed_out in (True, False)),
+        *(
+            (action, member, timed_out)
+            for action in (Action.UNQUARANTINE, Action.UNLOCK, Action.SLOWMODE_OFF, Action.LOCKDOWN_OFF)
+            for member in (True, False)
+            for timed_out in (True, False)
+        ),
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from kovra.actions.request import Action, RefusalKind, Source
+from kovra.actions.request import TO_CHANNELS, TO_SERVER, Action, RefusalKind, Source
 from kovra.actions.rights import (
     ALL_PERMISSIONS,
     GUARD_NEEDS,
@@ -18,6 +18,7 @@ from kovra.actions.rights import (
     Limit,
     Permission,
     Person,
+    Place,
     Role,
     Standing,
     capabilities,
@@ -43,7 +44,15 @@ GIVES = {
     Action.ROLE_REMOVE: P.MANAGE_ROLES,
     Action.QUARANTINE: P.MANAGE_ROLES,
     Action.UNQUARANTINE: P.MANAGE_ROLES,
+    Action.LOCKDOWN: P.MANAGE_GUILD,
+    Action.LOCKDOWN_OFF: P.MANAGE_GUILD,
+    **dict.fromkeys(
+        (Action.PURGE, Action.LOCK, Action.UNLOCK, Action.SLOWMODE, Action.SLOWMODE_OFF),
+        P.MANAGE_MESSAGES | P.MANAGE_CHANNELS,
+    ),
 }
+PLACES = {Action.PURGE, *TO_CHANNELS, *TO_SERVER}
+TO_PEOPLE = [action for action in MAKING if action not in PLACES]
 
 
 def person(user_id, name="someone", member=True, permissions=0, rank=0, **more):
@@ -59,6 +68,7 @@ def standing(**changed):
         moderator=person(MODERATOR, "odalys", permissions=EVERY_PERMISSION, rank=5),
         target=person(TARGET, "raider", rank=1),
         role=Role(role_id=RoleId(ROLE), name="Muted", rank=0),
+        place=Place(name="#general", kind=0),
     )
     return replace(good, **changed)
 
@@ -146,7 +156,7 @@ def test_every_action_is_allowed_where_nothing_stands_against_it(a, action):
     assert check(a(action), standing()) is None
 
 
-@pytest.mark.parametrize("action", MAKING)
+@pytest.mark.parametrize("action", TO_PEOPLE)
 def test_nobody_acts_on_themselves_on_guard_or_on_the_owner(a, action):
     moderator = standing().moderator
 
@@ -175,7 +185,9 @@ def test_who_left_the_server_acts_no_more(a, action):
     assert kind(check(a(action), standing(moderator=gone))) is RefusalKind.NO_LONGER_MEMBER
 
 
-@pytest.mark.parametrize(("action", "moderator", "target"), list(itertools.product(MAKING, (0, 1, 5), (0, 1, 4, 5, 6))))
+@pytest.mark.parametrize(
+    ("action", "moderator", "target"), list(itertools.product(TO_PEOPLE, (0, 1, 5), (0, 1, 4, 5, 6)))
+)
 def test_the_moderator_must_outrank_the_target(a, action, moderator, target):
     now = standing(
         moderator=person(MODERATOR, permissions=EVERY_PERMISSION, rank=moderator), target=person(TARGET, rank=target)
@@ -184,7 +196,7 @@ def test_the_moderator_must_outrank_the_target(a, action, moderator, target):
     assert kind(check(a(action), now)) is (None if moderator > target else RefusalKind.OUTRANKED)
 
 
-@pytest.mark.parametrize("action", MAKING)
+@pytest.mark.parametrize("action", TO_PEOPLE)
 def test_an_administrator_must_outrank_too_and_the_owner_need_not(a, action):
     target = person(TARGET, rank=5)
     administrator = person(MODERATOR, permissions=P.ADMINISTRATOR.value, rank=5)
@@ -193,7 +205,7 @@ def test_an_administrator_must_outrank_too_and_the_owner_need_not(a, action):
     assert check(a(action, moderator_id=OWNER), standing(moderator=person(OWNER), target=target)) is None
 
 
-@pytest.mark.parametrize(("action", "guard", "target"), list(itertools.product(MAKING, (1, 4, 9), (0, 1, 4))))
+@pytest.mark.parametrize(("action", "guard", "target"), list(itertools.product(TO_PEOPLE, (1, 4, 9), (0, 1, 4))))
 def test_guard_must_outrank_the_target_where_discord_asks_it(a, action, guard, target):
     now = standing(guard=person(GUARD, permissions=EVERY_PERMISSION, rank=guard), target=person(TARGET, rank=target))
 
@@ -211,13 +223,13 @@ def test_guard_needs_its_permission_and_its_membership(a, action):
     assert kind(check(a(action), standing(guard=gone))) is RefusalKind.GUARD_ABSENT
 
 
-@pytest.mark.parametrize("action", MAKING)
+@pytest.mark.parametrize("action", TO_PEOPLE)
 def test_a_bare_id_can_be_banned_unbanned_noted_and_let_out_of_quarantine(a, action):
     stranger = person(TARGET, member=False)
 
     refused = action in MEMBERS_ONLY
     assert kind(check(a(action), standing(target=stranger))) is (RefusalKind.NOT_A_MEMBER if refused else None)
-    assert {action for action in MAKING if action not in MEMBERS_ONLY} == {
+    assert {action for action in TO_PEOPLE if action not in MEMBERS_ONLY} == {
         Action.BAN,
         Action.UNBAN,
         Action.NOTE,
@@ -337,3 +349,27 @@ def test_the_owner_and_guard_itself_are_bound_by_guards_rank_alone(a, action):
 
 def test_a_quarantine_without_a_role_asks_for_none(a):
     assert check(a(Action.QUARANTINE), standing(role=None)) is None
+
+
+# -- channels and the server -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", sorted(PLACES - TO_SERVER))
+def test_a_channel_that_is_not_there_is_refused(a, action):
+    assert kind(check(a(action), standing(place=None))) is RefusalKind.CHANNEL_UNKNOWN
+
+
+@pytest.mark.parametrize("action", sorted(TO_CHANNELS))
+@pytest.mark.parametrize(("channel", "refused"), [(0, False), (2, True), (4, True), (5, False), (15, False)])
+def test_only_where_people_write_there_is_something_to_lock_or_slow(a, action, channel, refused):
+    refusal = check(a(action), standing(place=Place(name="#somewhere", kind=channel)))
+
+    assert kind(refusal) is (RefusalKind.CHANNEL_UNKNOWN if refused else None)
+
+
+def test_messages_of_a_person_are_deleted_by_those_above_them(a):
+    theirs = a(Action.PURGE, params={"count": 5, "of_member": 1})
+
+    assert check(theirs, standing(place=None)) is None
+    assert kind(check(theirs, standing(target=person(TARGET, rank=5)))) is RefusalKind.OUTRANKED
+    assert check(theirs, standing(target=person(TARGET, member=False))) is None

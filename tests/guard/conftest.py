@@ -14,8 +14,8 @@ import pytest
 
 from kovra.actions import envelope
 from kovra.actions.envelope import Key, Sealed
-from kovra.actions.request import Action, ActionRequest, Source, State
-from kovra.actions.rights import CaseSeen, Permission, Person, Role, Standing
+from kovra.actions.request import TO_SERVER, Action, ActionRequest, Source, State
+from kovra.actions.rights import CaseSeen, Permission, Person, Place, Role, Standing
 from kovra.errors import ClaimLost, DiscordRefused, DiscordUnknown, EnvelopeRefused, Unavailable
 from kovra.guard.case import Case, NoticeStatus
 from kovra.guard.case_acts import Change
@@ -24,7 +24,7 @@ from kovra.guard.endings import KeptEnd
 from kovra.guard.execute import Execute
 from kovra.guard.notices import Notices
 from kovra.guard.restoring import Hold
-from kovra.ids import ChannelId, GuildId, MessageId, UserId, new_request_id
+from kovra.ids import DISCORD_EPOCH_MS, ChannelId, GuildId, MessageId, UserId, new_request_id
 from tests.wishes import ROLE, needed
 
 GUILD = GuildId(110_000_000_000_000_001)
@@ -40,6 +40,12 @@ EVERY = sum(permission.value for permission in Permission) & ~Permission.ADMINIS
 
 class Died(BaseException):
     """The process is gone: nothing may catch it."""
+
+
+def a_message(number: int, author: int = TARGET, *, age: timedelta = timedelta(hours=1), pinned: bool = False) -> Any:
+    """A message whose id says when it was written."""
+    made_ms = int((NOON - age).timestamp() * 1000) - DISCORD_EPOCH_MS
+    return SimpleNamespace(message_id=(made_ms << 22) + number, author_id=author, pinned=pinned)
 
 
 @dataclass
@@ -81,6 +87,17 @@ class World:
     roles: dict[UserId, set[int]] = field(default_factory=lambda: {TARGET: {11, 12}})
     held: Hold | None = None
     old_case: Case | None = None
+    place: dict[str, Any] = field(
+        default_factory=lambda: {
+            "everyone": (1 << 10, 1 << 4),
+            "slow_s": 5,
+            "level": 1,
+            "invites_until": None,
+            "dms_until": None,
+        }
+    )
+    written: dict[int, list[Any]] = field(default_factory=lambda: {TARGET: [a_message(number) for number in range(9)]})
+    closed: set[int] = field(default_factory=set)
     changes: list[Change] = field(default_factory=list)
     edited: list[Any] = field(default_factory=list)
     audit: list[tuple[Action, str]] = field(default_factory=list)
@@ -152,6 +169,27 @@ class World:
         with self._deed("set_roles", guild_id, user_id, tuple(role_ids), **more):
             self.roles[user_id] = set(role_ids)
 
+    def set_everyone(self, guild_id: GuildId, channel_id: int, bits: Any, **more: Any) -> None:
+        with self._deed("set_everyone", guild_id, channel_id, bits, **more):
+            self.place["everyone"] = bits
+
+    def set_slowmode(self, channel_id: int, slow_s: int, **more: Any) -> None:
+        with self._deed("set_slowmode", channel_id, slow_s, **more):
+            self.place["slow_s"] = slow_s
+
+    def set_level(self, guild_id: GuildId, level: int, **more: Any) -> None:
+        with self._deed("set_level", guild_id, level, **more):
+            self.place["level"] = level
+
+    def pause(self, guild_id: GuildId, *, invites_until: Any, dms_until: Any, **more: Any) -> None:
+        with self._deed("pause", guild_id, **more):
+            self.place |= {"invites_until": invites_until, "dms_until": dms_until}
+
+    def delete_messages(self, channel_id: int, message_ids: Any, **more: Any) -> None:
+        with self._deed("delete_messages", channel_id, tuple(message_ids), **more):
+            gone = set(message_ids)
+            self.written[channel_id] = [one for one in self.written[channel_id] if one.message_id not in gone]
+
     # Looking is no part of the story: it changes nothing.
 
     def _looked(self) -> None:
@@ -167,6 +205,24 @@ class World:
             timed_out_until=self.muted.get(user_id),
             role_ids=tuple(self.roles.get(user_id, ())),
         )
+
+    def fetch_channel(self, guild_id: GuildId, channel_id: int) -> Any:
+        self._looked()
+        return SimpleNamespace(channel_id=channel_id, kind=0, **self.place)
+
+    def fetch_channels(self, guild_id: GuildId) -> Any:
+        return [self.fetch_channel(guild_id, channel_id) for channel_id in self.written]
+
+    def fetch_server(self, guild_id: GuildId) -> Any:
+        self._looked()
+        return SimpleNamespace(**self.place)
+
+    def latest_messages(self, channel_id: int, *, before: int | None) -> Any:
+        self._looked()
+        if channel_id in self.closed:
+            raise DiscordRefused(403, 50001, "Missing Access")
+        there = [one for one in self.written.get(channel_id, ()) if before is None or one.message_id < before]
+        return sorted(there, key=lambda one: -one.message_id)[:100]
 
     def fetch_roles(self, guild_id: GuildId) -> Any:
         """Four plain roles, one of a boost, and one above Guard."""
@@ -231,6 +287,9 @@ class World:
                 holds=True,
             )
             return replace(standing, case=seen)
+        if request.of_place:
+            target = Person(user_id=request.target_id, name="#general", member=False)
+            return replace(standing, place=Place(name="#general", kind=0), target=target)
         role = Role(role_id=request.params["role_id"], name="Muted", rank=2)
         return replace(standing, role=role)
 
@@ -299,7 +358,10 @@ class World:
     def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> None:
         self._write("intend_effect", claim, effect_at=self.now, effect_before=dict(before))
 
-    def finalise(self, claim: Claim, *, standing: Standing, ends_at: datetime | None) -> Case:
+    def intended(self, claim: Claim) -> Any:
+        return self.rows[claim.request_id].effect_before
+
+    def finalise(self, claim: Claim, *, standing: Standing, ends_at: datetime | None, result: Any = None) -> Case:
         request = claim.request
         case = Case(
             guild_id=request.guild_id,
@@ -315,6 +377,7 @@ class World:
             created_at=self.now,
             ends_at=ends_at,
             for_case=request.for_case,
+            result=result,
         )
         assert self.rows[request.request_id].case is None, "a second case for one request"
         self._write("finalise", claim, case=case, state=State.APPLIED)
@@ -403,7 +466,7 @@ class Stage:
             "request_id": new_request_id(),
             "guild_id": GUILD,
             "action": action,
-            "target_id": TARGET,
+            "target_id": GUILD if action in TO_SERVER else TARGET,
             "moderator_id": MODERATOR,
             "source": Source.DASHBOARD,
             "reason": "spam",
