@@ -52,6 +52,7 @@ from kovra.queue.relay import Relay
 from kovra.queue.scheduler import Scheduler
 from kovra.store.audit import AuditLog, Quarantine
 from kovra.store.broken import BrokenRequests
+from kovra.store.bygone import BygoneKeeper
 from kovra.store.cancelling import Cancelling
 from kovra.store.case_thread import Threads
 from kovra.store.cases import Cases
@@ -318,6 +319,7 @@ def build_bot(config: Config) -> BotProcess:
         base_url=config.discord_base_url,
         mirror=Mirror(database),
         native=NativeInbox(database),
+        bygone=BygoneKeeper(database),
         submit=build_submit(config, database, config.guard_keys[0]),
         outcomes=Outcomes(hub, requests.progress),
         hints=Bulletin(bulletin.connect(of_one_node(config.redis_url))).hint,

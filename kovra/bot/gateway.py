@@ -8,13 +8,14 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import aiohttp
 import discord
 
 from kovra.bot import hardening
+from kovra.bot.comings import Comings
 from kovra.bot.http import GuardHTTP
 from kovra.bot.mirror import Mirror
 from kovra.bot.native import NativeEar
@@ -25,6 +26,7 @@ from kovra.bot.slash import Door
 from kovra.bot.writer import Writer
 from kovra.errors import KovraError
 from kovra.ids import GuildId, UserId
+from kovra.store.bygone import BygoneKeeper
 from kovra.store.mirror import Mirror as StoredMirror
 from kovra.store.native_inbox import NativeInbox
 
@@ -101,6 +103,7 @@ class BotProcess:
         submit: the one way in.
         outcomes: waits for the end of a request.
         native: where it is written down what was done in Discord itself; None leaves that out.
+        bygone: where it is written down who comes and goes, and how much members write; None leaves that out.
         hints: tells open pages about members who come, go and change.
         pacer: the pace shared with the workers.
         shard_count: how many gateway shards the bot has in all; None asks Discord.
@@ -119,6 +122,7 @@ class BotProcess:
         submit: SubmitPort,
         outcomes: Outcomes,
         native: NativeInbox | None = None,
+        bygone: BygoneKeeper | None = None,
         hints: Hints | None = None,
         pacer: Pacer | None = None,
         shard_count: int | None = None,
@@ -128,7 +132,7 @@ class BotProcess:
         pulse_s: float = PULSE_S,
     ) -> None:
         self._token, self._base_url, self._pacer = token, base_url, pacer
-        self._stored, self._native, self._hints = mirror, native, hints
+        self._stored, self._native, self._bygone, self._hints = mirror, native, bygone, hints
         self._door = Door(submit=submit, outcomes=outcomes)
         self._rejoins = RejoinDoor(mutes=mirror, submit=submit)
         self._shards = {"shard_count": shard_count, "shard_ids": shard_ids}
@@ -172,17 +176,17 @@ class BotProcess:
         http = GuardHTTP(loop=self._loop, longest_wait_s=_LONGEST_WAIT_S, pacer=self._pacer)
         self._bot = bot = GuardBot(http, **self._gaps, **self._shards)
         mirror = Mirror(self._stored, writer, _Asker(bot), self._hints, self._rejoins)
-        ear = NativeEar(self._native, writer, _Asker(bot)) if self._native is not None else None
-        self._prepare(bot, http, mirror, ear)
+        ears = self._ears(bot, writer)
+        self._prepare(bot, http, mirror, ears)
         works = [
             asyncio.create_task(self._connect(bot)),
             asyncio.create_task(self._tell_ready(bot, mirror, writer, ready)),
-            asyncio.create_task(self._feel_pulse(bot, mirror, writer, ear)),
+            asyncio.create_task(self._feel_pulse(bot, mirror, writer, ears)),
         ]
         await self._stopping.wait()
         await self._door.close(_DOOR_DRAIN_S)
         mirror.close()
-        if ear is not None:
+        for ear in ears:
             ear.close()
         for work in works[1:]:
             work.cancel()
@@ -191,13 +195,22 @@ class BotProcess:
         await asyncio.gather(*works, return_exceptions=True)
         await asyncio.to_thread(writer.stop, _WRITER_DRAIN_S)
 
-    def _prepare(self, bot: GuardBot, http: GuardHTTP, mirror: Mirror, ear: NativeEar | None) -> None:
+    def _ears(self, bot: GuardBot, writer: Writer) -> list[Ear]:
+        """Who hears the gateway beside the mirror."""
+        ears: list[Ear] = []
+        if self._native is not None:
+            ears.append(NativeEar(self._native, writer, _Asker(bot)))
+        if self._bygone is not None:
+            ears.append(Comings(self._bygone, writer, _Asker(bot)))
+        return ears
+
+    def _prepare(self, bot: GuardBot, http: GuardHTTP, mirror: Mirror, ears: Sequence[Ear]) -> None:
         """Patch Pycord, listen to every event, open the door."""
 
         def tap(name: str, data: dict[str, Any]) -> None:
             self._follow_session(name, data)
             mirror.tap(name, data)
-            if ear is not None:
+            for ear in ears:
                 ear.tap(name, data)
 
         hardening.keep_query_on_reconnect(http)
@@ -264,7 +277,7 @@ class BotProcess:
         self._listening.discard(shard_id)
         self._identified.discard(shard_id)
 
-    async def _feel_pulse(self, bot: GuardBot, mirror: Mirror, writer: Writer, ear: NativeEar | None) -> None:
+    async def _feel_pulse(self, bot: GuardBot, mirror: Mirror, writer: Writer, ears: Sequence[Ear]) -> None:
         """Write down which shards are alive: connected, answering, and with nothing of theirs still unwritten.
 
         Discord's own heartbeat is only every 41 s, too slow to notice a silent gateway within a minute.
@@ -276,9 +289,20 @@ class BotProcess:
                 if known and _silent_s(shard.ws) < 2 * self._pulse_s:
                     writer.put(lambda shard_id=shard_id: self._stored.heard(shard_id, bot.shard_count))
             mirror.ask_again()
-            if ear is not None:
+            for ear in ears:
                 ear.ask_again()
             await asyncio.sleep(self._pulse_s)
+
+
+class Ear(Protocol):
+    """Hears every event of the gateway."""
+
+    def tap(self, name: str, data: dict[str, Any]) -> None: ...
+
+    def ask_again(self) -> None:
+        """Called with every pulse, for what is to be tried again or written down now and then."""
+
+    def close(self) -> None: ...
 
 
 class _Asker:
@@ -296,6 +320,9 @@ class _Asker:
     async def audit_after(self, guild_id: GuildId, audit_id: int | None, limit: int) -> list[dict[str, Any]]:
         log_page = await self._bot.http.get_audit_logs(guild_id, limit=limit, after=audit_id)
         return log_page["audit_log_entries"]
+
+    async def invites_of(self, guild_id: GuildId) -> list[dict[str, Any]]:
+        return await self._bot.http.invites_from(guild_id)
 
 
 def _shards(bot: GuardBot) -> dict[int, Any]:

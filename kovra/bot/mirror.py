@@ -103,6 +103,16 @@ class Mirror:
 
     def _on_ready(self, data: Payload) -> None:
         self._guard_id = UserId(int(data["user"]["id"]))
+        present = {GuildId(int(guild["id"])) for guild in data["guilds"]}
+        if "shard" in data:
+            shard_id, shard_count = data["shard"]
+            self._writer.put(lambda: self._removed_while_away(present, shard_id, shard_count))
+
+    def _removed_while_away(self, present: set[GuildId], shard_id: int, shard_count: int) -> None:
+        for guild_id in self._stored.gone_while_away(present, shard_id, shard_count):
+            log.info("Guard was removed from %s while it was away", guild_id)
+            if self._hints is not None:
+                self._hints(guild_id, "guild.left", {})
 
     def _on_guild_create(self, data: Payload) -> None:
         if data.get("unavailable"):
@@ -119,6 +129,7 @@ class Mirror:
         known = self._guilds.get(GuildId(int(data["id"])))
         if known is not None:
             self._write_guild(payloads.guild_row(data, self._guard_id, known.member_count))
+            self._hint(known.guild_id, "guild.updated")
             self._write_roles(known.guild_id, data)
 
     def _on_guild_delete(self, data: Payload) -> None:
@@ -162,6 +173,7 @@ class Mirror:
         if data.get("guild_id"):
             guild_id, row = GuildId(int(data["guild_id"])), payloads.channel_row(data)
             self._writer.put(lambda: self._stored.channel(guild_id, row))
+            self._hint(guild_id, "channel.updated", channel_id=row.channel_id)
 
     _on_channel_update = _on_channel_create
 
@@ -169,6 +181,12 @@ class Mirror:
         if data.get("guild_id"):
             guild_id, channel_id = GuildId(int(data["guild_id"])), ChannelId(int(data["id"]))
             self._writer.put(lambda: self._stored.channel_gone(guild_id, channel_id))
+            self._hint(guild_id, "channel.updated", channel_id=channel_id)
+
+    def _on_voice_state_update(self, data: Payload) -> None:
+        # Nothing of voice is kept; whoever looks at it is told to look again.
+        if data.get("guild_id"):
+            self._hint(GuildId(int(data["guild_id"])), "voice.updated", user_id=UserId(int(data["user_id"])))
 
     # Members
 
@@ -209,7 +227,7 @@ class Mirror:
         if roll := self._member_rolls.get(guild_id):
             roll.changed(row.user_id, row)
         self._writer.put(lambda: self._stored.member(guild_id, row))
-        self._hint(guild_id, hint, row.user_id)
+        self._hint(guild_id, hint, user_id=row.user_id)
 
     def _on_guild_member_remove(self, data: Payload) -> None:
         guild_id, user_id = GuildId(int(data["guild_id"])), UserId(int(data["user"]["id"]))
@@ -217,7 +235,7 @@ class Mirror:
             roll.changed(user_id, None)
         self._writer.put(lambda: self._stored.member_gone(guild_id, user_id))
         self._count(guild_id, -1)
-        self._hint(guild_id, "member.left", user_id)
+        self._hint(guild_id, "member.left", user_id=user_id)
 
     # Bans
 
@@ -261,12 +279,14 @@ class Mirror:
         if roll := self._ban_rolls.get(guild_id):
             roll.changed(row.user_id, row)
         self._writer.put(lambda: self._stored.ban(guild_id, row))
+        self._hint(guild_id, "ban.added", user_id=row.user_id)
 
     def _on_guild_ban_remove(self, data: Payload) -> None:
         guild_id, user_id = GuildId(int(data["guild_id"])), UserId(int(data["user"]["id"]))
         if roll := self._ban_rolls.get(guild_id):
             roll.changed(user_id, None)
         self._writer.put(lambda: self._stored.ban_gone(guild_id, user_id))
+        self._hint(guild_id, "ban.removed", user_id=user_id)
 
     # Around it
 
@@ -276,9 +296,9 @@ class Mirror:
         else:
             self._calm.set()
 
-    def _hint(self, guild_id: GuildId, kind: str, user_id: UserId | None = None) -> None:
+    def _hint(self, guild_id: GuildId, kind: str, **ids: int) -> None:
         if self._hints is not None:
-            facts = {} if user_id is None else {"user_id": str(user_id)}
+            facts = {name: str(each) for name, each in ids.items()}
             # In the writer's thread, after the write: whoever looks again because of it finds the new state.
             self._writer.put(lambda: self._hints(guild_id, kind, facts))
 

@@ -46,6 +46,7 @@ def channel_row(payload: Payload) -> ChannelRow:
         kind=payload["type"],
         position=payload.get("position") or 0,
         parent_id=ChannelId(int(parent_id)) if parent_id else None,
+        overwrites=payload.get("permission_overwrites") or [],
     )
 
 
@@ -62,6 +63,7 @@ def member_row(payload: Payload) -> MemberRow:
         role_ids=tuple(RoleId(int(role_id)) for role_id in payload["roles"]),
         joined_at=_moment(payload.get("joined_at")),
         timed_out_until=_moment(payload.get("communication_disabled_until")),
+        pending=bool(payload.get("pending")),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from kovra.actions.request import Action
 from kovra.guard.endings import Rejoined
 from kovra.ids import ChannelId, GuildId, RoleId, UserId
+from kovra.store.bygone import keep_names
 from kovra.store.database import Database
 from kovra.store.endings import lifted_by_hand, rejoined
 from kovra.store.holds import free_again
@@ -56,6 +57,7 @@ class ChannelRow:
     kind: int
     position: int = 0
     parent_id: ChannelId | None = None
+    overwrites: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,7 @@ class MemberRow:
     role_ids: Sequence[int]
     joined_at: datetime | None
     timed_out_until: datetime | None
+    pending: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,15 @@ class Mirror:
         """Guard was removed from this guild. Its history stays."""
         with self._database.transaction(guild_id) as session:
             _run(session, update(Guilds).where(Guilds.guild_id == guild_id).values(gone_at=self._database.now()))
+
+    def gone_while_away(self, present: Collection[GuildId], shard_id: int, shard_count: int) -> list[GuildId]:
+        """Of the guilds of this gateway shard Guard is in these; those it was removed from meanwhile are marked."""
+        with self._database.transaction(None) as session:
+            known = session.scalars(select(func.kovra_guilds_mirrored())).all()
+        gone = [GuildId(g) for g in known if (g >> 22) % shard_count == shard_id and g not in present]
+        for guild_id in gone:
+            self.guild_gone(guild_id)
+        return gone
 
     def roles(self, guild_id: GuildId, roles: Iterable[RoleRow]) -> None:
         """These are all the roles of the guild."""
@@ -144,6 +156,7 @@ class Mirror:
             now = self._database.read_now(session)
             rows = [_member(guild_id, member, now) for member in members]
             freed = _freed(session, guild_id, rows, now)
+            keep_names(session, guild_id, rows, now)
             _put(session, Members, ["guild_id", "user_id"], rows)
             if complete:
                 left = update(Members).where(Members.guild_id == guild_id, Members.gone_at.is_(None))

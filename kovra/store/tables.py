@@ -6,7 +6,7 @@ The rights of each role stand in the revision that made the table.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -582,6 +582,8 @@ class Channels(Base):
     kind: Mapped[int]
     position: Mapped[int] = mapped_column(server_default=ZERO)
     parent_id: Mapped[Snowflake | None]
+    #: Discord's permission overwrites, as it sends them; null while nobody told them.
+    overwrites: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
 
 
 class Members(Base):
@@ -601,8 +603,60 @@ class Members(Base):
     role_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     joined_at: Mapped[Moment | None]
     timed_out_until: Mapped[Moment | None]
+    #: Has not accepted the rules of the server yet.
+    pending: Mapped[bool] = mapped_column(server_default=text("false"))
     mirrored_at: Mapped[Moment]
     gone_at: Mapped[Moment | None]
+
+
+class MemberNames(Base):
+    """What somebody was called before; ``until_at`` is when it was seen to have changed."""
+
+    __tablename__ = "member_names"
+    __table_args__ = (CheckConstraint("kind IN ('username', 'global_name', 'nick')", name="kind"),)
+
+    guild_id: Mapped[Key]
+    user_id: Mapped[Key]
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    until_at: Mapped[Moment] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class Joins(Base):
+    """Every time somebody came in, as far as Guard was there; by which invite, when that could be told."""
+
+    __tablename__ = "joins"
+    # The question of a raid: who came in this window.
+    __table_args__ = (Index("ix_joins_guild_id_joined_at", "guild_id", "joined_at"),)
+
+    guild_id: Mapped[Key]
+    user_id: Mapped[Key]
+    joined_at: Mapped[Moment] = mapped_column(primary_key=True)
+    left_at: Mapped[Moment | None]
+    invite_code: Mapped[str | None]
+    inviter_id: Mapped[Snowflake | None]
+
+
+class MemberDays(Base):
+    """How many messages somebody wrote on a day (UTC)."""
+
+    __tablename__ = "member_days"
+
+    guild_id: Mapped[Key]
+    user_id: Mapped[Key]
+    day: Mapped[date] = mapped_column(primary_key=True)
+    messages: Mapped[int]
+
+
+class BotStatus(Base):
+    """What the bot knows of itself since its start: its application's flags, and the commands this version has."""
+
+    __tablename__ = "bot_status"
+
+    application_id: Mapped[Key]
+    flags: Mapped[Snowflake]
+    commands_digest: Mapped[str]
+    started_at: Mapped[Moment]
 
 
 class Bans(Base):

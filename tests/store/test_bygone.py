@@ -1,0 +1,57 @@
+"""What a profile shows of the time before."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from kovra.store.bygone import Bygone, BygoneKeeper
+
+
+@pytest.fixture
+def bygone(web):
+    return Bygone(web)
+
+
+@pytest.fixture
+def keeper(bot, mirror):
+    return BygoneKeeper(bot)
+
+
+def test_former_names_are_listed_the_latest_first(mirror, bygone, odalys, say, clock):
+    for nick, username in (("Brass", "quillon"), (None, "quillon"), (None, "quill")):
+        clock.forward(minutes=1)
+        mirror.member(say.HARBOUR, say.member_row(say.QUILLON, username, nick=nick, global_name="Quillon"))
+
+    assert [(one.kind, one.name) for one in bygone.names(odalys, say.QUILLON)] == [
+        ("username", "quillon"),
+        ("nick", "Brass"),
+        ("nick", "Brass Key"),
+    ]
+    assert bygone.names(odalys, say.PELL) == []
+
+
+def test_signals_count_who_came_by_the_same_invite(keeper, bygone, odalys, say, clock, mirror):
+    came = clock.now()
+    keeper.joined(say.HARBOUR, [(say.STRANGER, came - timedelta(days=2))])
+    keeper.left(say.HARBOUR, say.STRANGER)
+    keeper.joined(say.HARBOUR, [(say.STRANGER, came)])
+    keeper.joined(say.HARBOUR, [(say.STRANGER, came), (say.QUILLON, came)], "raidcode", say.PELL)
+    keeper.joined(say.HARBOUR, [(say.ODALYS, came - timedelta(minutes=5))])
+
+    signals = bygone.signals(odalys, say.STRANGER)
+
+    assert (signals.joined_times, signals.same_invite, signals.same_hour) == (2, 1, 2)
+    assert signals.age_at_join == came - signals.account_made_at
+    first, second = bygone.joinings(odalys, say.STRANGER)
+    assert (first.invite_code, first.inviter_name, first.left_at) == ("raidcode", "pell", None)
+    assert (second.invite_code, second.left_at) == (None, clock.now())
+
+
+def test_messages_are_added_up_by_day(keeper, bygone, odalys, say, clock):
+    today = clock.now().date()
+    keeper.wrote(say.HARBOUR, {(say.QUILLON, today): 3, (say.QUILLON, today - timedelta(days=40)): 9})
+    keeper.wrote(say.HARBOUR, {(say.QUILLON, today): 2})
+
+    assert [(one.day, one.messages) for one in bygone.messages(odalys, say.QUILLON)] == [(today, 5)]
