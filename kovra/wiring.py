@@ -102,14 +102,21 @@ SILENT_MS = 2_500
 #: clicked meanwhile should wait.
 RECONNECT_S = 0.5
 
+#: How long somebody who clicks waits for a Redis that hangs, in seconds; the relay brings what it did not take.
+AT_THE_DOOR_S = 1.0
+
 #: How long a stopping worker lets the actions in its hands finish, in milliseconds.
 STOP_MS = 20_000
 
 
-def build_broker(config: Config, *more: Middleware, **options: Any) -> LanesBroker:
-    """The lanes, as every process sees them. Retries only marks what failed: an action's row says what comes next."""
+def build_broker(config: Config, *more: Middleware, patience_s: float = 5.0, **options: Any) -> LanesBroker:
+    """The lanes, as every process sees them. Retries only marks what failed: an action's row says what comes next.
+
+    ``patience_s`` is how long an answer of Redis is waited for.
+    """
     middleware = [CurrentMessage(), Retries(max_retries=0), *more]
-    broker = LanesBroker(connect(config.redis_url), middleware=middleware, **options)
+    client = connect(config.redis_url, socket_timeout_s=patience_s, connect_timeout_s=min(2.0, patience_s))
+    broker = LanesBroker(client, middleware=middleware, **options)
     broker.declare_queue(QUEUE)
     return broker
 
@@ -119,7 +126,7 @@ def build_submit(config: Config, database: Database, signing_key: Key) -> Submit
     return Submit(
         roster=Roster(database),
         requests=Requests(database, config.audit_key, at=_checkpoint(config)),
-        outbox=Outbox(broker=build_broker(config, serve=())),
+        outbox=Outbox(broker=build_broker(config, patience_s=AT_THE_DOOR_S, serve=())),
         bulletin=Bulletin(bulletin.connect(of_one_node(config.redis_url))),
         audit=AuditLog(database, config.audit_key),
         clock=PostgresClock(database),
@@ -144,7 +151,7 @@ def build_submit_job(config: Config, database: Database, signing_key: Key) -> Su
     return SubmitJob(
         roster=Roster(database),
         jobs=Jobs(database, config.audit_key),
-        outbox=Outbox(broker=build_broker(config, serve=())),
+        outbox=Outbox(broker=build_broker(config, patience_s=AT_THE_DOOR_S, serve=())),
         bulletin=Bulletin(bulletin.connect(of_one_node(config.redis_url))),
         clock=PostgresClock(database),
         signing_key=signing_key,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from dramatiq import Message
 from dramatiq.errors import ConnectionClosed
@@ -62,11 +63,24 @@ def chunk_message(*, guild_id: GuildId, batch_id: str, number: int, body: bytes,
     )
 
 
+#: A Redis that let us wait this long is not asked for a while, so that it slows one click and not a burst. One that
+#: refuses at once costs nothing and is always asked.
+LONG_S, QUIET_S = 0.2, 1.0
+
+
+class Quiet:
+    """Until when a Redis that hangs is left alone; one for each outbox."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.monotonic, self.until = monotonic, float("-inf")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outbox:
     """Puts sealed requests on their lanes; what Redis does not take, the relay brings later."""
 
     broker: LanesBroker
+    quiet: Quiet = field(default_factory=Quiet)
 
     def put(self, sealed: Sealed) -> bool:
         """True when the lane holds it now."""
@@ -107,9 +121,14 @@ class Outbox:
         Args:
             again: its row still wants it, whatever the lane remembers of an earlier entry.
         """
+        quiet, began = self.quiet, self.quiet.monotonic()
+        if began < quiet.until:
+            return False
         try:
             self.broker.offer(message, again=again)
         except ConnectionClosed as error:
+            if quiet.monotonic() - began > LONG_S:
+                quiet.until = quiet.monotonic() + QUIET_S
             log.warning("the lane of request %s waits for the relay: %s", message.message_id, error)
             return False
         return True
