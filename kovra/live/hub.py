@@ -152,8 +152,9 @@ class Hub:
             if self._stopping.is_set():
                 raise Unavailable("this process is stopping")
             feed = self._feeds.setdefault(guild_id, Feed(guild_id, newest, self._writing))
-            # The reader may be ahead of this process, after a stream from another one.
-            stream = kind(guild_id, seen, visible, self._leave, self._writing)
+            # The reader may be ahead of this process, after a stream from another one. What has been shown is replayed,
+            # though it may still be on its way to others.
+            stream = kind(guild_id, max(seen, feed.shown), visible, self._leave, self._writing)
             feed.add(stream)
             return stream, feed.shown
 

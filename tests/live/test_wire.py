@@ -183,6 +183,28 @@ def test_a_long_replay_is_not_its_readers_fault(new_hub, new_wires, open_wire, h
     assert reader.numbers[:LONGEST_REPLAY] == list(range(1, LONGEST_REPLAY + 1))
 
 
+def test_a_stream_that_opens_while_events_are_handed_out_hears_them_once(
+    new_hub, new_wires, open_wire, history, bulletin, guild, heard
+):
+    hub, opened = new_hub(), []
+
+    def visible(event):
+        if event.seq == 3:  # asked for the crowd, before those who stand alone get their turn
+            opened.append(hub.subscribe(guild, 0, all_of))
+        return True
+
+    _, reader = open_wire(hub, new_wires(), visible=visible)
+    heard()
+
+    for number in (1, 2, 3, 4):
+        history.write()
+        bulletin.ring(guild)
+        reader.until(b"id: %d\n" % number)
+
+    assert [int(opened[0].next(30).split()[1]) for _ in range(4)] == [1, 2, 3, 4]
+    assert opened[0].next(0.2) is None
+
+
 def test_a_reader_who_leaves_is_noticed_at_once(new_hub, new_wires, open_wire, wait_until):
     hub, wires = new_hub(), new_wires(heartbeat_s=3600)
     wire, reader = open_wire(hub, wires)
