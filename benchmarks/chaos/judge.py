@@ -26,6 +26,9 @@ ENDS = ("done", "failed", "rejected", "expired", "dead", "cancelled")
 #: The case is the deed.
 DEEDLESS = ("warn", "note")
 
+#: Done by people in Discord itself, and written down: nothing of it is Guard's deed.
+BY_OTHERS = "native"
+
 
 class Broken(StrEnum):
     """What can be broken."""
@@ -115,7 +118,7 @@ class Judge:
             self._cases(),
             self._streams(seen),
             _unaccepted(effects, named.keys() | jobs.keys(), self._known_elsewhere),
-            _unproven([row for row in rows if row.batch_id is None], effects),
+            _unproven([row for row in rows if row.batch_id is None and row.source != BY_OTHERS], effects),
             _unproven_jobs(jobs, effects),
         )
         return [finding for look in looks for finding in look]

@@ -261,3 +261,10 @@ def test_an_end_that_admits_not_to_know_is_no_lie(scene):
     )
 
     assert scene.judged() == set()
+
+
+def test_what_somebody_did_in_discord_itself_is_no_deed_of_ours(scene):
+    captured = scene.ban(4, done=False)
+    scene.sql("UPDATE action_requests SET source = 'native' WHERE request_id = :captured", captured=captured)
+
+    assert scene.judged() == set()
