@@ -80,13 +80,12 @@ def _measure(report: Report, opened: ExitStack, total: int, suffix: str, seconds
     opened.callback(web.kill)
     arriving = opened.enter_context(_Arriving(databases[None], databases["kovra_worker"], total))
     say(f"{READERS} readers, {CASES_PER_S} cases a second")
-    for key, paths in _questions(total).items():
-        told = ask(("127.0.0.1", PORT), cookie, {key: paths}, seconds)[key]
+    for key, told in ask(("127.0.0.1", PORT), cookie, _questions(total), seconds).items():
         report.add(f"{key}_p95_ms{suffix}", percentile(told.ms, 0.95), digits=1)
         report.add(f"{key}_p50_ms{suffix}", percentile(told.ms, 0.5), digits=1)
+        report.add(f"{key}_answers{suffix}", len(told.ms))
         if told.failed:
             report.notes[f"{key}_p95_ms{suffix}"] = f"{told.failed} of {len(told.ms)} were not answered"
-        say(f"{key}: {len(told.ms)} answers")
     say("export")
     grown, lines, took = exported(("127.0.0.1", PORT), cookie, lambda: children.descendants(web.pid or 0))
     report.add(f"export_rss_growth_mb{suffix}", grown, digits=1)
@@ -120,7 +119,7 @@ def _questions(total: int) -> Mapping[str, Sequence[str]]:
         "member123",
     )
     places = [f"before={total * share // 100}" for share in (95, 80, 50, 20, 3)]
-    return {
+    asked = {
         "two_filters": [f"/cases/list?{pair}" for pair in pairs],
         "text": [f"/cases/list?q={word}" for word in words],
         "sort_expiry": [
@@ -132,6 +131,7 @@ def _questions(total: int) -> Mapping[str, Sequence[str]]:
         "profile": [f"/cases/list?who={PEOPLE + MODERATORS + number}" for number in range(1, 4000, 97)],
         "sheet": [f"/cases/{number}" for number in range(1, total, max(1, total // 97))],
     }
+    return {kind: [f"/g/{GUILD}{path}" for path in paths] for kind, paths in asked.items()}
 
 
 def _web(folder: Path, database_url: str, redis_url: str) -> Process:

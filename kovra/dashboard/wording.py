@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from flask import Flask
@@ -119,6 +120,7 @@ def short(text: str, longest: int = 24) -> str:
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
+@lru_cache(maxsize=4096)
 def initials(text: str) -> str:
     """Two letters for a person or a server without a picture."""
     words = [word for word in re.split(r"[\s_.\-]+", text) if word and unicodedata.category(word[0])[0] in "LN"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, not_, select, true
+from sqlalchemy import Select, and_, bindparam, func, not_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from kovra.actions.request import Action, Source, State
@@ -143,20 +144,19 @@ class Cases:
     def _rows_of(self, session: Session, scope: GuildScope, numbers: Sequence[int]) -> list[CaseRow]:
         """The lines of these cases, in this order."""
         now = self._database.read_now(session)
-        lines = session.execute(_rows(scope).where(ModCases.case_no.in_(numbers))) if numbers else []
-        known = {line[0].case_no: _row(line, now) for line in lines}
+        known = {line[0].case_no: _row(line, now) for line in _read(session, scope, numbers)}
         return [known[number] for number in numbers if number in known]
 
     def row(self, scope: GuildScope, case_no: int) -> CaseRow | None:
         """One line of the list."""
         with self._database.transaction(scope.guild_id) as session:
-            found = session.execute(_rows(scope).where(ModCases.case_no == case_no)).one_or_none()
+            found = next(iter(_read(session, scope, [case_no])), None)
             return _row(found, self._database.read_now(session)) if found else None
 
     def detail(self, scope: GuildScope, case_no: int) -> CaseDetail | None:
         """One case in full; None when the guild has no such case, or the viewer may not see it."""
         with self._database.transaction(scope.guild_id) as session:
-            found = session.execute(_rows(scope).where(ModCases.case_no == case_no)).one_or_none()
+            found = next(iter(_read(session, scope, [case_no])), None)
             if found is None:
                 return None
             now = self._database.read_now(session)
@@ -182,13 +182,12 @@ class Cases:
 
     def earlier(self, scope: GuildScope, target_id: UserId, before_no: int | None, limit: int = 10) -> list[CaseRow]:
         """A person's cases before this one, newest first; all of them without a number."""
-        theirs = _rows(scope).where(ModCases.target_id == target_id)
+        theirs = _visible(scope).where(ModCases.target_id == target_id)
         if before_no is not None:
             theirs = theirs.where(ModCases.case_no < before_no)
         with self._database.transaction(scope.guild_id) as session:
-            now = self._database.read_now(session)
-            found = session.execute(theirs.order_by(ModCases.case_no.desc()).limit(limit))
-            return [_row(row, now) for row in found]
+            numbers = theirs.with_only_columns(ModCases.case_no).order_by(ModCases.case_no.desc()).limit(limit)
+            return self._rows_of(session, scope, session.scalars(numbers).all())
 
 
 def _visible(scope: GuildScope) -> Select[tuple[ModCases]]:
@@ -196,15 +195,23 @@ def _visible(scope: GuildScope) -> Select[tuple[ModCases]]:
     return cases if scope.may(Capability.VIEW_NOTES) else cases.where(ModCases.action != Action.NOTE.value)
 
 
-def _rows(scope: GuildScope) -> Select[Any]:
+@cache
+def _rows(notes: bool) -> Select[Any]:
+    """Cases of ``numbers`` in ``guild`` with what a line of the list needs. Built once: it costs more than asking."""
     avatar = func.coalesce(Members.avatar, Bans.avatar).label("avatar")
-    return (
-        _visible(scope)
-        .add_columns(avatar, replaced().label("replaced"), ScheduledEnds.state.label("end_state"))
+    rows = (
+        select(ModCases, avatar, replaced().label("replaced"), ScheduledEnds.state.label("end_state"))
+        .where(ModCases.guild_id == bindparam("guild"), ModCases.case_no.in_(bindparam("numbers", expanding=True)))
         .outerjoin(ScheduledEnds, ScheduledEnds.request_id == ModCases.request_id)
         .outerjoin(Members, and_(Members.guild_id == ModCases.guild_id, Members.user_id == ModCases.target_id))
         .outerjoin(Bans, and_(Bans.guild_id == ModCases.guild_id, Bans.user_id == ModCases.target_id))
     )
+    return rows if notes else rows.where(ModCases.action != Action.NOTE.value)
+
+
+def _read(session: Session, scope: GuildScope, numbers: Sequence[int]) -> Sequence[Any]:
+    asked = {"guild": scope.guild_id, "numbers": list(numbers)}
+    return session.execute(_rows(scope.may(Capability.VIEW_NOTES)), asked).all() if numbers else []
 
 
 def _ended_by(case: ModCases) -> Select[tuple[int]]:

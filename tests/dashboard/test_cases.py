@@ -252,7 +252,7 @@ def test_one_server_is_opened_at_once_and_several_are_picked(site, cast):
     opened, picked = one.get("/"), several.get("/")
     picker = several.get("/servers")
 
-    assert opened.location == f"/g/{cast.harbour}/cases"
+    assert opened.location == f"/g/{cast.harbour}/overview"
     assert picked.location == "/servers"
     assert [name in visible_text(picker) for name in ("Harbour", "Meadow")] == [True, True]
 

@@ -141,7 +141,7 @@ def row(guild_id: int, case_no: int) -> str:
     found = services().cases.row(scope(), case_no)
     if found is None:
         raise NoSuchPage
-    return render_template("case_row.html", scope=scope(), row=found, detail=None)
+    return render_template("case_row_alone.html", scope=scope(), row=found, by_end=request.args.get("sort") == "ends")
 
 
 @cases.get("/g/<int:guild_id>/cases/<int:case_no>")
