@@ -51,10 +51,12 @@ from kovra.queue.pauses import KeepPauses
 from kovra.queue.relay import Relay
 from kovra.queue.scheduler import Scheduler
 from kovra.store.audit import AuditLog, Quarantine
+from kovra.store.audit_pages import AuditPages
 from kovra.store.broken import BrokenRequests
 from kovra.store.bygone import BygoneKeeper
 from kovra.store.cancelling import Cancelling
 from kovra.store.case_thread import Threads
+from kovra.store.casebook import Casebook
 from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock, sqlalchemy_url
 from kovra.store.events import Events
@@ -381,6 +383,9 @@ def build_web(config: Config) -> Flask:
         members=Members(database),
         cases=Cases(database),
         overview=Overview(database),
+        audit_log=AuditLog(database, config.audit_key),
+        audit_pages=AuditPages(database),
+        casebook=Casebook(database, config.audit_key),
         sessions=Sessions(database),
         events=events,
         clock=PostgresClock(database),

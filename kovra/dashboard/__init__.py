@@ -10,6 +10,7 @@
 ``wording``   how names, actions, times and results read on a page
 ``trace``     the steps of one action as the side sheet draws them
 ``shell``     the frame around a server's pages: navigation, who one is, the keys that work
+``audit_words`` how an entry of the record reads
 ``charts``    where bars, lines and labels stand; templates draw them
 ``draft``     the action dialog as far as it is filled in; ``toast`` one request from queued to its end
 ``assets``    static files under an address that changes with their content

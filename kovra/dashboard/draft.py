@@ -62,7 +62,7 @@ _WINDOWS = (
     (3 * DAY_S, "Last 3 days"),
     (7 * DAY_S, "Last 7 days"),
 )
-_ORDER = (Action.WARN, Action.MUTE, Action.UNMUTE, Action.KICK, Action.BAN, Action.UNBAN, Action.NOTE)
+ORDER = (Action.WARN, Action.MUTE, Action.UNMUTE, Action.KICK, Action.BAN, Action.UNBAN, Action.NOTE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +120,9 @@ def completed(known: Services, viewer: GuildScope, draft: Draft) -> Draft:
     """Add what may be chosen and what would stand in the way."""
     if draft.target is None:
         return draft
-    choices = _choices(viewer, draft.target)
+    choices = choices_for(viewer, draft.target)
     action = draft.action if draft.action in choices else (draft.action or next(iter(choices), None))
-    shown = [choice for choice in _ORDER if choice in choices or choice is action] if choices else []
+    shown = [choice for choice in ORDER if choice in choices or choice is action] if choices else []
     return replace(
         draft,
         action=action,
@@ -141,9 +141,9 @@ def _within(
     return choices if longest_s is None else [choice for choice in choices if 0 < choice[0] <= longest_s]
 
 
-def _choices(viewer: GuildScope, target: MemberCard) -> list[Action]:
+def choices_for(viewer: GuildScope, target: MemberCard) -> list[Action]:
     """What this viewer may do and what makes sense for this person."""
-    offered = set(_ORDER)
+    offered = set(ORDER)
     if not target.member:
         offered -= MEMBERS_ONLY
     if not wording.muted(target):
@@ -152,7 +152,7 @@ def _choices(viewer: GuildScope, target: MemberCard) -> list[Action]:
         offered.discard(Action.UNBAN)
     if not target.member and not target.banned:
         offered.add(Action.UNBAN)  # somebody nobody here knows may be banned all the same
-    choices = [action for action in _ORDER if action in offered and viewer.may(NEEDS[action])]
+    choices = [action for action in ORDER if action in offered and viewer.may(NEEDS[action])]
     # Who is banned may be given another end; but that is not what the dialog is opened for.
     return sorted(choices, key=lambda action: target.banned and action is Action.BAN)
 

@@ -18,9 +18,12 @@ from kovra.dashboard.streams import Pace, Streams
 from kovra.dashboard.watch import Watch
 from kovra.live.hub import Hub
 from kovra.live.wires import Wires
+from kovra.store.audit import AuditLog
+from kovra.store.audit_pages import AuditPages
 from kovra.store.broken import BrokenRequests
 from kovra.store.cancelling import Cancelling
 from kovra.store.case_thread import Threads
+from kovra.store.casebook import Casebook
 from kovra.store.cases import Cases
 from kovra.store.events import Events
 from kovra.store.guilds import Guilds
@@ -85,6 +88,9 @@ class Services:
     threads: Threads
     undoing: Undoing
     reverse: Reverse
+    audit_log: AuditLog
+    audit_pages: AuditPages
+    casebook: Casebook
     sessions: Sessions
     events: Events
     clock: Clock

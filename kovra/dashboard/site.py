@@ -22,11 +22,13 @@ from kovra.dashboard.access import OPEN, REPORTS, csrf_token, policy
 from kovra.dashboard.live import live
 from kovra.dashboard.login import login
 from kovra.dashboard.pages.act import act
+from kovra.dashboard.pages.audit import audit as audit_page
 from kovra.dashboard.pages.cases import cases
 from kovra.dashboard.pages.jobs import jobs as job_pages
 from kovra.dashboard.pages.looks import chosen, looks
 from kovra.dashboard.pages.mass import mass
 from kovra.dashboard.pages.overview import overview as overview_pages
+from kovra.dashboard.pages.palette import palette
 from kovra.dashboard.pages.servers import servers
 from kovra.dashboard.services import Addresses, Services, install
 from kovra.dashboard.streams import Pace, Streams
@@ -35,9 +37,12 @@ from kovra.errors import Unavailable
 from kovra.live.events import BEAT
 from kovra.live.hub import Hub
 from kovra.live.wires import Wires
+from kovra.store.audit import AuditLog
+from kovra.store.audit_pages import AuditPages
 from kovra.store.broken import BrokenRequests
 from kovra.store.cancelling import Cancelling
 from kovra.store.case_thread import Threads
+from kovra.store.casebook import Casebook
 from kovra.store.cases import Cases
 from kovra.store.database import sqlalchemy_url
 from kovra.store.events import Events
@@ -86,6 +91,9 @@ def create_site(
     members: Members,
     cases: Cases,
     overview: Overview,
+    audit_log: AuditLog,
+    audit_pages: AuditPages,
+    casebook: Casebook,
     sessions: Sessions,
     events: Events,
     clock: Clock,
@@ -148,6 +156,9 @@ def create_site(
         members=members,
         cases=cases,
         overview=overview,
+        audit_log=audit_log,
+        audit_pages=audit_pages,
+        casebook=casebook,
         sessions=sessions,
         events=events,
         clock=clock,
@@ -252,7 +263,7 @@ def _add_headers(app: Flask, addresses: Addresses) -> None:
 
 
 def _add_routes(app: Flask) -> None:
-    for part in (login, servers, overview_pages, cases, act, mass, job_pages, looks, live):
+    for part in (login, servers, overview_pages, cases, act, palette, audit_page, mass, job_pages, looks, live):
         app.register_blueprint(part)
 
     @app.get("/healthz")

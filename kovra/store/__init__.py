@@ -24,7 +24,8 @@
 ``mirror``    Discord's state as the bot hears it
 ``bygone``    what members were before: names, comings and goings, messages a day
 ``native_inbox`` what the bot hears of Discord's audit log; ``native`` makes cases of it
-``members``   people of a guild: search and cards
+``members``   people of a guild: search and cards; ``member_search`` finds them by what somebody typed
+``audit_pages`` the record as people look through it
 ``warming``   what makes the first action of a process as fast as the second
 ``sessions``  sign-ins and sessions of the dashboard
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, String, case, cast, func, or_, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from kovra.actions.request import Action
@@ -14,6 +14,7 @@ from kovra.actions.rights import Capability
 from kovra.ids import UserId
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope
+from kovra.store.member_search import FIRST, find_ids
 from kovra.store.people import name_of, roles_of_member, shown_name
 from kovra.store.tables import Bans, ModCases, Roles
 from kovra.store.tables import Members as MemberRows
@@ -47,25 +48,20 @@ class Members:
         self._database = database
 
     def find(self, scope: GuildScope, text: str, limit: int = 20) -> list[MemberCard]:
-        """Members whose username, display name, nickname or id begins with this; those who left come last."""
-        start = text.strip().removeprefix("@").casefold()
-        wanted = _begins_with(start)
-        if wanted is None:
-            return []
-        order = (
-            case((MemberRows.gone_at.is_(None), 0), else_=1),
-            case((func.lower(MemberRows.username) == start, 0), else_=1),
-            func.lower(func.coalesce(MemberRows.nick, MemberRows.global_name, MemberRows.username)),
-            MemberRows.user_id,
-        )
-        found = (
-            select(MemberRows.user_id)
-            .where(MemberRows.guild_id == scope.guild_id, wanted)
-            .order_by(*order)
-            .limit(limit)
+        """Members by a part of a name or the beginning of an id; by the likest name when nobody goes by that."""
+        with self._database.transaction(scope.guild_id, first=FIRST) as session:
+            return _cards(session, scope, find_ids(session, scope.guild_id, text, limit))
+
+    def lately_acted_on(self, scope: GuildScope, limit: int) -> list[MemberCard]:
+        """Whom the viewer acted on last, the latest first."""
+        latest = (
+            select(ModCases.target_id)
+            .where(ModCases.guild_id == scope.guild_id, ModCases.moderator_id == scope.viewer.user_id)
+            .order_by(ModCases.case_no.desc())
+            .limit(8 * limit)
         )
         with self._database.transaction(scope.guild_id) as session:
-            return _cards(session, scope, session.scalars(found).all())
+            return _cards(session, scope, list(dict.fromkeys(session.scalars(latest)))[:limit])
 
     def card(self, scope: GuildScope, user_id: UserId) -> MemberCard | None:
         """One person, also one known from a ban or from cases only; None when the guild knows nothing of them."""
@@ -139,14 +135,3 @@ def _ranks(scope: GuildScope, user_ids: Sequence[int]) -> Select[tuple[int, int]
         .where(MemberRows.guild_id == scope.guild_id, MemberRows.user_id.in_(user_ids))
         .group_by(MemberRows.user_id)
     )
-
-
-def _begins_with(start: str) -> ColumnElement[bool] | None:
-    if not start or "\x00" in start:
-        return None
-    names = [
-        func.lower(column).startswith(start, autoescape=True)
-        for column in (MemberRows.username, MemberRows.global_name, MemberRows.nick)
-    ]
-    ids = [cast(MemberRows.user_id, String).startswith(start)] if start.isascii() and start.isdigit() else []
-    return or_(*names, *ids)

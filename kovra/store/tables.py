@@ -591,7 +591,23 @@ class Members(Base):
 
     __tablename__ = "members"
     # A user's own guilds (the server picker) are looked up across guilds.
-    __table_args__ = (Index("ix_members_user", "user_id", postgresql_where=text("gone_at IS NULL")),)
+    __table_args__ = (
+        Index("ix_members_user", "user_id", postgresql_where=text("gone_at IS NULL")),
+        # Parts of names, through the view member_search.
+        Index(
+            "ix_members_names",
+            "guild_id",
+            text(
+                "lower(' ' || username || ' ' || COALESCE(global_name, '') || ' ' || COALESCE(nick, '') || ' ') "
+                "gin_trgm_ops"
+            ),
+            postgresql_using="gin",
+            postgresql_with={"gin_pending_list_limit": "1024"},
+        ),
+        # Who came and went lately.
+        Index("ix_members_joined", "guild_id", "joined_at"),
+        Index("ix_members_gone", "guild_id", "gone_at", postgresql_where=text("gone_at IS NOT NULL")),
+    )
 
     guild_id: Mapped[Key]
     user_id: Mapped[Key]

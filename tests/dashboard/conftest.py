@@ -35,9 +35,11 @@ from kovra.queue.desk import LaneDesk
 from kovra.queue.outbox import QUEUE, Outbox
 from kovra.sandbox import DEFAULT_BOT_ID, DEFAULT_SECRET
 from kovra.store.audit import AuditLog
+from kovra.store.audit_pages import AuditPages
 from kovra.store.broken import BrokenRequests
 from kovra.store.cancelling import Cancelling
 from kovra.store.case_thread import Threads
+from kovra.store.casebook import Casebook
 from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock
 from kovra.store.events import Events
@@ -337,6 +339,9 @@ def site(
         members=Members(database),
         cases=Cases(database),
         overview=Overview(database),
+        audit_log=AuditLog(database, AUDIT_KEY),
+        audit_pages=AuditPages(database),
+        casebook=Casebook(database, AUDIT_KEY),
         sessions=sessions,
         events=events,
         clock=clock,

@@ -302,12 +302,12 @@ def members(web):
     return Members(web)
 
 
-@pytest.mark.parametrize("typed", ["qui", "QUILL", "brass", "Brass Key", "@quillon", "300000000000000005", "30000"])
-def test_a_member_is_found_by_the_beginning_of_a_name_or_id(members, odalys, say, typed):
+@pytest.mark.parametrize("typed", ["qui", "QUILL", "rass", "Brass Key", "@quillon", "300000000000000005", "30000"])
+def test_a_member_is_found_by_a_part_of_a_name_or_the_beginning_of_the_id(members, odalys, say, typed):
     assert say.QUILLON in [card.user_id for card in members.find(odalys, typed)]
 
 
-@pytest.mark.parametrize("typed", ["", "  ", "%", "_", "rass", "\x00", "'; --"])
+@pytest.mark.parametrize("typed", ["", "  ", "%", "_", "zrass", "\x00", "'; --"])
 def test_nothing_else_is_found(members, odalys, typed):
     assert members.find(odalys, typed) == []
 

@@ -4,5 +4,7 @@
 ``overview`` the front page of a server: key numbers, charts, Guard's health, what waits for somebody
 ``cases``    the case browser: table, rows, side sheet
 ``act``      the action dialog, what comes of a submit, and the toasts
+``palette``  the command palette
+``audit``    the audit log and its verification
 ``looks``    the theme
 """

@@ -41,7 +41,7 @@ act = Blueprint("act", __name__)
 def form(guild_id: int) -> str:
     """The dialog for what was chosen so far: a picker without a target, the form with one."""
     viewer, action = scope(), _action(request.args.get("action"))
-    target = _target(viewer, request.args.get("target") or request.args.get("target_id"))
+    target = person_of(viewer, request.args.get("target") or request.args.get("target_id"))
     if target is None:
         found = services().members.find(viewer, "", FOUND_AT_MOST)
         return render_template("act.html", scope=viewer, draft=Draft(action=action), found=found, searched=False)
@@ -62,7 +62,7 @@ def members(guild_id: int) -> str:
     """People who go by what was typed; an id nobody knows can still be banned, unbanned or noted."""
     viewer, text = scope(), request.args.get("q", "").strip()[:100]
     found = list(services().members.find(viewer, text, FOUND_AT_MOST))
-    if not found and (stranger := _target(viewer, text)) is not None:
+    if not found and (stranger := person_of(viewer, text)) is not None:
         found = [stranger]
     draft = Draft(action=_action(request.args.get("action")))
     return render_template("act_members.html", scope=viewer, draft=draft, found=found, searched=bool(text))
@@ -207,7 +207,7 @@ def _again(
     """The same dialog with everything in it, and what to change."""
     given = Draft(
         action=_action(request.form.get("action")),
-        target=_target(viewer, request.form.get("target_id")),
+        target=person_of(viewer, request.form.get("target_id")),
         query=request.form.get("target_id", "")[:100],
         request_id=new_request_id() if fresh_id else _kept_id(request.form.get("request_id")),
         reason=request.form.get("reason", ""),
@@ -236,7 +236,7 @@ def _kept_id(text: str | None) -> UUID:
     return kept if kept.version == 7 else new_request_id()
 
 
-def _target(viewer: GuildScope, text: str | None) -> MemberCard | None:
+def person_of(viewer: GuildScope, text: str | None) -> MemberCard | None:
     """The person of a pasted id or mention; one nobody here knows can still be banned, unbanned or noted."""
     try:
         user_id = UserId(parse_snowflake(text or ""))

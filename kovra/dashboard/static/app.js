@@ -2,12 +2,14 @@
 import "./again.js";
 import "./theme.js";
 import "./dialog.js";
+import "./palette.js";
 import "./toast.js";
 import "./sheet.js";
 import "./list.js";
 import "./filters.js";
 import "./job.js";
 import "./parts.js";
+import "./rows.js";
 import "./keys.js";
 import "./times.js";
 import { listen } from "./live.js";

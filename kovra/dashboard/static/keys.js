@@ -2,6 +2,8 @@
 import { openAct, openHelp } from "./dialog.js";
 import { openFilters } from "./filters.js";
 import { cursorRow, moveCursor, openRow, setCursor, showNew } from "./list.js";
+import { openPalette } from "./palette.js";
+import { entries, letIn, step as stepRows } from "./rows.js";
 import { close, isOpen, openTarget, walk } from "./sheet.js";
 
 const mac = /Mac|iPhone|iPad/.test(navigator.platform);
@@ -33,7 +35,7 @@ function go(key) {
 }
 
 const ACTS = { w: "warn", m: "mute", b: "ban", n: "note" };
-const canAct = () => Boolean(document.getElementById("find"));
+const canAct = () => document.body.hasAttribute("data-acts");
 const target = () => openTarget() ?? cursorRow()?.dataset.target ?? null;
 const onPage = event => !event.target.closest("button, a, summary, input, select, textarea");
 const inList = event => Boolean(event.target.closest("#rows .rowlink"));
@@ -41,9 +43,9 @@ const inList = event => Boolean(event.target.closest("#rows .rowlink"));
 document.addEventListener("keydown", event => {
   // Caps Lock makes capitals of all letters; the map means the keys.
   const key = event.key.length === 1 && !event.shiftKey ? event.key.toLowerCase() : event.key;
-  if ((event.metaKey || event.ctrlKey) && key.toLowerCase() === "k" && document.getElementById("find")) {
+  if ((event.metaKey || event.ctrlKey) && key.toLowerCase() === "k") {
     event.preventDefault();
-    if (!document.querySelector("dialog[open]")) document.getElementById("find").click();
+    openPalette();
     return;
   }
   const typing = event.target.matches("input:not([type=checkbox], [type=radio]), textarea, select");
@@ -59,12 +61,13 @@ document.addEventListener("keydown", event => {
   else if ((key === "Enter" && onPage(event)) || key === "o") (cursorRow() ?? openRow())?.querySelector(".rowlink").click();
   else if (key === "f") openFilters();
   else if (key === "?") openHelp();
-  else if (key === ".") showNew();
+  else if (key === ".") { showNew(); letIn(); }
   else if (key === "c") document.querySelector(".sheet [data-copy]")?.click();
   else if (ACTS[key] && canAct()) { event.preventDefault(); openAct(ACTS[key], target()); }
 });
 
 function step(event, by) {
+  if (entries().length) { event.preventDefault(); stepRows(by); return; }
   if (!document.getElementById("rows")) return;
   event.preventDefault();
   openTarget() && openRow() ? walk(by) : moveCursor(by);

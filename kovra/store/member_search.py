@@ -1,0 +1,103 @@
+"""Finding people of a guild by what somebody typed: a part of a name, an id, or a name with a typing error in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Select, case, column, func, literal, select, table
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.util import ClauseAdapter
+
+from kovra.ids import GuildId
+
+#: How alike a name must be to what was typed, when nobody goes by exactly that: 1 is the same, 0 has nothing of it.
+ALIKE = 0.45
+#: With less there is nothing to be alike to.
+LEAST_FOR_TYPOS = 3
+#: Of so many that go by the same the likeliest is looked for.
+SORTED = 150
+#: Letters with a meaning in a pattern.
+_MEANING = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
+#: Snowflakes of today's Discord have these many digits.
+_DIGITS = range(17, 20)
+
+#: Travels with the first statement of a search.
+FIRST = f"SET LOCAL pg_trgm.word_similarity_threshold = {ALIKE};"
+
+_SEARCH = table(
+    "member_search",
+    *(column(name) for name in ("guild_id", "user_id", "username", "global_name", "nick", "gone_at", "names")),
+)
+
+
+def find_ids(session: Session, guild_id: GuildId, typed: str, limit: int) -> Sequence[int]:
+    """The users that go by this, the likeliest first; those who left come last. Begin the transaction with FIRST."""
+    wanted = " ".join(typed.strip().removeprefix("@").casefold().split())
+    if not wanted or "\x00" in wanted:
+        return []
+    by_part = session.scalars(_by_part(guild_id, wanted, limit)).all()
+    if by_part or len(wanted) < LEAST_FOR_TYPOS or wanted.isdigit():
+        return by_part
+    return session.scalars(_alike(guild_id, wanted, limit)).all()
+
+
+def _by_part(guild_id: GuildId, wanted: str, limit: int) -> Select[tuple[int]]:
+    row, part = _SEARCH.c, wanted.translate(_MEANING)
+    patterns = [f"% {part} %", f"% {part}%"]
+    if len(wanted) >= LEAST_FOR_TYPOS:
+        # Fewer letters are somewhere in nearly every name, and no index knows them.
+        patterns.append(f"%{part}%")
+    wholly, begins, *_ = (row.names.like(pattern, escape="\\") for pattern in patterns)
+    found = [_some(guild_id, row.names.like(pattern, escape="\\")) for pattern in patterns]
+    found += [_some(guild_id, ids) for ids in _ids(wanted)]
+    shown = func.coalesce(row.nick, row.global_name, row.username)
+    return (
+        select(row.user_id)
+        .where(row.guild_id == guild_id, row.user_id.in_(found[0].union_all(*found[1:])))
+        .order_by(
+            case((row.gone_at.is_(None), 0), else_=1),
+            case((wholly, 0), (begins, 1), else_=2),
+            func.length(shown),
+            func.lower(shown),
+            row.user_id,
+        )
+        .limit(limit)
+    )
+
+
+def _alike(guild_id: GuildId, wanted: str, limit: int) -> Select[tuple[int]]:
+    row = _SEARCH.c
+    found = _some(guild_id, literal(wanted).op("<%")(row.names))
+    return (
+        select(row.user_id)
+        .where(row.guild_id == guild_id, row.user_id.in_(found))
+        .order_by(
+            case((row.gone_at.is_(None), 0), else_=1),
+            func.word_similarity(wanted, row.names).desc(),
+            func.length(row.names),
+            row.user_id,
+        )
+        .limit(limit)
+    )
+
+
+def _some(guild_id: GuildId, goes_by: ColumnElement[bool]) -> Select[tuple[int]]:
+    """Some who go by this, in no order: sorting all the Robins of a large guild would take longer than one may wait."""
+    inner = _SEARCH.alias("some")
+    goes_by = ClauseAdapter(inner).traverse(goes_by)
+    few = select(inner.c.user_id).where(inner.c.guild_id == guild_id, goes_by).limit(SORTED)
+    return select(few.subquery().c.user_id)
+
+
+def _ids(wanted: str) -> list[ColumnElement[bool]]:
+    """Ids that begin with these digits, as ranges that the primary key knows."""
+    if not (wanted.isascii() and wanted.isdigit()) or wanted[0] == "0":
+        return []
+    ranges = []
+    for digits in _DIGITS:
+        if len(wanted) <= digits:
+            size = 10 ** (digits - len(wanted))
+            first = int(wanted) * size
+            if first < 1 << 63:
+                ranges.append(_SEARCH.c.user_id.between(first, min(first + size, 1 << 63) - 1))
+    return ranges
