@@ -335,3 +335,16 @@ def test_a_request_whose_seal_was_changed_in_the_record_is_not_executed(path):
     assert rows[0]["refusal_kind"] == "key_revoked"
     assert path.audit("action.rejected", request_id=str(bad["request_id"]), refusal="key_revoked")
     assert path.discord.member(bad["target_id"]) is not None
+
+
+def test_a_post_whose_answer_hangs_longer_than_its_claim_is_in_the_channel_once(path):
+    raiders = path.discord.strangers(12)
+    hangs = {"method": "POST", "route": "/channels/{channel_id}/messages", "when": "after", "delay_ms": 20_000}
+    path.discord.ask("POST", "faults", {**hangs, "drop": True, "times": 1})
+    job = path.a_job(Action.BAN, raiders)
+
+    path.submit_job(job)
+    rows = path.end_of_job(job)
+
+    banned_once(path, job, raiders)
+    every_case_once(path, job, rows)
