@@ -57,6 +57,7 @@ class LanesBroker(Broker):
         max_deliveries: an entry that was there at more crashes than this is given up.
         lock_ttl_ms: how long a lock is kept, from the last time its message moved.
         dead_ttl_ms: how long dead letters are kept.
+        dead_most: how many of the newest of a shard are kept.
         check: refuses entries before they run.
         on_quarantine: hears of refused entries.
         consumer_name: unique per process by default. A name that is used again hands over at once what its last
@@ -79,6 +80,7 @@ class LanesBroker(Broker):
         max_deliveries: int = 5,
         lock_ttl_ms: int = _DAY_MS,
         dead_ttl_ms: int = 30 * _DAY_MS,
+        dead_most: int = 1_000,
         check: Check | None = None,
         on_quarantine: OnQuarantine | None = None,
         consumer_name: str | None = None,
@@ -92,7 +94,7 @@ class LanesBroker(Broker):
         self.serve = tuple(range(shards)) if serve is None else tuple(serve)
         self.bulk_share, self.bulk_turn = bulk_share, bulk_turn
         self.heartbeat_timeout_ms, self.max_deliveries = heartbeat_timeout_ms, max_deliveries
-        self.lock_ttl_ms, self.dead_ttl_ms = lock_ttl_ms, dead_ttl_ms
+        self.lock_ttl_ms, self.dead_ttl_ms, self.dead_most = lock_ttl_ms, dead_ttl_ms, dead_most
         self.check, self.on_quarantine = check, on_quarantine
         self.consumer_name = consumer_name or str(uuid4())
         if not is_name(self.consumer_name) or self.consumer_name == "-":

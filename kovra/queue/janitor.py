@@ -33,7 +33,7 @@ class Mended:
     adopted: int = 0  #: entries of consumers that gave no sign of life
     scheduled: int = 0  #: delayed messages without a time
     forgotten: int = 0  #: consumers gone for an hour, struck off a group
-    trimmed: int = 0  #: dead letters past their time
+    trimmed: int = 0  #: dead letters past their time, or older than the newest so many
 
     def __bool__(self) -> bool:
         """Whether something was wrong; trimming and forgetting are housekeeping."""
@@ -96,7 +96,7 @@ class Janitor:
         for shard in broker.serve:
             prefix = broker.keys.prefix(queue_name, shard)
             self._mend_lanes(prefix, lanes[shard], counts)
-            answer = broker.scripts.run("mend_shard", prefix, broker.dead_ttl_ms, *consumers[shard])
+            answer = broker.scripts.run("mend_shard", prefix, broker.dead_ttl_ms, broker.dead_most, *consumers[shard])
             self._count(counts, ("adopted", "scheduled", "trimmed"), answer)
 
     def _mend_lanes(self, prefix: str, lanes: Iterable[str], counts: dict[str, int]) -> None:

@@ -173,6 +173,19 @@ def test_entries_acknowledged_from_outside_but_never_deleted_are_delivered_again
     assert texts(take(consumer, 1)) == ["x"]
 
 
+def test_a_flood_of_dead_letters_is_cut_to_the_newest(real_desk, take):
+    broker = real_desk.broker(dead_most=3)
+    consumer = real_desk.consumer(broker)
+    for i in range(5):
+        broker.offer(real_desk.message(i, lane=LANE))
+        consumer.nack(*take(consumer, 1))
+
+    mended = Janitor(broker).sweep()
+
+    assert (bool(mended), mended.trimmed) == (False, 2)
+    assert [letter.message.args[0] for letter in broker.dead_letters("work")] == [4, 3, 2]
+
+
 def test_old_dead_letters_are_trimmed_and_young_ones_kept(real_desk, broker, consumer, take):
     for text in ("old", "young"):
         broker.offer(real_desk.message(text, lane=LANE))
