@@ -62,6 +62,7 @@ from kovra.store.database import Database, PostgresClock, sqlalchemy_url
 from kovra.store.events import Events
 from kovra.store.expiry import Expiry
 from kovra.store.guilds import Guilds
+from kovra.store.health import HealthKeeper
 from kovra.store.job_backlog import JobBacklog
 from kovra.store.job_control import JobControl
 from kovra.store.job_ledger import JobLedger
@@ -329,6 +330,7 @@ def build_bot(config: Config) -> BotProcess:
         mirror=Mirror(database),
         native=NativeInbox(database),
         bygone=BygoneKeeper(database),
+        health=HealthKeeper(database),
         submit=build_submit(config, database, config.guard_keys[0]),
         outcomes=Outcomes(hub, requests.progress),
         hints=Bulletin(bulletin.connect(of_one_node(config.redis_url))).hint,

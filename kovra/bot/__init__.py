@@ -14,6 +14,7 @@
 ``mirror``     guilds, roles, channels, members and bans, written down from gateway events
 ``native``     what was done in Discord itself, from the audit log: as it happens, and read after a time away
 ``comings``    who comes by which invite, and how much members write
+``introduction``  what the bot knows of itself, for the health check
 ``writer``     the one thread that writes the mirror, in order
 ``hardening``  four defects of Pycord, patched
 ``slash``      the door ``/mod``: turns a slash command into a request and words the answer

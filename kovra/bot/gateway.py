@@ -17,6 +17,7 @@ import discord
 from kovra.bot import hardening
 from kovra.bot.comings import Comings
 from kovra.bot.http import GuardHTTP
+from kovra.bot.introduction import Introduction
 from kovra.bot.mirror import Mirror
 from kovra.bot.native import NativeEar
 from kovra.bot.pointing import points_at
@@ -27,6 +28,7 @@ from kovra.bot.writer import Writer
 from kovra.errors import KovraError
 from kovra.ids import GuildId, UserId
 from kovra.store.bygone import BygoneKeeper
+from kovra.store.health import HealthKeeper
 from kovra.store.mirror import Mirror as StoredMirror
 from kovra.store.native_inbox import NativeInbox
 
@@ -104,6 +106,7 @@ class BotProcess:
         outcomes: waits for the end of a request.
         native: where it is written down what was done in Discord itself; None leaves that out.
         bygone: where it is written down who comes and goes, and how much members write; None leaves that out.
+        health: where the bot says what it knows of itself, for the health check; None leaves that out.
         hints: tells open pages about members who come, go and change.
         pacer: the pace shared with the workers.
         shard_count: how many gateway shards the bot has in all; None asks Discord.
@@ -123,6 +126,7 @@ class BotProcess:
         outcomes: Outcomes,
         native: NativeInbox | None = None,
         bygone: BygoneKeeper | None = None,
+        health: HealthKeeper | None = None,
         hints: Hints | None = None,
         pacer: Pacer | None = None,
         shard_count: int | None = None,
@@ -133,6 +137,7 @@ class BotProcess:
     ) -> None:
         self._token, self._base_url, self._pacer = token, base_url, pacer
         self._stored, self._native, self._bygone, self._hints = mirror, native, bygone, hints
+        self._health = health
         self._door = Door(submit=submit, outcomes=outcomes)
         self._rejoins = RejoinDoor(mutes=mirror, submit=submit)
         self._shards = {"shard_count": shard_count, "shard_ids": shard_ids}
@@ -202,6 +207,8 @@ class BotProcess:
             ears.append(NativeEar(self._native, writer, _Asker(bot)))
         if self._bygone is not None:
             ears.append(Comings(self._bygone, writer, _Asker(bot)))
+        if self._health is not None:
+            ears.append(Introduction(self._health, writer))
         return ears
 
     def _prepare(self, bot: GuardBot, http: GuardHTTP, mirror: Mirror, ears: Sequence[Ear]) -> None:

@@ -12,6 +12,7 @@
 ``outcome``  what Discord's answers mean
 ``case``     the record of what was done
 ``endings``  when a punishment ends by itself, and what Guard does about it
+``health``   the health check of a server: findings, each with its remedy
 ``native``   what was done in Discord itself, and whose deed it was
 ``ports``    what this room asks of the world; ``job_ports`` what executing a job asks beside
 """

@@ -22,6 +22,7 @@
 ``guilds``    scopes (who may read what) and the cards of the server picker
 ``roster``    who is who, for rights; ``people`` is what it is made of
 ``mirror``    Discord's state as the bot hears it
+``health``    what the health check of a server looks at
 ``bygone``    what members were before: names, comings and goings, messages a day
 ``native_inbox`` what the bot hears of Discord's audit log; ``native`` makes cases of it
 ``members``   people of a guild: search and cards; ``member_search`` finds them by what somebody typed
