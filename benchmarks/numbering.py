@@ -8,10 +8,12 @@ the chain of cases is walked.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -59,7 +61,9 @@ def main(quick: bool, json: bool) -> int:
             say(f"{count} requests being executed")
             ids = _begun(owner, count)
             say(f"{WRITERS} writers in {PROCESSES} processes")
-            took, rolled_back = _finalise(server.url, ids)
+            before = _cpu_of_children(server.pid)
+            took, rolled_back, python_s = _finalise(server.url, ids)
+            postgres_s = _cpu_of_children(server.pid) - before
             with owner.transaction(GUILD) as session:
                 numbers = list(session.scalars(text("SELECT case_no FROM mod_cases ORDER BY case_no")))
             report.add("commits_per_s", len(numbers) / took)
@@ -67,6 +71,9 @@ def main(quick: bool, json: bool) -> int:
             report.add("duplicates", len(numbers) - len(set(numbers)))
             report.add("commits", len(numbers))
             report.add("rollbacks", rolled_back)
+            # Two cores allow at best 2,000 over the sum of both; other work on the machine changes them little.
+            report.add("python_cpu_ms", python_s * 1000 / count)
+            report.add("postgres_cpu_ms", postgres_s * 1000 / count)
             report.add("lost", count - rolled_back - len(numbers))
             report.add("broken_seals", int(Casebook(owner, AUDIT_KEY).verify(GUILD) is not None))
             owner.dispose()
@@ -105,8 +112,8 @@ def _begun(owner: Database, count: int) -> list[UUID]:
     return [row["request_id"] for row in rows]
 
 
-def _finalise(url: str, ids: list[UUID]) -> tuple[float, int]:
-    """Seconds from the first to the last, and how many were broken off."""
+def _finalise(url: str, ids: list[UUID]) -> tuple[float, int, float]:
+    """Seconds from the first to the last, how many were broken off, and the seconds of CPU of all writers."""
     spawned = multiprocessing.get_context("spawn")
     start, answers = spawned.Barrier(PROCESSES + 1), spawned.Queue()
     processes = [
@@ -117,11 +124,23 @@ def _finalise(url: str, ids: list[UUID]) -> tuple[float, int]:
         process.start()
     start.wait(60)
     began = time.monotonic()
-    rolled_back = sum(answers.get(timeout=300) for _ in processes)
+    answered = [answers.get(timeout=300) for _ in processes]
     took = time.monotonic() - began
     for process in processes:
         process.join(10)
-    return took, rolled_back
+    return took, sum(broken_off for broken_off, _ in answered), sum(python_s for _, python_s in answered)
+
+
+def _cpu_of_children(pid: int | None) -> float:
+    """Seconds of CPU of PostgreSQL's backends that live, and of those that are gone."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, parent, *fields = stat.read_text().rpartition(")")[2].split()
+            own, gone = fields[9:11], fields[11:13]
+            ticks += sum(map(int, own)) if int(parent) == pid else 0
+            ticks += sum(map(int, gone)) if int(stat.parent.name) == pid else 0
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _process(url: str, ids: list[UUID], start: Any, answers: Any) -> None:
@@ -142,11 +161,12 @@ def _process(url: str, ids: list[UUID], start: Any, answers: Any) -> None:
     database.once(GUILD, text("SELECT 1"))
     writers = [threading.Thread(target=write) for _ in range(WRITERS // PROCESSES)]
     start.wait(60)
+    before = time.process_time()
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
-    answers.put(len(broken_off))
+    answers.put((len(broken_off), time.process_time() - before))
     database.dispose()
 
 

@@ -259,7 +259,7 @@ def _rested(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
     record.info["rested_since"] = time.monotonic()
 
 
-def _ping_after_a_rest(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+def _ping_after_a_rest(connection: Line, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
     """Look whether PostgreSQL is still there, unless it was a moment ago: a restart takes longer than that moment.
 
     Asking before every transaction would be a tenth of the cost of an action.
@@ -267,9 +267,10 @@ def _ping_after_a_rest(connection: DBAPIConnection, record: ConnectionPoolEntry,
     if time.monotonic() - record.info.get("rested_since", 0.0) < _MOMENT_S:
         return
     try:
+        connection.open_with("", alone=True)
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        connection.rollback()
+        connection.rollback()  # no trip: nothing is open; it forgets what the next one would begin with
     except psycopg2.Error as error:
         raise DisconnectionError from error
 

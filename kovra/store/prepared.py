@@ -40,7 +40,8 @@ class Prepared:
         # By its text: whoever prepares the same in the same connection means the same.
         self.name = f"kovra_{hashlib.sha256(self.text.encode()).hexdigest()[:20]}"
         self._parameters = [_given(compiled.binds[name]) for name in compiled.positiontup or ()]
-        self.prepare = f"PREPARE {self.name} AS {self.text}"
+        # psycopg2 reads the text for places of values, and a single % would be one.
+        self.prepare = f"PREPARE {self.name} AS {self.text}".replace("%", "%%")
         places = ", ".join(["%s"] * len(self._parameters))
         self.call = f"EXECUTE {self.name}({places})" if places else f"EXECUTE {self.name}"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, func, literal, select
+from sqlalchemy import BigInteger, bindparam, select
 from sqlalchemy.orm import Session
 
 from kovra.actions.already import Held
@@ -19,6 +19,7 @@ from kovra.ids import ChannelId, GuildId, UserId
 from kovra.store.around import around
 from kovra.store.database import Database
 from kovra.store.people import Sight
+from kovra.store.prepared import Prepared
 from kovra.store.tables import (
     ActionRequests,
     Bans,
@@ -44,12 +45,29 @@ LOG_CHANNEL_NAMES = ("mod-log", "modlog", "log")
 _TEXT_CHANNEL = 0
 
 
+_IN_GUILD = bindparam("in_guild", type_=BigInteger)
+_JOINED = Prepared(
+    select(Members.joined_at).where(
+        Members.guild_id == _IN_GUILD,
+        Members.user_id == bindparam("of_user", type_=BigInteger),
+        Members.gone_at.is_(None),
+    )
+)
+_NAME = Prepared(select(Guilds.name).where(Guilds.guild_id == _IN_GUILD))
+
+
 class Roster(AskingRoster, ExecutingRoster):
     """Who is who, from the mirror. A mirror may be stale: :meth:`gateway_silent` says when to ask Discord instead."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sight = Sight(database)
+        shard = GatewayShards
+        heard = select(shard.shard_id).where(
+            shard.shard_id == bindparam("of_place", type_=BigInteger) % shard.shard_count,
+            shard.heard_at >= database.now() - SILENT_AFTER,
+        )
+        self._heard = Prepared(select(heard.exists().label("lately")))
 
     def warm(self) -> None:
         """Look at nobody, for :mod:`kovra.store.warming`."""
@@ -116,15 +134,13 @@ class Roster(AskingRoster, ExecutingRoster):
 
     def joined_at(self, guild_id: GuildId, user_id: UserId) -> datetime | None:
         """When a member joined; None when the mirror has no such member now."""
-        with self._database.transaction(guild_id) as session:
-            member = session.get(Members, (guild_id, user_id))
-            return member.joined_at if member and member.gone_at is None else None
+        rows = self._database.once(guild_id, _JOINED, {"in_guild": guild_id, "of_user": user_id})
+        return rows[0].joined_at if rows else None
 
     def guild_name(self, guild_id: GuildId) -> str:
         """The guild's name; its id while the mirror does not know it."""
-        with self._database.transaction(guild_id) as session:
-            guild = session.get(Guilds, guild_id)
-            return guild.name if guild else str(guild_id)
+        rows = self._database.once(guild_id, _NAME, {"in_guild": guild_id})
+        return rows[0].name if rows else str(guild_id)
 
     def log_channel(self, guild_id: GuildId) -> ChannelId | None:
         """The channel the guild has chosen, else a text channel named ``mod-log``, ``modlog`` or ``log``."""
@@ -133,13 +149,7 @@ class Roster(AskingRoster, ExecutingRoster):
 
     def gateway_silent(self, guild_id: GuildId) -> bool:
         """Whether the gateway shard of this guild has not been heard for 60 s: then the mirror may be stale."""
-        shard, now = GatewayShards, self._database.now()
-        lately = select(func.count()).where(
-            shard.shard_id == literal(guild_id >> 22, BigInteger) % shard.shard_count,
-            shard.heard_at >= now - SILENT_AFTER,
-        )
-        with self._database.transaction(None) as session:
-            return session.scalars(lately).one() == 0
+        return not self._database.once(None, self._heard, {"of_place": guild_id >> 22})[0].lately
 
 
 def _holds(session: Session, guild_id: GuildId, target_ids: Sequence[UserId]) -> dict[UserId, frozenset[str]]:

@@ -91,3 +91,7 @@ def test_a_value_that_is_missing_is_no_null(web, say):
 def test_a_list_of_any_length_is_refused():
     with pytest.raises(ValueError, match="list"):
         Prepared(select(GuildCounters.last_case).where(GuildCounters.guild_id.in_([1, 2])))
+
+
+def test_a_remainder_is_no_place_for_a_value(web):
+    assert web.once(None, Prepared(select(MINE % 7)), {"mine": 23})[0][0] == 2
