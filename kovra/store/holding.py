@@ -40,7 +40,9 @@ def replaced(case: Any = ModCases, later: Any = None) -> ColumnElement[bool]:
 
 def continues(later: Any) -> ColumnElement[bool]:
     """A renewed mute, or a quarantine put on again, replaces nothing: it carries on what holds."""
-    return and_(later.action.in_([action.value for action in RENEWED]), later.params.has_key("for_case"))
+    renewed = and_(later.action.in_([action.value for action in RENEWED]), later.params.has_key("for_case"))
+    # Done in Discord before this case, and heard of only after it.
+    return or_(renewed, later.params.has_key("late"))
 
 
 def reversed_by() -> ScalarSelect[Any]:

@@ -15,6 +15,7 @@ from kovra.guard.native import NativeEntry
 from kovra.guard.outcome import Failure, FailureKind
 from kovra.ids import DISCORD_EPOCH_MS, audit_ref
 from kovra.store.casebook import Casebook
+from kovra.store.cases import Cases
 from kovra.store.native import Native
 from kovra.store.native_inbox import NativeInbox
 
@@ -169,7 +170,7 @@ def test_an_act_by_hand_takes_over_the_end(hear, capture, accept, guard, read, s
     assert ends[1].ends_at == clock.now() + timedelta(hours=1)
 
 
-def test_an_old_act_that_is_heard_of_late_changes_no_newer_end(hear, capture, accept, guard, read, clock):
+def test_an_old_act_that_is_heard_of_late_changes_no_newer_end(hear, capture, accept, guard, read, clock, web, odalys):
     kept, _ = accept(params={"duration_s": 86_400})
     guard.carry(kept, clock.now() + timedelta(days=1))
 
@@ -178,6 +179,7 @@ def test_an_old_act_that_is_heard_of_late_changes_no_newer_end(hear, capture, ac
 
     assert read("SELECT state FROM scheduled_ends") == [("open",)]
     assert read("SELECT params ->> 'late' FROM mod_cases WHERE action = 'unban'") == [("1",)]
+    assert Cases(web).row(odalys, 1).active
 
 
 def test_what_was_before_guard_came_is_not_read(inbox, say):
