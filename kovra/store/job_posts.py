@@ -23,7 +23,7 @@ CASES_IN_A_POST = 10
 
 #: How long whoever took a post has it to themselves. No one sees whether they died meanwhile, so it is short: a second
 #: sender is kept from posting twice by the nonce, and from writing over the first by the claim's number.
-_CLAIM_FOR = timedelta(seconds=5)
+_CLAIM_FOR = timedelta(seconds=3)
 
 
 class JobPostLedger:
