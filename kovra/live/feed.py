@@ -27,12 +27,14 @@ class Feed:
         writing: held by whoever writes into sockets, for one turn at most.
 
     Attributes:
+        looked_at: when its newest number was last asked for, in monotonic seconds.
         sent, sent_bytes: frames that crowds took, and their bytes; streams outside count their own.
     """
 
     def __init__(self, guild_id: GuildId, shown: int, writing: threading.Lock) -> None:
         self.guild_id, self.shown = guild_id, shown
         self.sent = self.sent_bytes = 0
+        self.looked_at = time.monotonic()
         self._writing = writing
         self._lock = threading.Lock()  # guards the three below
         self._streams: set[Stream] = set()

@@ -31,6 +31,9 @@ PAGE = 500
 #: A reader further behind than this is told to reload: that is less work for both than a frame for each event.
 LONGEST_REPLAY = 1000
 
+#: A guild is asked about a tick after it was read last, or from this share of a tick on, together with others.
+EARLY = 0.5
+
 StreamT = TypeVar("StreamT", bound=Stream)
 
 _log = logging.getLogger(__name__)
@@ -198,9 +201,9 @@ class Hub:
             self._wake.clear()
             try:
                 self._tell_hints()
-                if time.monotonic() >= next_tick:
-                    next_tick = time.monotonic() + self._tick_s
-                    self._find_behind()
+                if (now := time.monotonic()) >= next_tick:
+                    next_tick = now + self._tick_s
+                    next_tick = self._find_behind(now)
                 self._hand_out()
             except Unavailable as error:
                 # Nothing was marked as shown, so the next tick finds it again.
@@ -211,16 +214,20 @@ class Hub:
                 # Without this thread every page of the process would stand still for good.
                 _log.exception("handing out events failed; it is tried again at the next tick")
 
-    def _find_behind(self) -> None:
+    def _find_behind(self, now: float) -> float:
+        """Look whether a ring was lost, in guilds that have not been read lately; when to do so again."""
         with self._lock:
-            shown = {guild_id: feed.shown for guild_id, feed in self._feeds.items()}
-        if not shown:
-            return
-        newest = self._source.newest(shown)
-        if self._source_away:
-            _log.info("events can be read again")
-        self._source_away = False
-        self._ring(guild_id for guild_id, number in newest.items() if number > shown.get(guild_id, number))
+            feeds = list(self._feeds.values())
+        asked = {feed.guild_id: feed for feed in feeds if now - feed.looked_at >= self._tick_s * EARLY}
+        if asked:
+            newest = self._source.newest(asked)
+            for feed in asked.values():
+                feed.looked_at = now
+            if self._source_away:
+                _log.info("events can be read again")
+            self._source_away = False
+            self._ring(guild_id for guild_id, number in newest.items() if number > asked[guild_id].shown)
+        return min((feed.looked_at for feed in feeds), default=now) + self._tick_s
 
     def _hand_out(self) -> None:
         """One page of each guild that rang, in turn, so that a burst in one does not hold up the others."""
@@ -231,7 +238,9 @@ class Hub:
             if not feeds:
                 return
             for feed in feeds:
+                now = time.monotonic()
                 events = self._source.after(feed.guild_id, feed.shown, PAGE)
+                feed.looked_at = now
                 self._show(feed, events)
                 if len(events) == PAGE:
                     self._ring([feed.guild_id])

@@ -72,6 +72,20 @@ def test_lost_rings_cost_a_tick_and_nothing_else(new_hub, history, guild):
     assert numbers(stream, 3) == [1, 2, 3]
 
 
+def test_a_guild_that_was_read_is_not_asked_about_before_a_tick_has_passed(new_hub, history, guild):
+    hub = new_hub(tick_s=3600)
+    with hub.subscribe(guild, None, all_of), hub.subscribe(OTHER, None, all_of):
+        read, quiet = hub._feeds[guild], hub._feeds[OTHER]
+        quiet.looked_at -= 2000
+        history.asked.clear()
+
+        due_at = hub._find_behind(read.looked_at)
+
+        assert history.asked == [("newest", (OTHER,))]
+        assert due_at == read.looked_at + 3600
+        assert quiet.looked_at == read.looked_at
+
+
 def test_the_tick_asks_only_for_guilds_somebody_looks_at(new_hub, history, guild, wait_until):
     hub = new_hub(tick_s=0.02)
     stream = hub.subscribe(guild, None, all_of)
