@@ -19,7 +19,7 @@ INTERACTIVE_LEFT, BULK_LEFT = 1, 2
 _BLOCK_S = 1.0
 
 #: A worker with much to fill asks so often who rings anew, in seconds.
-_GATHER_EVERY_S = 0.002
+_GATHER_EVERY_S = 0.001
 
 #: How many entries to ask of a shard that has more.
 _AT_ONCE = 4
