@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from kovra import readings
 from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Key
 from kovra.actions.request import ActionRequest
-from kovra.actions.reverse import Reverse
+from kovra.actions.reverse import Reverse, Undo
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
 from kovra.config import Config
@@ -33,7 +33,7 @@ from kovra.guard.chunk import ExecuteChunk
 from kovra.guard.execute import Execute
 from kovra.guard.job_posts import JobPosts
 from kovra.guard.notices import Notices
-from kovra.ids import GuildId
+from kovra.ids import GuildId, UserId
 from kovra.live import bulletin
 from kovra.live.bulletin import Bulletin
 from kovra.live.hub import Hub
@@ -57,11 +57,11 @@ from kovra.store.bygone import BygoneKeeper
 from kovra.store.cancelling import Cancelling
 from kovra.store.case_thread import Threads
 from kovra.store.casebook import Casebook
-from kovra.store.cases import Cases
+from kovra.store.cases import CaseDetail, CaseRow, Cases
 from kovra.store.database import Database, PostgresClock, sqlalchemy_url
 from kovra.store.events import Events
 from kovra.store.expiry import Expiry
-from kovra.store.guilds import Guilds
+from kovra.store.guilds import Guilds, GuildScope
 from kovra.store.health import HealthKeeper
 from kovra.store.job_backlog import JobBacklog
 from kovra.store.job_control import JobControl
@@ -314,6 +314,29 @@ def build_worker(config: Config) -> WorkerProcess:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class CaseBook:
+    """The cases as the bot's commands read them."""
+
+    guilds: Guilds
+    cases: Cases
+    undoing: Undoing
+
+    def scope(self, user_id: UserId, guild_id: GuildId) -> GuildScope | None:
+        return self.guilds.scope(user_id, guild_id)
+
+    def case(self, scope: GuildScope, case_no: int) -> Undo | None:
+        return self.undoing.case(scope.guild_id, case_no)
+
+    def detail(self, scope: GuildScope, case_no: int) -> CaseDetail | None:
+        return self.cases.detail(scope, case_no)
+
+    def latest(self, scope: GuildScope, user_id: UserId | None) -> Sequence[CaseRow]:
+        if user_id is not None:
+            return self.cases.earlier(scope, user_id, None)
+        return self.cases.latest(scope, 10)
+
+
 def build_bot(config: Config) -> BotProcess:
     """The bot: ``kovra_bot`` in PostgreSQL, the gateway, and the door ``/mod``."""
     from kovra.bot.gateway import BotProcess
@@ -333,6 +356,8 @@ def build_bot(config: Config) -> BotProcess:
         health=HealthKeeper(database),
         submit=build_submit(config, database, config.guard_keys[0]),
         outcomes=Outcomes(hub, requests.progress),
+        book=CaseBook(guilds=Guilds(database), cases=Cases(database), undoing=Undoing(database, config.audit_key)),
+        dashboard_url=config.base_url,
         hints=Bulletin(bulletin.connect(of_one_node(config.redis_url))).hint,
         pacer=_pacer(config),
     )

@@ -17,11 +17,15 @@
 ``introduction``  what the bot knows of itself, for the health check
 ``writer``     the one thread that writes the mirror, in order
 ``hardening``  four defects of Pycord, patched
-``slash``      the door ``/mod``: turns a slash command into a request and words the answer
+``slash``      the door of commands: promises an answer, submits, and edits the outcome in
+``asking``     a command turned into the canonical request
+``reading``    what ``/case view``, ``/case list`` and ``/history`` say
 ``rejoin``     the door of muted members who left and came back
 ``commands``   the commands as data, and telling Discord about them
 ``rolls``      a list that is told in parts while it goes on changing
-``durations``  reading ``10m``, ``2h``, ``7d``
+``durations``  reading ``10m``, ``2h``, ``7d``, and dates
+``suggestions``  what is offered while a moderator types
+``tongues``    the commands in other languages
 
 ``pointing``   which Discord Pycord talks to
 ``payloads``   Discord's objects, read into Kovra's values

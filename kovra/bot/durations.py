@@ -1,15 +1,16 @@
-"""Reading durations as people type them: ``10m``, ``2h``, ``1h30m``, ``7d``."""
+"""Reading durations as people type them: ``10m``, ``2h``, ``1h30m``, ``7d``, or the date at which it ends."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from kovra.actions.request import MAX_DURATION, MAX_MUTE
 from kovra.errors import Malformed
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _PART = re.compile(r"(\d{1,6})\s*([smhdw])[a-z]*[\s,]*", re.ASCII)
+_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ t](\d{1,2}):(\d{2}))?(?: ?utc|z)?", re.ASCII)
 _FOUR_WEEKS = timedelta(days=28)
 
 
@@ -43,3 +44,26 @@ def parse_punishment(text: str) -> int:
             "without a duration."
         )
     return int((MAX_MUTE if wanted == _FOUR_WEEKS else wanted).total_seconds())
+
+
+def parse_until(text: str, now: datetime) -> int:
+    """Read how long, in seconds: a duration as :func:`parse_punishment` reads it, or a date with or without a time.
+
+    A date is taken in UTC; without a time it is its first moment.
+
+    Raises:
+        Malformed: it is neither, it is over, or longer than anything ends by itself.
+    """
+    found = _DATE.fullmatch(text.strip().lower())
+    if found is None:
+        return parse_punishment(text)
+    year, month, day, hour, minute = (int(part or 0) for part in found.groups())
+    try:
+        ends_at = datetime(year, month, day, hour, minute, tzinfo=UTC)
+    except ValueError as error:
+        raise Malformed(f"{text.strip()[:40]!r} is no date. Write one like 2026-12-24 or 2026-12-24 18:00.") from error
+    if ends_at <= now:
+        raise Malformed(f"{text.strip()[:40]} (UTC) is over. Write a date that is to come.")
+    if ends_at - now > MAX_DURATION:
+        raise Malformed(f"{text.strip()[:40]} is too far away: at most {MAX_DURATION.days} days end by themselves.")
+    return max(1, round((ends_at - now).total_seconds()))

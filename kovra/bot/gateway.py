@@ -21,7 +21,7 @@ from kovra.bot.introduction import Introduction
 from kovra.bot.mirror import Mirror
 from kovra.bot.native import NativeEar
 from kovra.bot.pointing import points_at
-from kovra.bot.ports import Hints, Outcomes, Pacer, SubmitPort
+from kovra.bot.ports import Book, Hints, Outcomes, Pacer, SubmitPort
 from kovra.bot.rejoin import RejoinDoor
 from kovra.bot.slash import Door
 from kovra.bot.writer import Writer
@@ -104,6 +104,7 @@ class BotProcess:
         mirror: where Discord's state is written down.
         submit: the one way in.
         outcomes: waits for the end of a request.
+        book: the cases, for commands that read; ``dashboard_url`` is where their links lead.
         native: where it is written down what was done in Discord itself; None leaves that out.
         bygone: where it is written down who comes and goes, and how much members write; None leaves that out.
         health: where the bot says what it knows of itself, for the health check; None leaves that out.
@@ -124,6 +125,8 @@ class BotProcess:
         mirror: StoredMirror,
         submit: SubmitPort,
         outcomes: Outcomes,
+        book: Book | None = None,
+        dashboard_url: str = "",
         native: NativeInbox | None = None,
         bygone: BygoneKeeper | None = None,
         health: HealthKeeper | None = None,
@@ -138,7 +141,7 @@ class BotProcess:
         self._token, self._base_url, self._pacer = token, base_url, pacer
         self._stored, self._native, self._bygone, self._hints = mirror, native, bygone, hints
         self._health = health
-        self._door = Door(submit=submit, outcomes=outcomes)
+        self._door = Door(submit=submit, outcomes=outcomes, book=book, dashboard_url=dashboard_url)
         self._rejoins = RejoinDoor(mutes=mirror, submit=submit)
         self._shards = {"shard_count": shard_count, "shard_ids": shard_ids}
         self._gaps = {"identify_gap_s": identify_gap_s, "ready_timeout_s": ready_timeout_s}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
 from kovra.actions.ports import Attempt
 from kovra.actions.request import ActionRequest, Receipt, Source
+from kovra.actions.reverse import Undo
 from kovra.ids import GuildId, UserId
+from kovra.store.cases import CaseDetail, CaseRow
+from kovra.store.guilds import GuildScope
 from kovra.store.requests import RequestStatus
 
 
@@ -34,6 +37,21 @@ class SubmitPort(Protocol):
     def malformed(
         self, *, guild_id: GuildId, moderator_id: UserId, source: Source, attempt: Attempt, sentence: str
     ) -> None: ...
+
+
+class Book(Protocol):
+    """The cases, as commands read them (``wiring.CaseBook``). Each raises Unavailable."""
+
+    def scope(self, user_id: UserId, guild_id: GuildId) -> GuildScope | None:
+        """What this user may read here; None when they hold no capability."""
+
+    def case(self, scope: GuildScope, case_no: int) -> Undo | None:
+        """A case as taking it back sees it."""
+
+    def detail(self, scope: GuildScope, case_no: int) -> CaseDetail | None: ...
+
+    def latest(self, scope: GuildScope, user_id: UserId | None) -> Sequence[CaseRow]:
+        """The latest cases, of one person or of all."""
 
 
 class Outcomes(Protocol):

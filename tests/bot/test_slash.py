@@ -44,11 +44,25 @@ def target(sandbox) -> int:
 
 
 @pytest.fixture
-def slash(control, registered, moderator):
+def places(sandbox, target) -> dict[str, int]:
+    """Ids by what the tests call them; commands are given in the channel of the sandbox's choice."""
+
+    def look(s):
+        guild = s.world.guilds[s.world.cast.guild_id]
+        names = {channel.name: channel.id for channel in s.world.guild_channels(guild)}
+        role = next(role.id for role in guild.roles.values() if role.name == "Minstrel")
+        return {"guild": guild.id, "hall": names["main-hall"], "here": names["map-room"], "role": role}
+
+    return sandbox.call(look) | {"target": target}
+
+
+@pytest.fixture
+def slash(control, registered, moderator, places):
     """``slash("warn", user=…, reason=…)`` runs a command as the moderator and gives its id."""
 
     def run(name: str, **options) -> int:
-        told = control("interactions", user_id=str(moderator), command=f"mod {name}", options=options)
+        who = {"user_id": str(moderator), "channel_id": str(places["here"])}
+        told = control("interactions", command=f"mod {name}", options=options, **who)
         return int(told["interaction_id"])
 
     return run
@@ -69,6 +83,8 @@ def says(answer, eventually):
 
 
 # What a command asks for
+
+ROLE_OF_TARGET = {"user": "target", "role": "role"}
 
 
 @pytest.mark.parametrize(
@@ -103,6 +119,55 @@ def test_each_command_makes_the_canonical_request(
     assert (dict(request.params), request.reason) == (params, reason)
     assert request.request_id == derived_request_id(snowflake_ms(interaction_id), "slash", interaction_id)
     assert round(request.issued_at.timestamp() * 1000) == snowflake_ms(interaction_id)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "action", "params", "at"),
+    [
+        ("softban", {"user": "target"}, Action.SOFTBAN, {"delete_window_s": 86_400}, "target"),
+        ("role", {"change": "give", "user": "target", "role": "role"}, Action.ROLE_ADD, {"role_id": "role"}, "target"),
+        (
+            "role",
+            {"change": "take", "user": "target", "role": "role"},
+            Action.ROLE_REMOVE,
+            {"role_id": "role"},
+            "target",
+        ),
+        (
+            "quarantine",
+            {"change": "begin", "user": "target", "duration": "2h", "role": "role"},
+            Action.QUARANTINE,
+            {"duration_s": 7200, "role_id": "role"},
+            "target",
+        ),
+        ("quarantine", {"change": "end", "user": "target"}, Action.UNQUARANTINE, {}, "target"),
+        ("purge", {"count": 7}, Action.PURGE, {"count": 7}, "here"),
+        (
+            "purge",
+            {"count": 7, "user": "target", "channel": "hall"},
+            Action.PURGE,
+            {"count": 7, "of_member": 1, "channel_id": "hall"},
+            "target",
+        ),
+        ("lock", {"duration": "1h", "channel": "hall"}, Action.LOCK, {"duration_s": 3600}, "hall"),
+        ("unlock", {}, Action.UNLOCK, {}, "here"),
+        ("slowmode", {"seconds": 30}, Action.SLOWMODE, {"slow_s": 30}, "here"),
+        ("slowmode", {}, Action.SLOWMODE_OFF, {}, "here"),
+        ("lockdown", {"change": "on", "duration": "1d"}, Action.LOCKDOWN, {"duration_s": 86_400}, "guild"),
+        ("lockdown", {"change": "off"}, Action.LOCKDOWN_OFF, {}, "guild"),
+    ],
+)
+def test_commands_about_roles_channels_and_the_server(
+    start_bot, slash, submit, says, places, name, options, action, params, at
+):
+    start_bot()
+
+    given = {option: str(places[value]) if value in places else value for option, value in options.items()}
+    says(slash(name, **given), "Queued: ")
+
+    [request] = submit.requests
+    assert (request.action, request.target_id) == (action, places[at])
+    assert dict(request.params) == {param: places.get(value, value) for param, value in params.items()}
 
 
 def test_someone_who_is_no_member_can_be_banned(start_bot, slash, submit, sandbox, says):
@@ -250,7 +315,7 @@ def test_a_duration_that_cannot_be_read_is_said_and_recorded(
     [attempt] = submit.malformed_attempts
     assert attempt["moderator_id"] == moderator
     assert attempt["source"] is Source.DISCORD
-    assert attempt["attempt"] == {"action": "mute", "user": str(target), "duration": duration, "reason": ""}
+    assert attempt["attempt"] == {"command": "mod mute", "user": str(target), "duration": duration}
     assert duration in attempt["sentence"]
 
 
@@ -366,15 +431,17 @@ def test_commands_that_discord_did_not_take_are_not_remembered(sandbox, rest):
 
 
 def test_the_commands_look_as_discord_wants_them():
-    [group] = commands.payloads()
+    found = {(command.get("type", 1), command["name"]): command for command in commands.payloads()}
 
-    assert group["name"] == "mod"
-    assert {option["name"] for option in group["options"]} == {
-        *("ban", "unban", "kick", "mute", "unmute", "warn", "note")
+    assert set(found) == {(1, "mod"), (1, "case"), (1, "history"), (2, "History")}
+    assert {option["name"] for option in found[1, "mod"]["options"]} == {
+        *("ban", "unban", "softban", "kick", "mute", "unmute", "warn", "note", "role", "quarantine"),
+        *("purge", "lock", "unlock", "slowmode", "lockdown"),
     }
-    assert group["contexts"] == [0]
+    assert {option["name"] for option in found[1, "case"]["options"]} == {"view", "list", "edit", "void", "reverse"}
+    assert {tuple(command["contexts"]) for command in found.values()} == {(0,)}
     # Options that must be given come first.
-    for command in group["options"]:
+    for command in (*found[1, "mod"]["options"], *found[1, "case"]["options"]):
         required = [option["required"] for option in command["options"]]
         assert required == sorted(required, reverse=True)
     assert commands.digest(commands.payloads()) == commands.digest(commands.payloads())

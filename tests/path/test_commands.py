@@ -1,0 +1,111 @@
+"""Commands typed in Discord, the whole way: the sandbox's people, Guard's answers, and what became of it."""
+
+import pytest
+
+
+@pytest.fixture
+def room(path):
+    return path.discord.world["channels"]["staff-room"]
+
+
+@pytest.fixture
+def typed(path, room):
+    """``typed("mod ban", by=…, user=…)`` runs a command and gives what its answer ends as."""
+
+    def run(command, by="juniperlock", starts="Done", **options):
+        asked = {"command": command, "options": {name: str(value) for name, value in options.items()}}
+        return settle(path, room, by, asked, starts)
+
+    return run
+
+
+def settle(path, room, by, asked, starts):
+    who = {"user_id": str(path.discord.people[by]), "guild_id": str(path.guild_id), "channel_id": room}
+    told = path.discord.ask("POST", "interactions", {**who, **asked})
+    seen = f"interactions/{told['interaction_id']}"
+    return path.until(lambda: (now := path.discord.ask("GET", seen))["content"].startswith(starts) and now)
+
+
+def number_of(answer):
+    return int(answer["content"].split("#")[1].split()[0])
+
+
+def buttons(answer):
+    return {each["label"]: each for row in answer["components"] for each in row["components"]}
+
+
+def test_an_outcome_names_its_case_links_to_it_and_can_be_undone(path, typed, room):
+    target = path.discord.someone()
+
+    answer = typed("mod ban", user=target, reason="scam links", duration="7d")
+    assert path.discord.is_banned(target)
+    found = buttons(answer)
+    assert set(found) == {"Undo", "Open case"}
+    assert found["Open case"]["url"].endswith(f"?case={number_of(answer)}")
+    assert answer["ephemeral"]
+
+    by = path.discord.people["juniperlock"]
+    held = path.discord.ask("GET", f"channels/{room}/messages?as={by}&limit=1000")
+    message = next(each for each in held if each["content"] == answer["content"])
+    pressed = {"component": {"custom_id": found["Undo"]["custom_id"], "message_id": message["id"]}}
+    undone = settle(path, room, "juniperlock", pressed, "Done")
+
+    assert not path.discord.is_banned(target)
+    case = path.first("SELECT * FROM mod_cases WHERE case_no = :no", no=number_of(undone))
+    assert (case["action"], case["reverses"]) == ("unban", number_of(answer))
+    again = settle(path, room, "juniperlock", pressed, "Not queued")
+    assert "taken back already" in again["content"]
+
+
+def test_a_case_is_viewed_edited_voided_and_listed(path, typed):
+    target = path.discord.someone()
+    number = number_of(typed("mod warn", user=target, reason="be kind"))
+
+    viewed = typed("case view", number=number, starts="**Case")
+    assert "be kind" in viewed["content"]
+    assert "Open in Kovra" in buttons(viewed)
+    edited = typed("case edit", number=number, reason="be kinder")
+    assert f"case #{number} updated" in edited["content"]
+    voided = typed("case void", number=number, reason="a misunderstanding")
+    assert f"case #{number} updated" in voided["content"]
+
+    history = typed("history", user=target, starts="The latest")
+    assert "be kinder" in history["content"]
+    listed = typed("case list", starts="The latest")
+    assert f"#{number}" in listed["content"]
+    case = path.first("SELECT * FROM mod_cases WHERE case_no = :no", no=number)
+    assert (case["reason"], case["voided_at"] is not None) == ("be kinder", True)
+
+
+def test_each_rank_is_told_what_it_may_not(path, typed):
+    target = path.discord.someone()
+
+    trainee = typed("mod ban", by="pip.hollow", user=target, starts="You may not")
+    assert "capability “ban”" in trainee["content"]
+    moderator = typed("mod lockdown", change="on", starts="You may not")
+    assert "capability “lockdown”" in moderator["content"]
+    stranger = str(path.discord.someone())
+    path.discord.people["somebody"] = int(stranger)
+    assert typed("history", by="somebody", user=target, starts="You may not look")
+    assert typed("case view", number=999_999, starts="This server has no case")
+    assert typed("case reverse", number=999_999, starts="Not queued: this server has no case")
+
+
+def test_a_member_menu_shows_their_history(path, room):
+    target = path.discord.someone()
+    asked = {"command": "History", "target_id": str(target)}
+
+    answer = settle(path, room, "juniperlock", asked, "Nothing on record")
+
+    assert answer["ephemeral"]
+
+
+def test_what_is_typed_is_completed(path, room):
+    who = {"user_id": str(path.discord.people["juniperlock"]), "guild_id": str(path.guild_id), "channel_id": room}
+    asked = {"command": "mod mute", "options": {"duration": "3"}, "autocomplete": "duration"}
+
+    told = path.discord.ask("POST", "interactions", {**who, **asked})
+
+    seen = f"interactions/{told['interaction_id']}"
+    choices = path.until(lambda: path.discord.ask("GET", seen)["choices"])
+    assert [each["value"] for each in choices] == ["3m", "3h", "3d", "3w"]
