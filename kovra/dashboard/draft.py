@@ -62,6 +62,7 @@ _WINDOWS = (
     (3 * DAY_S, "Last 3 days"),
     (7 * DAY_S, "Last 7 days"),
 )
+#: What the dialog can ask for, in its order: the other actions need a field that it does not have.
 ORDER = (Action.WARN, Action.MUTE, Action.UNMUTE, Action.KICK, Action.BAN, Action.UNBAN, Action.NOTE)
 
 

@@ -317,3 +317,13 @@ def test_a_ban_longer_than_anything_ends_by_itself_says_so_at_its_field(site, ca
     assert answer.status_code == 422
     assert 'id="act-ban-duration-err"' in body
     assert rows(owner, cast.harbour) == []
+
+
+@pytest.mark.parametrize("action", [Action.ROLE_ADD, Action.PURGE, Action.SLOWMODE, Action.AMEND, Action.LOCKDOWN])
+def test_what_the_dialog_cannot_ask_for_is_not_drawn_in_it(site, cast, action):
+    who = site.signed_in(cast.moderator)
+
+    drawn = who.fragment(f"/g/{cast.harbour}/act?action={action.value}&target={cast.quillon}")
+
+    assert drawn.status_code == 200
+    assert f'value="{action.value}"' not in drawn.get_data(as_text=True)

@@ -21,7 +21,7 @@ from kovra.actions.request import (
 from kovra.actions.rights import Capability
 from kovra.dashboard import toast
 from kovra.dashboard.access import in_guild, policy, scope, session
-from kovra.dashboard.draft import HOUR_S, Draft, completed
+from kovra.dashboard.draft import HOUR_S, ORDER, Draft, completed
 from kovra.dashboard.problems import NoSuchPage
 from kovra.dashboard.schemas import TOKEN_FIELD, ActionForm, first_sentences
 from kovra.dashboard.services import services
@@ -224,7 +224,7 @@ def _again(
 
 
 def _action(text: str | None) -> Action | None:
-    return Action(text) if text in set(Action) else None
+    return Action(text) if text in ORDER else None
 
 
 def _kept_id(text: str | None) -> UUID:
