@@ -182,10 +182,9 @@ class Cases:
 
     def latest(self, scope: GuildScope, limit: int) -> list[CaseRow]:
         """The newest cases of the guild, newest first; for a list that is not searched."""
+        newest = _visible(scope).with_only_columns(ModCases.case_no).order_by(ModCases.case_no.desc()).limit(limit)
         with self._database.transaction(scope.guild_id) as session:
-            now = self._database.read_now(session)
-            found = session.execute(_rows(scope).order_by(ModCases.case_no.desc()).limit(limit))
-            return [_row(row, now) for row in found]
+            return self._rows_of(session, scope, session.scalars(newest).all())
 
     def earlier(self, scope: GuildScope, target_id: UserId, before_no: int | None, limit: int = 10) -> list[CaseRow]:
         """A person's cases before this one, newest first; all of them without a number."""

@@ -48,11 +48,12 @@ def test_an_outcome_names_its_case_links_to_it_and_can_be_undone(path, typed, ro
     held = path.discord.ask("GET", f"channels/{room}/messages?as={by}&limit=1000")
     message = next(each for each in held if each["content"] == answer["content"])
     pressed = {"component": {"custom_id": found["Undo"]["custom_id"], "message_id": message["id"]}}
-    undone = settle(path, room, "juniperlock", pressed, "Done")
+    # Until Guard answers, the press shows the message that was pressed on.
+    settle(path, room, "juniperlock", pressed, "Done")
+    case = path.until(lambda: path.first("SELECT * FROM mod_cases WHERE reverses = :no", no=number_of(answer)))
 
+    assert case["action"] == "unban"
     assert not path.discord.is_banned(target)
-    case = path.first("SELECT * FROM mod_cases WHERE case_no = :no", no=number_of(undone))
-    assert (case["action"], case["reverses"]) == ("unban", number_of(answer))
     again = settle(path, room, "juniperlock", pressed, "Not queued")
     assert "taken back already" in again["content"]
 

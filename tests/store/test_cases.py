@@ -143,6 +143,10 @@ def test_the_earlier_cases_of_a_person_are_theirs_alone(cases, odalys, five_case
     assert [row.case_no for row in cases.earlier(odalys, say.QUILLON, 8)] == [7, 6]
 
 
+def test_the_latest_cases_are_the_newest_first(cases, odalys, five_cases):
+    assert [row.case_no for row in cases.latest(odalys, 3)] == [5, 4, 3]
+
+
 def test_the_cases_of_another_guild_are_out_of_reach(cases, guilds, odalys, accept, guard, say):
     guard.carry(accept(guild_id=say.MEADOW, moderator_id=say.PELL)[0])
 
