@@ -25,7 +25,7 @@ PRINCIPALS = (
 )
 MEMBERS_OF_STAFF = frozenset({"auditor", "trial", "moderator", "admin", "owner"})
 #: What neither trial nor moderator nor auditor of this cast may do.
-ADMINS_ONLY = frozenset({Capability.MASS, Capability.APPROVE})
+ADMINS_ONLY = frozenset({Capability.MASS, Capability.APPROVE, Capability.EXPORT})
 SIGNED_OUT = frozenset({"anonymous", "expired", "closed"})
 
 #: What an address is filled with, so that it leads to something the harbour has.
@@ -116,7 +116,8 @@ def test_the_access_matrix(site, cast, owner, name):
             expected = {403}
         elif policy.capability is not None:
             # 409: the request of the address has ended, so it can no more be cancelled.
-            expected = {409} if route.endswith("/cancel") else {200, 303, 422}
+            # 400: an export is of a format, and the address names none.
+            expected = {409} if route.endswith("/cancel") else {400} if route.endswith("/export") else {200, 303, 422}
         else:
             expected = {200, 303, 400, 422}
         assert status in expected, (name, route, status)
