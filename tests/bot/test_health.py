@@ -25,7 +25,7 @@ def test_what_guard_loses_is_found_while_it_runs(sandbox, database, start_bot, r
     guild = sandbox.call(lambda s: s.world.guilds[s.world.cast.guild_id])
     start_bot(health=HealthKeeper(database))
     # Nobody has synchronised commands here; the Council stands above Guard by design.
-    assert found() == {Area.ROLE_ORDER, Area.COMMANDS}
+    eventually(lambda: found() == {Area.ROLE_ORDER, Area.COMMANDS})
 
     def lose(s):
         role_ids = guild.members[s.world.bot_id].roles
