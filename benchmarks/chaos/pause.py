@@ -15,6 +15,8 @@ from benchmarks.measure import Report, say
 #: How often, and between which seconds a pause lasts: up to twice a claim.
 PAUSES, PAUSES_QUICK, LASTS_S = 40, 6, (0.5, 6.0)
 CLAIM_S = 3
+#: How long Discord takes for each call: at any moment several actions are half way, so a pause finds some.
+LATENCY_MS = 100
 SEED = 7
 
 
@@ -30,6 +32,7 @@ def pause(rig: Rig, report: Report) -> None:
     """One worker after the other stands still; the load goes on."""
     dice = random.Random(SEED)
     pauses = PAUSES_QUICK if report.quick else PAUSES
+    rig.discord("POST", "latency", {"ms": LATENCY_MS})
     say(f"{pauses} pauses")
     with rig.load(rate=10) as load:
         for number in range(pauses):
