@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +20,7 @@ from werkzeug.test import TestResponse
 from kovra.actions.envelope import Key, open_envelope
 from kovra.actions.request import Action
 from kovra.actions.reverse import Reverse
-from kovra.actions.rights import Permission
+from kovra.actions.rights import GUARD_NEEDS, Permission
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
 from kovra.dashboard.access import token_for
@@ -91,7 +93,7 @@ class Cast:
 
 _P = Permission
 _ROLES = {
-    "Guard": (RoleId(400_000_000_000_000_001), 9, _P.BAN_MEMBERS | _P.KICK_MEMBERS | _P.MODERATE_MEMBERS),
+    "Guard": (RoleId(400_000_000_000_000_001), 9, reduce(or_, GUARD_NEEDS.values())),
     "Admin": (RoleId(400_000_000_000_000_002), 8, _P.ADMINISTRATOR),
     "Moderator": (RoleId(400_000_000_000_000_003), 5, _P.BAN_MEMBERS | _P.KICK_MEMBERS | _P.MODERATE_MEMBERS),
     "Trial": (RoleId(400_000_000_000_000_004), 3, _P.MODERATE_MEMBERS),

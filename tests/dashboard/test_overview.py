@@ -144,4 +144,4 @@ def test_a_permission_guard_lacks_is_named(site, cast, owner):
 
     page = site.signed_in(cast.moderator).fragment(f"/g/{cast.harbour}/overview/now").get_data(as_text=True)
 
-    assert "Missing in Discord: Ban Members, Timeout Members" in page
+    assert "Missing in Discord: Ban Members, Manage Channels, Manage Messages" in page

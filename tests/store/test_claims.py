@@ -191,7 +191,7 @@ def test_whoever_was_overtaken_writes_nothing_more(accept, guard, new_worker, sa
 
 def test_every_write_is_in_the_list_above(guard, say):
     own = {name for name in vars(type(guard.ledger)) if not name.startswith("_")}
-    own -= {"claim", "await_key", "kept_end", "hold", "leave", "free_left", "warm"}
+    own -= {"claim", "await_key", "kept_end", "hold", "intended", "leave", "free_left", "warm"}
 
     assert own == set(WRITES) == set(writes(guard, None, say))
 
