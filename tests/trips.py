@@ -207,8 +207,9 @@ def until(look: Callable[[], Any]) -> Any:
 
 @pytest.fixture(scope="session")
 def stack(servers_folder: Path) -> Iterator[Stack]:
-    """Everything, started once for all trips."""
-    with Stack(servers_folder / "stack", durable=False, extra_env={"KOVRA_PACING": "off"}) as started:
+    """Everything, started once for all trips. Each trip acts on members of its own, so there are many."""
+    folder, env = servers_folder / "stack", {"KOVRA_PACING": "off"}
+    with Stack(folder, durable=False, members=600, extra_env=env) as started:
         yield started
 
 

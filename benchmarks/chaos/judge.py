@@ -117,7 +117,7 @@ class Judge:
             _doubled(effects, named, jobs),
             self._cases(),
             self._streams(seen),
-            _unaccepted(effects, named.keys() | jobs.keys(), self._known_elsewhere),
+            _unaccepted(effects, self._marks(), self._known_elsewhere),
             _unproven([row for row in rows if row.batch_id is None and row.source != BY_OTHERS], effects),
             _unproven_jobs(jobs, effects),
         )
@@ -179,6 +179,10 @@ class Judge:
             for earlier, later in zip(came, came[1:], strict=False):
                 if later <= earlier:
                     yield Finding(Broken.EVENT_DOUBLED, f"the stream of guild {guild_id} told {later} after {earlier}")
+
+    def _marks(self) -> set[str]:
+        """The marks of everything asked for, read after the effects: a click that was given up may be accepted late."""
+        return {_mark(each) for row in self.requests() for each in (row.request_id, row.batch_id) if each is not None}
 
     def _known_elsewhere(self, ref: str) -> bool:
         """Whether a mark belongs to a request of a guild we do not look at."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -110,7 +111,7 @@ class Purge:
 
 
 def _newest(discord: Discord, request: ActionRequest, now: datetime) -> Iterator[tuple[int, MessageSeen]]:
-    """Channel by channel, newest first: the one that is named, or all in which people write."""
+    """The newest first, of the channel that is named or of all in which people write."""
     if "of_member" not in request.params:
         channels, pages = [int(request.target_id)], _PAGES
     elif "channel_id" in request.params:
@@ -119,7 +120,8 @@ def _newest(discord: Discord, request: ActionRequest, now: datetime) -> Iterator
         seen = discord.fetch_channels(request.guild_id)
         channels, pages = [each.channel_id for each in seen if each.kind in WRITTEN_IN], _PAGES_OF_EACH
     whose = int(request.target_id) if "of_member" in request.params else None
-    for channel_id in channels:
+
+    def of(channel_id: int) -> Iterator[tuple[int, MessageSeen]]:
         try:
             for message in _pages(discord, channel_id, pages, now):
                 if not message.pinned and whose in (None, message.author_id):
@@ -127,6 +129,9 @@ def _newest(discord: Discord, request: ActionRequest, now: datetime) -> Iterator
         except DiscordRefused as error:
             if len(channels) == 1 or error.code not in _CLOSED:
                 raise
+
+    # An id is the time it was written.
+    return heapq.merge(*map(of, channels), key=lambda found: -found[1].message_id)
 
 
 def _pages(discord: Discord, channel_id: int, pages: int, now: datetime) -> Iterator[MessageSeen]:

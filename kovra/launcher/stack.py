@@ -66,6 +66,7 @@ class Stack:
         outside: an environment whose ``DATABASE_URL``, ``REDIS_URL``, ``DISCORD_…`` and ``KOVRA_…`` stand in for
             what we would start or make. Tests and benches give none, so that they never touch a real database.
         extra_env: further variables for our processes; they win over all others.
+        members: how many the sandbox's guild has, besides staff and bots.
         scene, pace: what the sandbox plays from the start, and how many times faster; None goes on with what played.
         durable: False lets the servers keep their data carelessly, as tests may.
         step: called with the name, the seconds and a detail of each step of the start.
@@ -81,6 +82,7 @@ class Stack:
         fresh: bool = False,
         outside: Mapping[str, str] | None = None,
         extra_env: Mapping[str, str] | None = None,
+        members: int = 300,
         scene: str | None = None,
         pace: float = 1.0,
         durable: bool = True,
@@ -90,7 +92,7 @@ class Stack:
         self.data_dir = data_dir
         self.port, self.sandbox_port = port, sandbox_port
         self.fresh, self.durable, self.step = fresh, durable, step
-        self.scene, self.pace = scene, pace
+        self.members, self.scene, self.pace = members, scene, pace
         self._cancel = cancel or threading.Event()
         self.outside = dict(outside or {})
         self.extra_env = dict(extra_env or {})
@@ -317,7 +319,7 @@ class Stack:
     def _start_sandbox(self) -> None:
         with self._timed("Discord") as more:
             words = ["-m", "kovra.sandbox", "--port", str(self.sandbox_port)]
-            words += ["--state", str(self.sandbox_state)]
+            words += ["--state", str(self.sandbox_state), "--members", str(self.members)]
             if self.scene is not None:
                 words += ["--scene", self.scene, "--pace", str(self.pace)]
             self.sandbox = self._process("sandbox", words, said("kovra: sandbox ready"))

@@ -60,6 +60,15 @@ def test_messages_of_a_person_go_in_every_channel_that_guard_may_read(stage, wor
     assert [one.author_id for one in world.written[21]] == [OTHER]
 
 
+def test_the_latest_messages_of_a_person_go_whatever_the_channel(stage, world):
+    world.written = {21: [a_message(5)], 22: [a_message(1), a_message(6), a_message(7)]}
+
+    row = stage.run(purge(stage, 2, of_member=1))
+
+    assert row.case.result == {"deleted": 2, "channels": ["22"]}
+    assert sorted(deleted(world)) == [a_message(6).message_id, a_message(7).message_id]
+
+
 def test_more_than_a_hundred_go_in_parts(stage, world):
     world.written[TARGET] = [a_message(number) for number in range(230)]
 
