@@ -32,6 +32,8 @@ def test_what_a_moderator_did_is_taken_back_once_and_the_rest_is_listed(path, re
     by = path.discord.people["idris.vale"]
     for action, target in ((Action.BAN, banned), (Action.MUTE, muted), (Action.KICK, kicked)):
         path.run(path.a(action, target, by="idris.vale"))
+    muted_now = "SELECT timed_out_until AS until FROM members WHERE user_id = :t AND timed_out_until > now()"
+    path.until(lambda: path.first(muted_now, t=muted))
 
     came = reverse(wish(path, of_moderator=by, minutes=30))
 
