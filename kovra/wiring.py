@@ -53,7 +53,7 @@ from kovra.queue.scheduler import Scheduler
 from kovra.store.audit import AuditLog, Quarantine
 from kovra.store.audit_pages import AuditPages
 from kovra.store.broken import BrokenRequests
-from kovra.store.bygone import BygoneKeeper
+from kovra.store.bygone import Bygone, BygoneKeeper
 from kovra.store.cancelling import Cancelling
 from kovra.store.case_thread import Threads
 from kovra.store.casebook import Casebook
@@ -62,7 +62,7 @@ from kovra.store.database import Database, PostgresClock, sqlalchemy_url
 from kovra.store.events import Events
 from kovra.store.expiry import Expiry
 from kovra.store.guilds import Guilds, GuildScope
-from kovra.store.health import HealthKeeper
+from kovra.store.health import Health, HealthKeeper
 from kovra.store.job_backlog import JobBacklog
 from kovra.store.job_control import JobControl
 from kovra.store.job_ledger import JobLedger
@@ -408,8 +408,10 @@ def build_web(config: Config) -> Flask:
         roster=roster,
         guilds=Guilds(database),
         members=Members(database),
+        bygone=Bygone(database),
         cases=Cases(database),
         overview=Overview(database),
+        health=Health(database),
         audit_log=AuditLog(database, config.audit_key),
         audit_pages=AuditPages(database),
         casebook=Casebook(database, config.audit_key),

@@ -21,12 +21,14 @@ from kovra.live.wires import Wires
 from kovra.store.audit import AuditLog
 from kovra.store.audit_pages import AuditPages
 from kovra.store.broken import BrokenRequests
+from kovra.store.bygone import Bygone
 from kovra.store.cancelling import Cancelling
 from kovra.store.case_thread import Threads
 from kovra.store.casebook import Casebook
 from kovra.store.cases import Cases
 from kovra.store.events import Events
 from kovra.store.guilds import Guilds
+from kovra.store.health import Health
 from kovra.store.job_control import JobControl
 from kovra.store.lane_pauses import LanePauses
 from kovra.store.members import Members
@@ -83,8 +85,10 @@ class Services:
     roster: Roster
     guilds: Guilds
     members: Members
+    bygone: Bygone
     cases: Cases
     overview: Overview
+    health: Health
     threads: Threads
     undoing: Undoing
     reverse: Reverse

@@ -40,6 +40,7 @@ from kovra.live.wires import Wires
 from kovra.store.audit import AuditLog
 from kovra.store.audit_pages import AuditPages
 from kovra.store.broken import BrokenRequests
+from kovra.store.bygone import Bygone
 from kovra.store.cancelling import Cancelling
 from kovra.store.case_thread import Threads
 from kovra.store.casebook import Casebook
@@ -47,6 +48,7 @@ from kovra.store.cases import Cases
 from kovra.store.database import sqlalchemy_url
 from kovra.store.events import Events
 from kovra.store.guilds import Guilds
+from kovra.store.health import Health
 from kovra.store.job_control import JobControl
 from kovra.store.lane_pauses import LanePauses
 from kovra.store.members import Members
@@ -89,8 +91,10 @@ def create_site(
     roster: Roster,
     guilds: Guilds,
     members: Members,
+    bygone: Bygone,
     cases: Cases,
     overview: Overview,
+    health: Health,
     audit_log: AuditLog,
     audit_pages: AuditPages,
     casebook: Casebook,
@@ -115,7 +119,7 @@ def create_site(
         threads: what was added to cases and changed in them.
         undoing, reverse: what there is to take back, and taking back many at once.
         broken, pauses, lanes: what failed, which lanes are paused, and what lies on them.
-        requests, roster, guilds, members, cases, sessions, events: what pages read.
+        requests, roster, guilds, members, bygone, cases, health, sessions, events: what pages read.
         clock: the database's clock.
         hub: hands out streams of events; its owner starts and stops it.
         trusted_proxies: how many proxies in front may say who the client is and whether it came by https.
@@ -154,8 +158,10 @@ def create_site(
         roster=roster,
         guilds=guilds,
         members=members,
+        bygone=bygone,
         cases=cases,
         overview=overview,
+        health=health,
         audit_log=audit_log,
         audit_pages=audit_pages,
         casebook=casebook,

@@ -39,6 +39,7 @@ from kovra.sandbox import DEFAULT_BOT_ID, DEFAULT_SECRET
 from kovra.store.audit import AuditLog
 from kovra.store.audit_pages import AuditPages
 from kovra.store.broken import BrokenRequests
+from kovra.store.bygone import Bygone
 from kovra.store.cancelling import Cancelling
 from kovra.store.case_thread import Threads
 from kovra.store.casebook import Casebook
@@ -46,6 +47,7 @@ from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock
 from kovra.store.events import Events
 from kovra.store.guilds import Guilds
+from kovra.store.health import Health
 from kovra.store.job_control import JobControl
 from kovra.store.jobs import Jobs
 from kovra.store.lane_pauses import LanePauses
@@ -339,8 +341,10 @@ def site(
         roster=Roster(database),
         guilds=Guilds(database),
         members=Members(database),
+        bygone=Bygone(database),
         cases=Cases(database),
         overview=Overview(database),
+        health=Health(database),
         audit_log=AuditLog(database, AUDIT_KEY),
         audit_pages=AuditPages(database),
         casebook=Casebook(database, AUDIT_KEY),
