@@ -17,7 +17,9 @@
 ``introduction``  what the bot knows of itself, for the health check
 ``writer``     the one thread that writes the mirror, in order
 ``hardening``  four defects of Pycord, patched
-``slash``      the door of commands: promises an answer, submits, and edits the outcome in
+``slash``      the door of commands, menus and forms: promises an answer, submits, and edits the outcome in
+``answers``    the answers: how they reach Discord, and their words
+``forms``      the dialog behind the menus: what it asks, and what was filled in
 ``asking``     a command turned into the canonical request
 ``reading``    what ``/case view``, ``/case list`` and ``/history`` say
 ``rejoin``     the door of muted members who left and came back

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import discord
 
@@ -15,6 +16,8 @@ from kovra.ids import GuildId, UserId, derived_request_id, parse_snowflake, snow
 
 #: Commands that read, and ask for nothing.
 READING = frozenset({"case view", "case list", "history", "menu history"})
+#: The menu that opens a form; what was filled in is asked for under its name.
+MODERATE = "menu moderate"
 #: Commands about a case, which has to be looked up first.
 OF_CASE = {"case edit": Action.AMEND, "case void": Action.VOID, "case reverse": None}
 
@@ -44,9 +47,13 @@ def action_of(name: str, options: Mapping[str, Any]) -> Action:
 
 
 def request_of(
-    name: str, interaction: discord.Interaction, options: Mapping[str, Any], case: Undo | None = None
+    name: str,
+    interaction: discord.Interaction,
+    options: Mapping[str, Any],
+    case: Undo | None = None,
+    wish: UUID | None = None,
 ) -> ActionRequest:
-    """The request of a command; ``case`` is the one it is about.
+    """The request of a command; ``case`` is the one it is about, ``wish`` its id when a form had it before.
 
     Raises:
         Malformed: an option cannot be read, or the case cannot be taken back.
@@ -58,7 +65,7 @@ def request_of(
         action=action,
         target_id=_target(action, interaction, options),
         params=_params(action, interaction, options),
-        **_rest(interaction, options),
+        **_rest(interaction, options, wish),
     )
 
 
@@ -85,10 +92,10 @@ def _of_case(
     return ActionRequest(action=action, target_id=case.target_id, params=params, **_rest(interaction, options))
 
 
-def _rest(interaction: discord.Interaction, options: Mapping[str, Any]) -> dict[str, Any]:
+def _rest(interaction: discord.Interaction, options: Mapping[str, Any], wish: UUID | None = None) -> dict[str, Any]:
     """What every request of a command has."""
     return {
-        "request_id": derived_request_id(snowflake_ms(interaction.id), "slash", interaction.id),
+        "request_id": wish or derived_request_id(snowflake_ms(interaction.id), "slash", interaction.id),
         "guild_id": GuildId(interaction.guild_id),
         "moderator_id": UserId(interaction.user.id),
         "source": Source.DISCORD,

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import discord
 from discord import Option, OptionChoice, SlashCommandGroup, SlashCommandOptionType
 
-from kovra.actions.request import MAX_PURGE, MAX_REASON, MAX_SLOWMODE_S
+from kovra.actions.request import MAX_PURGE, MAX_REASON, MAX_SLOWMODE_S, Action
+from kovra.bot.asking import MODERATE
 from kovra.bot.suggestions import suggest_durations, suggest_reasons
 from kovra.bot.tongues import spoken
 
@@ -231,7 +232,13 @@ def all_commands(run: Run) -> list[discord.ApplicationCommand]:
         _group("case", "Look at cases and change them", CASE, run),
         _slash(HISTORY, "history", run, **_SHOWN_TO, **_WHERE),
         _menu("History", "menu history", run),
+        _menu("Moderate", MODERATE, run),
     ]
+
+
+def description_of(action: Action) -> str:
+    """What ``/mod`` says of an action."""
+    return next(command.description for command in MOD if command.name == action.value)
 
 
 def payloads() -> list[dict[str, Any]]:

@@ -9,17 +9,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import aiohttp
 import discord
-from discord.utils import escape_markdown
 
-from kovra.actions.request import CASE_ACTS, INVERSE, ActionRequest, Receipt, Source, State
-from kovra.bot import reading
-from kovra.bot.asking import READING, request_of, undo_request
+from kovra.actions.request import INVERSE, Action, ActionRequest, Receipt, Source, State
+from kovra.actions.rights import NEEDS
+from kovra.bot import forms, reading
+from kovra.bot.answers import (
+    ANSWER_ERRORS,
+    PROMISE_S,
+    answer,
+    name_of,
+    promise,
+    undone_case,
+    words_of_outcome,
+    words_of_receipt,
+)
+from kovra.bot.asking import MODERATE, READING, request_of, undo_request
 from kovra.bot.commands import all_commands
 from kovra.bot.ports import Book, Outcomes, SubmitPort
 from kovra.errors import Conflict, Malformed, Unavailable
@@ -39,29 +48,17 @@ _LOOK_S = 2.0
 #: them to be heard.
 _SUBMIT_THREADS, _WAIT_THREADS = 4, 16
 
-#: What went wrong on the way to Discord when an answer could not be given.
-_ANSWER_ERRORS = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
-
-#: The same interaction came twice (Discord replays events after a broken connection); its request has the same id.
-_ALREADY_ACKNOWLEDGED = 40060
-
-#: Discord waited three seconds and has told the moderator that the command failed.
-_UNKNOWN_INTERACTION = 10062
-
-#: Pycord would go on for minutes with an answer that does not get through: limits for the promise and for an edit, in
-#: seconds.
-_PROMISE_S, _EDIT_S = 2.8, 30.0
-
-#: The name under which a pressed *Undo* is taken, and how its button is known again: this and the case's number.
+#: The name under which a pressed *Undo* is taken.
 UNDO = "button undo"
-_UNDO_ID, _DIGITS = "kovra:undo:", 15
 
-#: A message holds this many characters.
-_LONGEST = 2000
+#: How long the rights of who opens a form are looked up, in seconds; Discord waits three for the form.
+_RIGHTS_S = 1.5
 
 _MAY_NOT_READ = "You may not look at the cases of this server. Ask an admin for a capability such as “view”."
+_MAY_NOT_ACT = (
+    "You may not moderate in this server. Nothing was asked. Ask an admin for a capability such as “warn” or “mute”."
+)
 _STOPPING = "Guard is just restarting. Nothing was asked; try again in a few seconds."
-_NOT_PROMISED = "Discord did not take Guard’s answer in time. Nothing was asked; try again."
 _NO_SERVER = "Moderating takes a server. Use this command in the one you mean."
 _NOT_HEARD = "Not queued: Kovra’s database does not answer. Nothing was done; try again in a moment."
 _BROKEN = (
@@ -72,7 +69,7 @@ _STILL_RUNNING = "Still queued after {minutes} minutes. Kovra’s Cases will sho
 
 
 class Door:
-    """The commands ``/mod``, ``/case`` and ``/history``, the menu *History*, and the button *Undo*.
+    """The commands ``/mod``, ``/case`` and ``/history``, the menus *History* and *Moderate*, and the button *Undo*.
 
     Args:
         submit: the one way in.
@@ -107,16 +104,49 @@ class Door:
 
     async def run(self, name: str, context: discord.ApplicationContext, options: Mapping[str, Any]) -> None:
         """Take one command, from its arrival to the last edit of its answer."""
-        await self._take(context.interaction, name, options)
+        if name == MODERATE:
+            await self._open_form(context.interaction, name, options["user"])
+        else:
+            await self._take(context.interaction, name, options)
 
     async def pressed(self, interaction: discord.Interaction) -> None:
-        """Take one press of the button *Undo*; any other interaction is not ours."""
+        """Take one press of the button *Undo*, or one form that was sent; any other interaction is not ours."""
         case_no = undone_case(interaction)
         if case_no is not None:
             await self._take(interaction, UNDO, {"number": case_no})
+        elif forms.form_of(interaction) is not None:
+            await self._take(interaction, MODERATE, forms.filled_in(interaction))
+
+    async def _open_form(self, interaction: discord.Interaction, name: str, target: Any) -> None:
+        """Show what can be done to somebody, to those who may do any of it."""
+        refused, offered = await self._offered(interaction)
+        if refused:
+            if await promise(interaction):
+                await answer(interaction, refused)
+            if refused == _MAY_NOT_ACT:
+                await self._in_thread(self._record_malformed, name, interaction, {"user": target}, refused)
+            return
+        form = forms.Form(opened_by=interaction.id, target_id=target.id)
+        shown = forms.dialog(form, getattr(target, "display_name", str(target.id)), offered, interaction.locale)
+        try:
+            await asyncio.wait_for(interaction.response.send_modal(shown), PROMISE_S - _RIGHTS_S)
+        except ANSWER_ERRORS as error:
+            # Discord tells the moderator that it failed, and nothing was asked yet.
+            log.warning("a form could not be shown in time: %r", error)
+
+    async def _offered(self, interaction: discord.Interaction) -> tuple[str | None, list[Action]]:
+        """Why no form is shown, or the actions that it offers."""
+        if self._closing or interaction.guild_id is None:
+            return (_STOPPING if self._closing else _NO_SERVER), []
+        try:
+            scope = await asyncio.wait_for(self._in_thread(self._scope, interaction), _RIGHTS_S)
+        except (Unavailable, TimeoutError):
+            return _NOT_HEARD, []
+        offered = [action for action in forms.OFFERED if scope is not None and scope.may(NEEDS[action])]
+        return (None if offered else _MAY_NOT_ACT), offered
 
     async def _take(self, interaction: discord.Interaction, name: str, options: Mapping[str, Any]) -> None:
-        if not await _promise(interaction):
+        if not await promise(interaction):
             return
         task = asyncio.current_task()
         self._asking.add(task)
@@ -130,7 +160,7 @@ class Door:
     async def _ask(self, name: str, interaction: discord.Interaction, options: Mapping[str, Any]) -> Receipt | None:
         """Submit, and answer at once: refused, or queued. What only reads is answered and done with."""
         if self._closing or interaction.guild_id is None:
-            await _answer(interaction, _STOPPING if self._closing else _NO_SERVER)
+            await answer(interaction, _STOPPING if self._closing else _NO_SERVER)
             return None
         request = None
         try:
@@ -141,22 +171,25 @@ class Door:
             receipt = await self._in_thread(self._submit, request)
         except Malformed as error:
             await self._in_thread(self._record_malformed, name, interaction, options, str(error))
-            await _answer(interaction, f"Not queued: {error}")
+            await answer(interaction, f"Not queued: {error}")
             return None
         except Unavailable:
-            await _answer(interaction, _NOT_HEARD)
+            await answer(interaction, _NOT_HEARD)
             return None
         except Conflict as error:
-            await _answer(interaction, f"Not queued: {error}")
+            await answer(interaction, f"Not queued: {error}")
             return None
         except Exception:
             log.exception("the command %s failed at %s", name, request and request.request_id)
-            await _answer(interaction, _BROKEN)
+            await answer(interaction, _BROKEN)
             return None
-        await _answer(interaction, words_of_receipt(receipt, _name_of(options.get("user"), receipt)))
+        await answer(interaction, words_of_receipt(receipt, name_of(options.get("user"), receipt.target_name)))
         return receipt
 
     def _request(self, name: str, interaction: discord.Interaction, options: Mapping[str, Any]) -> ActionRequest:
+        if form := forms.form_of(interaction):
+            name, options = forms.as_command(form, options)
+            return request_of(name, interaction, options, wish=form.request_id(interaction.user.id))
         case = None
         if "number" in options:
             scope = self._scope(interaction)
@@ -169,7 +202,7 @@ class Door:
 
     async def _read(self, name: str, interaction: discord.Interaction, options: Mapping[str, Any]) -> None:
         text, link = await self._in_thread(self._words_read, name, interaction, options)
-        await _answer(interaction, text, links=[("Open in Kovra", link)] if link else [])
+        await answer(interaction, text, links=[("Open in Kovra", link)] if link else [])
 
     def _words_read(
         self, name: str, interaction: discord.Interaction, options: Mapping[str, Any]
@@ -186,7 +219,7 @@ class Door:
             return reading.words_of_case(found), f"{base}?case={options['number']}"
         user = options.get("user")
         rows = self._book.latest(scope, UserId(user.id) if user is not None else None)
-        return reading.words_of_list(rows, _name_of(user)), base
+        return reading.words_of_list(rows, name_of(user)), base
 
     def _scope(self, interaction: discord.Interaction) -> GuildScope | None:
         if self._book is None:
@@ -205,10 +238,10 @@ class Door:
                 await asyncio.sleep(look_s)
                 continue
             if status is not None and _ended(status):
-                await _answer(interaction, words_of_outcome(status), **self._next(receipt, status))
+                await answer(interaction, words_of_outcome(status), **self._next(receipt, status))
                 return
         if not self._closing:
-            await _answer(interaction, _STILL_RUNNING.format(minutes=round(ANSWERABLE_S / 60)))
+            await answer(interaction, _STILL_RUNNING.format(minutes=round(ANSWERABLE_S / 60)))
 
     def _next(self, receipt: Receipt, status: RequestStatus) -> dict[str, Any]:
         """The buttons under an outcome: the case in Kovra, and taking it back where that can be."""
@@ -242,84 +275,6 @@ class Door:
         return await asyncio.get_running_loop().run_in_executor(self._submitting, work, *args)
 
 
-def words_of_receipt(receipt: Receipt, target_name: str) -> str:
-    """The first answer: refused with its reason, or queued."""
-    if receipt.refusal is not None:
-        return receipt.refusal.sentence
-    return f"Queued: {receipt.action.noun} of {target_name}…"
-
-
-def words_of_outcome(status: RequestStatus) -> str:
-    """The last answer."""
-    what = f"{status.action.noun} of {escape_markdown(status.target_name)}"
-    if status.case_no is not None and status.state in (State.APPLIED, State.DONE):
-        did = "updated" if status.action in CASE_ACTS else "created"
-        return f"Done · case #{status.case_no} {did}: {what}."
-    sentence = status.sentence or f"the {what} did not happen."
-    if status.state is State.REJECTED:
-        return sentence
-    head = {State.CANCELLED: "Cancelled", State.EXPIRED: "Expired"}.get(status.state, "Failed")
-    return f"{head}: {sentence}"
-
-
 def _ended(status: RequestStatus) -> bool:
     """Done, as far as the moderator is concerned: the case exists, or nothing more will come."""
     return status.state is State.APPLIED or status.state.terminal
-
-
-def undone_case(interaction: discord.Interaction) -> int | None:
-    """The case of a pressed button *Undo*; None of everything else."""
-    custom_id = (interaction.data or {}).get("custom_id", "")
-    number = custom_id.removeprefix(_UNDO_ID)
-    pressed = interaction.type is discord.InteractionType.component and custom_id.startswith(_UNDO_ID)
-    return int(number) if pressed and number.isascii() and number.isdigit() and len(number) <= _DIGITS else None
-
-
-def _name_of(target: Any, receipt: Receipt | None = None) -> str:
-    if target is None:
-        return escape_markdown((receipt and receipt.target_name) or "this server")
-    return escape_markdown(target if isinstance(target, str) else getattr(target, "display_name", str(target.id)))
-
-
-async def _promise(interaction: discord.Interaction) -> bool:
-    """Promise an answer. False when it may not have reached Discord in time: the moderator sees, or will see, it fail.
-
-    Acting all the same would do it twice, because whoever sees a command fail asks again.
-    """
-    try:
-        await asyncio.wait_for(interaction.response.defer(ephemeral=True, invisible=False), _PROMISE_S)
-    except _ANSWER_ERRORS as error:
-        code = getattr(error, "code", None)
-        if code == _ALREADY_ACKNOWLEDGED:
-            return True
-        log.warning("an interaction could not be answered in time, so nothing was asked: %r", error)
-        if code != _UNKNOWN_INTERACTION:
-            await _answer(interaction, _NOT_PROMISED)
-        return False
-    return True
-
-
-async def _answer(
-    interaction: discord.Interaction,
-    text: str,
-    *,
-    links: Sequence[tuple[str, str]] = (),
-    undo: int | None = None,
-) -> None:
-    more = {}
-    if links or undo is not None:
-        view = discord.ui.View(timeout=None)
-        if undo is not None:
-            style = discord.ButtonStyle.secondary
-            view.add_item(discord.ui.Button(label="Undo", style=style, custom_id=f"{_UNDO_ID}{undo}"))
-        for label, url in links:
-            view.add_item(discord.ui.Button(label=label, url=url))
-        more["view"] = view
-    try:
-        edit = interaction.edit_original_response(
-            content=text[:_LONGEST], allowed_mentions=discord.AllowedMentions.none(), **more
-        )
-        await asyncio.wait_for(edit, _EDIT_S)
-    except _ANSWER_ERRORS as error:
-        # The request goes its way without it; Kovra's pages and the log channel show what becomes of it.
-        log.warning("the answer to a slash command could not be edited: %r", error)

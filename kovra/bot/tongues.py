@@ -218,8 +218,37 @@ _TEXTS: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
             "Entre duas mensagens; sem valor, como antes",
         ),
         "History": ("Verlauf", "Historique", "Historial", "Histórico"),
+        "Moderate": ("Moderieren", "Modérer", "Moderar", "Moderar"),
+        "Action": ("Aktion", "Action", "Acción", "Ação"),
+        "Reason": ("Grund", "Motif", "Motivo", "Motivo"),
+        "A warning and a note need one": (
+            "Eine Verwarnung und eine Notiz brauchen einen",
+            "Un avertissement et une note en ont besoin",
+            "Una advertencia y una nota lo necesitan",
+            "Um aviso e uma nota precisam de um",
+        ),
+        "Duration": ("Dauer", "Durée", "Duración", "Duração"),
+        "Of a mute, ban or quarantine: 10m, 2h, 7d, or a date": (
+            "Einer Stummschaltung, eines Banns, einer Quarantäne: 10m, 2h, 7d oder ein Datum",
+            "D’une exclusion, d’un bannissement, d’une quarantaine : 10m, 2h, 7d, ou une date",
+            "De un aislamiento, baneo o cuarentena: 10m, 2h, 7d, o una fecha",
+            "De um silenciamento, banimento ou quarentena: 10m, 2h, 7d, ou uma data",
+        ),
+        "Delete messages": ("Nachrichten löschen", "Supprimer des messages", "Borrar mensajes", "Apagar mensagens"),
+        "With a ban or softban": (
+            "Bei einem Bann oder Softban",
+            "Avec un bannissement ou un softban",
+            "Con un baneo o softban",
+            "Com um banimento ou softban",
+        ),
     }
 )
+
+
+def said(text: str, locale: str | None) -> str:
+    """A text in the language of who looks; English when it has none in it."""
+    spanish = {"es-419": "es-ES"}
+    return spoken(text).get(spanish.get(locale or "", locale or ""), text)
 
 
 def spoken(text: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kovra.sandbox import payloads, permissions
+from kovra.sandbox.dialogs import filled_in
 from kovra.sandbox.interactions import (
     AUTOCOMPLETE,
     CHANNEL,
@@ -16,11 +17,14 @@ from kovra.sandbox.interactions import (
     ROLE,
     SUBCOMMAND,
     USER,
+    CommandRefused,
     Desk,
     Interaction,
 )
 from kovra.sandbox.rest.commands import known_commands
 from kovra.sandbox.world import Channel, Guild, User, World
+
+__all__ = ["CommandRefused", "run_command"]
 
 Json = dict[str, Any]
 
@@ -28,10 +32,6 @@ Json = dict[str, Any]
 SLASH, USER_MENU, MESSAGE_MENU = 1, 2, 3
 # Option types whose value is not text.
 INTEGER, BOOLEAN, NUMBER = 4, 5, 10
-
-
-class CommandRefused(Exception):
-    """The command cannot be run; the message says why."""
 
 
 def run_command(
@@ -50,7 +50,7 @@ def run_command(
             raise CommandRefused(f"there is no message {component['message_id']} in this channel")
         return desk.begin(user, guild, channel, COMPONENT, _component(component), pressed_on=message)
     if modal := asked.get("modal"):
-        return desk.begin(user, guild, channel, MODAL, _modal(modal))
+        return desk.begin(user, guild, channel, MODAL, filled_in(modal, desk.shown(user.id, str(modal["custom_id"]))))
     words = str(asked.get("command", "")).removeprefix("/").split()
     command = _find(world, guild, words, menu="target_id" in asked)
     resolved = _Resolved(world, guild)
@@ -177,11 +177,3 @@ def _component(asked: Json) -> Json:
     if "values" in asked:
         data["values"] = asked["values"]
     return data
-
-
-def _modal(asked: Json) -> Json:
-    rows = [
-        {"type": 1, "components": [{"type": 4, "custom_id": name, "value": str(value)}]}
-        for name, value in (asked.get("fields") or {}).items()
-    ]
-    return {"custom_id": asked["custom_id"], "components": rows}

@@ -28,6 +28,10 @@ CALLBACKS = frozenset({REPLY, DEFER, DEFER_UPDATE, UPDATE, CHOICES, SHOW_MODAL})
 SUBCOMMAND, GROUP, USER, CHANNEL, ROLE, MENTIONABLE = 1, 2, 6, 7, 8, 9
 
 
+class CommandRefused(Exception):
+    """The command cannot be run; the message says why."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Interaction:
     """One use of a command and what became of it."""
@@ -47,10 +51,11 @@ class Interaction:
 
 
 class Desk:
-    """Where interactions begin and their answers arrive."""
+    """Where interactions begin and their answers arrive. ``locale`` is the language of everybody's Discord."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self.locale = "en-US"
         self._by_id: dict[int, Interaction] = {}
         self._by_token: dict[str, Interaction] = {}
 
@@ -101,7 +106,7 @@ class Desk:
             "data": data,
             "channel_id": str(channel.id),
             "channel": payloads.channel(channel, world),
-            "locale": "en-US",
+            "locale": self.locale,
             "entitlements": [],
             "attachment_size_limit": 10 << 20,
         }
@@ -230,6 +235,14 @@ class Desk:
 
     def _note(self, interaction: Interaction, what: str, body: dict[str, Any]) -> None:
         interaction.history.append({"at": round(self._stage.clock(), 3), "what": what, "body": body})
+
+    def shown(self, user_id: int, custom_id: str) -> dict[str, Any] | None:
+        """The dialog of this name that was shown to somebody last."""
+        for interaction in reversed(self._by_id.values()):
+            modal = _data_of(interaction) if (interaction.callback or {}).get("type") == SHOW_MODAL else {}
+            if interaction.user_id == user_id and modal.get("custom_id") == custom_id:
+                return modal
+        return None
 
     # -- reading ---------------------------------------------------------------------------------------------------
 

@@ -101,6 +101,21 @@ def test_a_member_menu_shows_their_history(path, room):
     assert answer["ephemeral"]
 
 
+def test_a_member_menu_moderates_through_its_form(path, room):
+    target, by = path.discord.someone(), path.discord.people["juniperlock"]
+    who = {"user_id": str(by), "guild_id": str(path.guild_id), "channel_id": room}
+    click = path.discord.ask("POST", "interactions", {**who, "command": "Moderate", "target_id": str(target)})
+    seen = f"interactions/{click['interaction_id']}"
+    dialog = path.until(lambda: path.discord.ask("GET", seen)["modal"])
+
+    filled = {"custom_id": dialog["custom_id"], "fields": {"action": "mute", "duration": "1h", "reason": "calm"}}
+    answer = settle(path, room, "juniperlock", {"modal": filled}, "Done")
+
+    case = path.first("SELECT * FROM mod_cases WHERE case_no = :no", no=number_of(answer))
+    assert (case["action"], case["source"], case["target_id"]) == ("mute", "discord", target)
+    assert set(buttons(answer)) == {"Undo", "Open case"}
+
+
 def test_what_is_typed_is_completed(path, room):
     who = {"user_id": str(path.discord.people["juniperlock"]), "guild_id": str(path.guild_id), "channel_id": room}
     asked = {"command": "mod mute", "options": {"duration": "3"}, "autocomplete": "duration"}

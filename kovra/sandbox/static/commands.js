@@ -119,9 +119,13 @@ export const interact = (asked) => attempt(async () => {
 function openModal(modal) {
   const box = byId("modal"), form = element("form", {}, element("h2", {}, modal.title || "The bot asks"));
   for (const row of modal.components || []) for (const part of row.components || [row.component || {}]) if (part.custom_id) {
-    const field = element(part.style === 2 ? "textarea" : "input", { name: part.custom_id, ...(part.required === false ? {} : { required: "" }) });
+    const about = { name: part.custom_id, ...(part.required === false ? {} : { required: "" }) };
+    const field = part.options ? element("select", about, element("option", { value: "" }, "Choose…"),
+      ...part.options.map((option) => element("option", { value: option.value, title: option.description || "" }, option.label)))
+      : element(part.style === 2 ? "textarea" : "input", { ...about, ...(part.max_length ? { maxlength: String(part.max_length) } : {}) });
     field.value = part.value || "";
-    form.append(element("label", {}, part.label || row.label || part.custom_id, field));
+    form.append(element("label", {}, part.label || row.label || part.custom_id,
+      ...(row.description ? [element("small", {}, row.description)] : []), field));
   }
   form.append(element("p", { class: "row" }, element("button", { class: "go" }, "Submit"), button("Cancel", () => box.close())));
   form.onsubmit = (event) => {

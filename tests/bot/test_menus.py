@@ -1,0 +1,220 @@
+"""The menu *Moderate*: a form on a member, from the click to the request, through real Pycord."""
+
+from __future__ import annotations
+
+import pytest
+
+from kovra.actions.request import MAX_MUTE, Action, Source, State
+from kovra.bot import commands
+from kovra.errors import Unavailable
+from kovra.ids import derived_request_id, snowflake_ms
+from kovra.store.cases import Cases
+from kovra.store.guilds import Guilds
+from kovra.store.undoing import Undoing
+from kovra.wiring import CaseBook
+
+
+class Known:
+    """What Discord was last told: nothing."""
+
+    def digest(self) -> None:
+        return None
+
+    def remember(self, digest: str) -> None:
+        """The tests tell it once."""
+
+
+@pytest.fixture
+def book(database):
+    return CaseBook(guilds=Guilds(database), cases=Cases(database), undoing=Undoing(database, bytes(32)))
+
+
+@pytest.fixture
+def begin(sandbox, rest, start_bot, book):
+    """Start a bot whose commands Discord knows."""
+
+    def start(**options):
+        commands.sync(rest, sandbox.call(lambda s: s.world.bot_id), Known())
+        return start_bot(**({"book": book} | options))
+
+    return start
+
+
+@pytest.fixture
+def people(sandbox):
+    """Ids by rank; ``nobody`` has no rights at all, ``target`` is an ordinary member."""
+
+    def look(s):
+        ranks = {person.rank: person.user_id for person in s.world.cast.people}
+        return ranks | {"nobody": s.world.cast.plain[1], "target": s.world.cast.plain[0]}
+
+    return sandbox.call(look)
+
+
+@pytest.fixture
+def asks(control, people):
+    """``asks(by, …)`` begins an interaction as somebody and gives its id."""
+    return lambda by, **asked: int(control("interactions", user_id=str(people[by]), **asked)["interaction_id"])
+
+
+@pytest.fixture
+def opened(asks, control, eventually, people):
+    """``opened(by)`` uses the menu on the target and gives the id of the click and the dialog."""
+
+    def use(by="Moderator"):
+        click = asks(by, command="Moderate", target_id=str(people["target"]))
+        eventually(lambda: control(f"interactions/{click}")["modal"], "the dialog")
+        return click, control(f"interactions/{click}")["modal"]
+
+    return use
+
+
+@pytest.fixture
+def says(control, eventually):
+    """``says(id, text)`` waits until the answer begins so, and gives it."""
+
+    def wait(interaction_id, text):
+        seen = lambda: control(f"interactions/{interaction_id}")  # noqa: E731
+        eventually(lambda: seen()["content"].startswith(text), f"{text!r}, but {seen()}")
+        return seen()
+
+    return wait
+
+
+def choices(dialog):
+    return [option["value"] for option in dialog["components"][0]["component"]["options"]]
+
+
+FILLED = [
+    ({"action": "warn", "reason": "be nice"}, {}),
+    ({"action": "note", "reason": "seen before"}, {}),
+    ({"action": "mute", "duration": "2h", "reason": "calm"}, {"duration_s": 7200}),
+    ({"action": "mute", "duration": "28d"}, {"duration_s": int(MAX_MUTE.total_seconds())}),
+    ({"action": "unmute"}, {}),
+    ({"action": "kick", "reason": "bye"}, {}),
+    ({"action": "softban"}, {"delete_window_s": 86_400}),
+    (
+        {"action": "ban", "duration": "7d", "delete_messages": "3600"},
+        {"duration_s": 604_800, "delete_window_s": 3600},
+    ),
+    ({"action": "quarantine", "duration": "1d"}, {"duration_s": 86_400}),
+]
+
+
+def test_what_is_filled_in_makes_the_canonical_request(begin, opened, asks, says, submit, people, sandbox):
+    begin()
+    guild_id = sandbox.call(lambda s: s.world.cast.guild_id)
+
+    for fields, params in FILLED:
+        submit.requests.clear()
+        click, dialog = opened("Owner")
+        sent = asks("Owner", modal={"custom_id": dialog["custom_id"], "fields": fields})
+        says(sent, f"Queued: {fields['action']} of ")
+
+        [request] = submit.requests
+        assert (request.action.value, dict(request.params)) == (fields["action"], params)
+        assert request.reason == fields.get("reason", "")
+        assert (request.guild_id, request.target_id, request.moderator_id) == (
+            guild_id,
+            people["target"],
+            people["Owner"],
+        )
+        assert request.source is Source.DISCORD
+        assert request.request_id == derived_request_id(snowflake_ms(click), "form", click, people["Owner"])
+
+
+def test_the_outcome_is_edited_in_with_its_buttons(begin, opened, asks, says, submit, ends):
+    begin(dashboard_url="https://kovra.example")
+
+    filled = {"custom_id": opened()[1]["custom_id"], "fields": {"action": "mute", "duration": "1h"}}
+    sent = asks("Moderator", modal=filled)
+    says(sent, "Queued")
+    ends.end(submit.requests[0], State.DONE, case_no=7)
+    told = says(sent, "Done · case #7 created")
+
+    assert told["ephemeral"]
+    labels = [each["label"] for row in told["components"] for each in row["components"]]
+    assert labels == ["Undo", "Open case"]
+
+
+def test_a_form_that_is_sent_twice_asks_for_the_same_thing(begin, opened, asks, says, submit):
+    begin()
+
+    filled = {"custom_id": opened()[1]["custom_id"], "fields": {"action": "warn", "reason": "once"}}
+    for _ in range(2):
+        says(asks("Moderator", modal=filled), "Queued")
+
+    first, second = submit.requests
+    assert first.request_id == second.request_id
+    assert first.fingerprint() == second.fingerprint()
+
+
+def test_a_form_that_was_opened_before_a_restart_can_still_be_sent(begin, opened, asks, says, submit):
+    before = begin()
+    _, dialog = opened()
+    before.stop()
+    begin()
+
+    says(asks("Moderator", modal={"custom_id": dialog["custom_id"], "fields": {"action": "kick"}}), "Queued")
+
+    assert [request.action for request in submit.requests] == [Action.KICK]
+
+
+AMISS = [
+    ({"action": "warn"}, "Not queued: A warn needs a reason"),
+    ({"action": "mute", "reason": "calm"}, "Not queued: A mute needs a duration"),
+    ({"action": "mute", "duration": "soon"}, "Not queued: 'soon' is not a duration"),
+    ({"action": "kick", "duration": "2h"}, "Not queued: kick takes no duration"),
+    ({"action": "kick", "delete_messages": "3600"}, "Not queued: kick deletes no messages"),
+]
+
+
+def test_what_does_not_go_together_is_said_and_recorded(begin, opened, asks, says, submit):
+    begin()
+
+    for fields, shown in AMISS:
+        submit.malformed_attempts.clear()
+        says(asks("Moderator", modal={"custom_id": opened()[1]["custom_id"], "fields": fields}), shown)
+
+        assert submit.requests == []
+        [attempt] = submit.malformed_attempts
+        assert attempt["attempt"] == {"command": "menu moderate"} | fields
+
+
+def test_a_form_offers_what_its_reader_may_do(begin, opened):
+    begin()
+
+    everything = ["warn", "note", "mute", "unmute", "kick", "softban", "ban", "quarantine"]
+    assert choices(opened("Owner")[1]) == everything
+    assert choices(opened("Trainee")[1]) == ["warn", "note", "mute", "unmute"]
+
+
+def test_who_may_do_nothing_is_told_so_and_it_is_on_record(begin, asks, says, submit, people, eventually):
+    begin()
+
+    told = says(asks("nobody", command="Moderate", target_id=str(people["target"])), "You may not moderate")
+
+    assert told["ephemeral"]
+    assert told["modal"] is None
+    eventually(lambda: submit.malformed_attempts)
+    assert submit.malformed_attempts[0]["moderator_id"] == people["nobody"]
+
+
+def test_without_a_database_no_form_is_shown_and_it_is_said(begin, asks, says, people, book):
+    class Away:
+        def __getattr__(self, name):
+            raise Unavailable("away")
+
+    begin(book=Away())
+
+    says(asks("Moderator", command="Moderate", target_id=str(people["target"])), "Not queued: Kovra’s database")
+
+
+def test_a_form_speaks_the_language_of_its_reader(begin, opened, sandbox):
+    sandbox.call(lambda s: setattr(s.desk, "locale", "de"))
+    begin()
+
+    dialog = opened()[1]
+
+    assert dialog["title"].startswith("Moderieren: ")
+    assert [field["label"] for field in dialog["components"]] == ["Aktion", "Grund", "Dauer", "Nachrichten löschen"]
