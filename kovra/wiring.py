@@ -81,6 +81,7 @@ from kovra.store.retention import Retention
 from kovra.store.roster import Roster
 from kovra.store.schedule import Schedule
 from kovra.store.sessions import Sessions
+from kovra.store.settings import SettingsBook
 from kovra.store.undoing import Undoing
 from kovra.store.warming import warm
 
@@ -412,6 +413,7 @@ def build_web(config: Config) -> Flask:
         cases=Cases(database),
         overview=Overview(database),
         health=Health(database),
+        settings=SettingsBook(database, config.audit_key),
         audit_log=AuditLog(database, config.audit_key),
         audit_pages=AuditPages(database),
         casebook=Casebook(database, config.audit_key),

@@ -11,8 +11,10 @@ from typing import Any, Protocol, TypeVar
 from kovra.actions.request import ActionRequest
 from kovra.actions.rights import Person, Standing
 from kovra.errors import DiscordError, Unavailable
+from kovra.guard.log_channels import LogChannels
+from kovra.guard.notice_texts import NoticeTexts
 from kovra.guard.ports import Roster
-from kovra.ids import ChannelId, GuildId, UserId
+from kovra.ids import GuildId, UserId
 from kovra.store.mirror import MemberRow, RoleRow
 
 T = TypeVar("T")
@@ -36,7 +38,7 @@ class Asked(Protocol):
     def fetch_roles(self, guild_id: GuildId) -> Sequence[RoleRow]: ...
 
 
-#: How long the name and the log channel of a guild are remembered, and whether its gateway speaks, in seconds.
+#: How long the texts and the log channels of a guild are remembered, and whether its gateway speaks, in seconds.
 REMEMBERED_S, HEARD_S = 5.0, 1.0
 
 
@@ -83,11 +85,11 @@ class LiveRoster:
             return None
         return self.mirror.joined_at(guild_id, user_id)
 
-    def guild_name(self, guild_id: GuildId) -> str:
-        return self._remembered(self.mirror.guild_name, guild_id, REMEMBERED_S)
+    def notice_texts(self, guild_id: GuildId) -> NoticeTexts:
+        return self._remembered(self.mirror.notice_texts, guild_id, REMEMBERED_S)
 
-    def log_channel(self, guild_id: GuildId) -> ChannelId | None:
-        return self._remembered(self.mirror.log_channel, guild_id, REMEMBERED_S)
+    def log_channels(self, guild_id: GuildId) -> LogChannels:
+        return self._remembered(self.mirror.log_channels, guild_id, REMEMBERED_S)
 
     def _remembered(self, ask: Callable[[GuildId], T], guild_id: GuildId, for_s: float) -> T:
         now, key = self.monotonic(), (ask.__name__, guild_id)

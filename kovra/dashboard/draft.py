@@ -11,7 +11,7 @@ from kovra.actions.request import MAX_MUTE, REASON_REQUIRED, Action, ActionReque
 from kovra.actions.rights import GUARD_NEEDS, MEMBERS_ONLY, NEEDS, Capability
 from kovra.dashboard import wording
 from kovra.dashboard.services import Services
-from kovra.guard.notices import TOLD_AFTER, TOLD_BEFORE
+from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE
 from kovra.ids import new_request_id
 from kovra.store.guilds import GuildScope
 from kovra.store.members import MemberCard

@@ -36,6 +36,7 @@ from kovra.store.overview import Overview
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
+from kovra.store.settings import SettingsBook
 from kovra.store.undoing import Undoing
 
 _NAME = "kovra"
@@ -89,6 +90,7 @@ class Services:
     cases: Cases
     overview: Overview
     health: Health
+    settings: SettingsBook
     threads: Threads
     undoing: Undoing
     reverse: Reverse

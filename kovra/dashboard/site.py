@@ -57,6 +57,7 @@ from kovra.store.overview import Overview
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
+from kovra.store.settings import SettingsBook
 from kovra.store.tables import Base
 from kovra.store.undoing import Undoing
 
@@ -95,6 +96,7 @@ def create_site(
     cases: Cases,
     overview: Overview,
     health: Health,
+    settings: SettingsBook,
     audit_log: AuditLog,
     audit_pages: AuditPages,
     casebook: Casebook,
@@ -120,6 +122,7 @@ def create_site(
         undoing, reverse: what there is to take back, and taking back many at once.
         broken, pauses, lanes: what failed, which lanes are paused, and what lies on them.
         requests, roster, guilds, members, bygone, cases, health, sessions, events: what pages read.
+        settings: what people set for their server.
         clock: the database's clock.
         hub: hands out streams of events; its owner starts and stops it.
         trusted_proxies: how many proxies in front may say who the client is and whether it came by https.
@@ -162,6 +165,7 @@ def create_site(
         cases=cases,
         overview=overview,
         health=health,
+        settings=settings,
         audit_log=audit_log,
         audit_pages=audit_pages,
         casebook=casebook,

@@ -143,6 +143,14 @@ def channel_permissions(
     return base
 
 
+def lacking_to_post(
+    overwrites: Iterable[Mapping[str, Any]], *, guild_id: int, guard_id: int, role_ids: Sequence[int], permissions: int
+) -> list[str]:
+    """Which permissions Guard lacks to post in a channel; ``permissions`` are Guard's in the whole server."""
+    may = channel_permissions(overwrites, guild_id=guild_id, user_id=guard_id, role_ids=role_ids, base=permissions)
+    return [name for bit, name in _POSTING.items() if not may & bit]
+
+
 def _permissions(vitals: Vitals) -> list[Finding]:
     if vitals.permissions & _P.ADMINISTRATOR.value:
         return []
@@ -192,14 +200,13 @@ def _log_channel(vitals: Vitals) -> list[Finding]:
                 "Choose another one in the settings.",
             )
         ]
-    may = channel_permissions(
+    lacking = lacking_to_post(
         channel.overwrites or (),
         guild_id=vitals.guild_id,
-        user_id=vitals.guard_id,
+        guard_id=vitals.guard_id,
         role_ids=vitals.role_ids,
-        base=vitals.permissions,
+        permissions=vitals.permissions,
     )
-    lacking = [name for bit, name in _POSTING.items() if not may & bit]
     if not lacking:
         return []
     return [

@@ -14,8 +14,9 @@ from kovra.actions.request import Action
 from kovra.actions.rights import Standing
 from kovra.guard.case import Case, NoticeStatus, PostResult
 from kovra.guard.claim import Claim
+from kovra.guard.log_channels import LogChannels
 from kovra.guard.ports import Discord
-from kovra.ids import ChannelId, GuildId, UserId
+from kovra.ids import GuildId, UserId
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,7 @@ class JobRoster(Protocol):
         self, guild_id: GuildId, moderator_id: UserId, target_ids: Sequence[UserId]
     ) -> Mapping[UserId, Standing]: ...
 
-    def log_channel(self, guild_id: GuildId) -> ChannelId | None: ...
+    def log_channels(self, guild_id: GuildId) -> LogChannels: ...
 
 
 class BulkDiscord(Discord, Protocol):

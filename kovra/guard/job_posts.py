@@ -44,7 +44,7 @@ class JobPosts:
             self.ledger.end_post(post, result)
 
     def _post(self, post: JobPost) -> PostResult:
-        channel_id = self.roster.log_channel(post.guild_id)
+        channel_id = self.roster.log_channels(post.guild_id).of_case(post.cases[0][0])
         if channel_id is None:
             return PostResult(status=PostStatus.NOT_NEEDED)
         # Once Discord may have forgotten the nonce, the message is looked for and never sent again.

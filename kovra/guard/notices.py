@@ -9,20 +9,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kovra.actions.checkpoint import nowhere
-from kovra.actions.request import TO_SERVER, Action, ActionRequest
+from kovra.actions.request import TO_SERVER, Action
 from kovra.actions.rights import Standing
 from kovra.errors import DiscordError, DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
 from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostStatus
 from kovra.guard.claim import Claim
 from kovra.guard.endings import RENEWED
 from kovra.guard.native import NOBODY
+from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE, cut, notice_text, plain, telling
 from kovra.guard.ports import Discord, Ledger, Message, Roster
 from kovra.ids import ChannelId, MessageId, audit_ref, message_nonce
-
-# The notice goes first: after a ban we may share no server with the target, and Discord refuses it (50278).
-TOLD_BEFORE = frozenset({Action.BAN, Action.SOFTBAN, Action.KICK})
-#: These are told when the case is known, so that the notice can name it.
-TOLD_AFTER = frozenset({Action.MUTE, Action.WARN, Action.QUARANTINE})
 
 #: Discord remembers a nonce for "a few minutes"; it is trusted for this long after the first try.
 NONCE_TRUSTED = timedelta(seconds=60)
@@ -30,25 +26,8 @@ NONCE_TRUSTED = timedelta(seconds=60)
 #: Discord's clock and the database's differ by less than this.
 _CLOCKS_APART = timedelta(seconds=60)
 
-#: A message holds 2000 characters; the reason gets what the frame leaves.
-_MAX_REASON_IN_NOTICE = 1500
 _MAX_REASON_IN_POST = 1000
 
-_VERBS = {
-    Action.BAN: "banned",
-    Action.SOFTBAN: "removed",
-    Action.KICK: "kicked",
-    Action.MUTE: "muted",
-    Action.WARN: "warned",
-    Action.QUARANTINE: "put in quarantine",
-}
-#: What those read who are told before, whatever case it will be.
-_BEFORE = {
-    Action.BAN: "You are being banned from **{guild}**{until}.",
-    Action.SOFTBAN: "You are being removed from **{guild}**, and your latest messages with you. You may join again "
-    "with an invite.",
-    Action.KICK: "You are being kicked from **{guild}**. You may join again with an invite.",
-}
 _COLOURS = {
     Action.BAN: 0xD9534F,
     Action.KICK: 0xE0873E,
@@ -74,25 +53,6 @@ _COLOURS = {
 }
 
 
-def notice_text(request: ActionRequest, guild_name: str, case: Case | None, ends_at: datetime | None = None) -> str:
-    """What the target reads. A ban or kick is told before the case exists, so it names none.
-
-    ``ends_at``: when what they are told of ends by itself; of a case, it stands there.
-    """
-    ends_at = case.ends_at if case else ends_at
-    until = f" until <t:{int(ends_at.timestamp())}:f>" if ends_at else ""
-    action, reason = (case.action, case.reason) if case else (request.action, request.reason)
-    if case is None and (told := _BEFORE.get(action)) is not None:
-        lines = [told.format(guild=_plain(guild_name), until=until)]
-    else:
-        lines = [f"You have been {_VERBS[action]} in **{_plain(guild_name)}**{until}."]
-    if reason:
-        lines.append(f"Reason: {_cut(reason, _MAX_REASON_IN_NOTICE)}")
-    if case:
-        lines.append(f"-# Case #{case.case_no}")
-    return "\n".join(lines)
-
-
 def _whom(case: Case) -> list[dict[str, Any]]:
     """The member or the channel of a case; a lockdown has neither."""
     if case.action in TO_SERVER:
@@ -102,7 +62,7 @@ def _whom(case: Case) -> list[dict[str, Any]]:
     else:
         named = f"<@{case.target_id}>\n`{case.target_id}`"
         # A prune names nobody.
-        value = _plain(case.target_name) if case.action is Action.PRUNE else named
+        value = plain(case.target_name) if case.action is Action.PRUNE else named
         found = [{"name": "Member", "value": value, "inline": True}]
     if case.result is not None:
         where = " ".join(f"<#{channel_id}>" for channel_id in case.result["channels"][:10])
@@ -133,9 +93,9 @@ def case_post(
     if case.voided:
         fields.append({"name": "Void", "value": "This case does not count any more.", "inline": True})
     embed = {
-        "title": f"Case #{case.case_no} · {case.action.noun.capitalize()} · {_cut(_plain(case.target_name), 80)}",
+        "title": f"Case #{case.case_no} · {case.action.noun.capitalize()} · {cut(plain(case.target_name), 80)}",
         "url": case_url,
-        "description": _cut(case.reason, most_reason) or "No reason given",
+        "description": cut(case.reason, most_reason) or "No reason given",
         "color": _COLOURS[case.action],
         "fields": fields,
         "footer": {"text": audit_ref(case.request_id)},
@@ -192,7 +152,8 @@ class Notices:
         if not standing.target.member and not begun:
             # Discord refuses a DM to someone we share no server with; asking anyway counts against Guard.
             return self._no_notice(claim, NoticeStatus.SKIPPED)
-        text = notice_text(claim.request, self.roster.guild_name(claim.guild_id), case, ends_at)
+        told = telling(claim.request, standing, ends_at=ends_at, case=case)
+        text = notice_text(self.roster.notice_texts(claim.guild_id), told)
         # Sent again to someone who has left, the nonce would not help: Discord refuses before it looks at it.
         look_only = begun and (_forgotten(claim.notice_at, claim) or not standing.target.member)
         if not look_only:
@@ -209,7 +170,7 @@ class Notices:
         Raises:
             DiscordLimited, DiscordUnreached: this attempt certainly sent nothing; it is worth another later.
         """
-        channel_id = self.roster.log_channel(claim.guild_id)
+        channel_id = self.roster.log_channels(claim.guild_id).of_case(case)
         if channel_id is None:
             return PostResult(status=PostStatus.NOT_NEEDED)
         look_only = _forgotten(claim.post_at, claim)
@@ -276,18 +237,9 @@ def send_once(
 
 def _who(case: Case) -> str:
     """Whom a case is credited to; Discord names nobody for its own AutoMod, nor for a bulk ban."""
-    return _plain(case.moderator_name) if case.moderator_id == NOBODY else f"<@{case.moderator_id}>"
+    return plain(case.moderator_name) if case.moderator_id == NOBODY else f"<@{case.moderator_id}>"
 
 
 def _forgotten(first_try: datetime | None, claim: Claim) -> bool:
     """Whether Discord may have forgotten the nonce of a message that was begun."""
     return first_try is not None and claim.now - first_try > NONCE_TRUSTED
-
-
-def _plain(text: str) -> str:
-    """A name as text: Discord's markup in it means nothing."""
-    return "".join(f"\\{letter}" if letter in "\\*_~`|>[]()" else letter for letter in text)
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

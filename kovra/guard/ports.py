@@ -18,6 +18,8 @@ from kovra.ids import ChannelId, GuildId, MessageId, UserId
 
 if TYPE_CHECKING:
     from kovra.guard.case_acts import Change
+    from kovra.guard.log_channels import LogChannels
+    from kovra.guard.notice_texts import NoticeTexts
     from kovra.guard.restoring import Hold
 
 
@@ -192,10 +194,11 @@ class Roster(Protocol):
     def joined_at(self, guild_id: GuildId, user_id: UserId) -> datetime | None:
         """When a member joined, as the mirror knows it; None when it knows of none."""
 
-    def guild_name(self, guild_id: GuildId) -> str: ...
+    def notice_texts(self, guild_id: GuildId) -> NoticeTexts:
+        """What the guild has written for its notices, and its name."""
 
-    def log_channel(self, guild_id: GuildId) -> ChannelId | None:
-        """Where cases are posted; None when the guild has no log channel."""
+    def log_channels(self, guild_id: GuildId) -> LogChannels:
+        """Where cases are posted."""
 
 
 class Ledger(Protocol):

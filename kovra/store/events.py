@@ -52,6 +52,7 @@ class EventKind(StrEnum):
     CASE_UPDATED = "case.updated"
     JOB_CHANGED = "job.changed"
     LANE_CHANGED = "lane.changed"
+    SETTINGS_CHANGED = "settings.changed"
 
 
 Facts = Mapping[str, str | int | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -47,24 +48,20 @@ class Health:
         with self._database.transaction(guild_id) as session:
             guild = session.get_one(Guilds, guild_id)
             guard = session.get(Members, (guild_id, guild.guard_id))
-            role_ids = [guild_id, *(guard.role_ids if guard else ())]
-            held = select(func.coalesce(func.bit_or(Roles.permissions), 0), func.coalesce(func.max(Roles.position), 0))
-            permissions, rank = session.execute(
-                held.where(Roles.guild_id == guild_id, Roles.role_id.in_(role_ids))
-            ).one()
+            place = guards_place(session, guild_id)
+            highest = select(func.coalesce(func.max(Roles.position), 0))
+            held = highest.where(Roles.guild_id == guild_id, Roles.role_id.in_(place["role_ids"]))
+            rank = session.scalars(held).one()
             status = session.execute(
                 select(BotStatus.flags, BotStatus.commands_digest, CommandSyncs.digest).outerjoin(
                     CommandSyncs, CommandSyncs.application_id == BotStatus.application_id
                 )
             ).first()
             return Vitals(
-                guild_id=guild_id,
-                guard_id=UserId(guild.guard_id),
+                **place,
                 now=self._database.read_now(session),
                 gone=guild.gone_at is not None or guard is None or guard.gone_at is not None,
-                permissions=ALL_PERMISSIONS if guild.owner_id == guild.guard_id else permissions,
-                role_ids=role_ids,
-                above=_above(session, guild_id, rank, role_ids),
+                above=_above(session, guild_id, rank, place["role_ids"]),
                 flags=status[0] if status else None,
                 commands_here=status[1] if status else None,
                 commands_told=status[2] if status else None,
@@ -92,6 +89,21 @@ class HealthKeeper:
         write = insert(BotStatus).values(row)
         with self._database.transaction(None) as session:
             session.execute(write.on_conflict_do_update(index_elements=["application_id"], set_=row))
+
+
+def guards_place(session: Session, guild_id: GuildId) -> dict[str, Any]:
+    """What Guard is in a guild: its id, its roles and what they permit in the whole of it."""
+    guild = session.get_one(Guilds, guild_id)
+    guard = session.get(Members, (guild_id, guild.guard_id))
+    role_ids = [guild_id, *(guard.role_ids if guard else ())]
+    held = select(func.coalesce(func.bit_or(Roles.permissions), 0))
+    permissions = session.scalars(held.where(Roles.guild_id == guild_id, Roles.role_id.in_(role_ids))).one()
+    return {
+        "guild_id": guild_id,
+        "guard_id": UserId(guild.guard_id),
+        "role_ids": role_ids,
+        "permissions": ALL_PERMISSIONS if guild.owner_id == guild.guard_id else permissions,
+    }
 
 
 def _above(session: Session, guild_id: GuildId, rank: int, guards: list[int]) -> list[str]:

@@ -14,6 +14,8 @@ from kovra.actions.ports import Roster as AskingRoster
 from kovra.actions.request import Action, ActionRequest, State
 from kovra.actions.rights import Person, Standing
 from kovra.errors import Unavailable
+from kovra.guard.log_channels import EventClass, LogChannels
+from kovra.guard.notice_texts import NoticeTexts
 from kovra.guard.ports import Roster as ExecutingRoster
 from kovra.ids import ChannelId, GuildId, UserId
 from kovra.store.around import around
@@ -43,6 +45,8 @@ MIRRORED_WITHIN = timedelta(seconds=10)
 #: Where cases are posted while a guild has not chosen a channel: the text channel of the first of these names.
 LOG_CHANNEL_NAMES = ("mod-log", "modlog", "log")
 _TEXT_CHANNEL = 0
+#: Where cases may be posted: also a channel of announcements (API reference, Channel Types).
+TEXT_CHANNELS = (_TEXT_CHANNEL, 5)
 
 
 _IN_GUILD = bindparam("in_guild", type_=BigInteger)
@@ -53,7 +57,12 @@ _JOINED = Prepared(
         Members.gone_at.is_(None),
     )
 )
-_NAME = Prepared(select(Guilds.name).where(Guilds.guild_id == _IN_GUILD))
+_WRITTEN = (GuildSettings.notice_texts, GuildSettings.appeal_url)
+_NOTICE_TEXTS = Prepared(
+    select(Guilds.name, *_WRITTEN)
+    .outerjoin(GuildSettings, GuildSettings.guild_id == Guilds.guild_id)
+    .where(Guilds.guild_id == _IN_GUILD)
+)
 
 
 class Roster(AskingRoster, ExecutingRoster):
@@ -137,15 +146,19 @@ class Roster(AskingRoster, ExecutingRoster):
         rows = self._database.once(guild_id, _JOINED, {"in_guild": guild_id, "of_user": user_id})
         return rows[0].joined_at if rows else None
 
-    def guild_name(self, guild_id: GuildId) -> str:
-        """The guild's name; its id while the mirror does not know it."""
-        rows = self._database.once(guild_id, _NAME, {"in_guild": guild_id})
-        return rows[0].name if rows else str(guild_id)
+    def notice_texts(self, guild_id: GuildId) -> NoticeTexts:
+        """The texts of a guild and its name, which is its id while the mirror does not know it."""
+        rows = self._database.once(guild_id, _NOTICE_TEXTS, {"in_guild": guild_id})
+        if not rows:
+            return NoticeTexts(server=str(guild_id))
+        texts = {Action(name): text for name, text in (rows[0].notice_texts or {}).items()}
+        return NoticeTexts(server=rows[0].name, by_action=texts, appeal_url=rows[0].appeal_url)
 
-    def log_channel(self, guild_id: GuildId) -> ChannelId | None:
-        """The channel the guild has chosen, else a text channel named ``mod-log``, ``modlog`` or ``log``."""
+    def log_channels(self, guild_id: GuildId) -> LogChannels:
+        """The channels the guild has chosen; the common one, as long as nobody did, is the text channel named
+        ``mod-log``, ``modlog`` or ``log``."""
         with self._database.transaction(guild_id) as session:
-            return chosen_log_channel(session, guild_id)
+            return log_channels_of(session, guild_id)
 
     def gateway_silent(self, guild_id: GuildId) -> bool:
         """Whether the gateway shard of this guild has not been heard for 60 s: then the mirror may be stale."""
@@ -190,8 +203,18 @@ def _moving(session: Session, guild_id: GuildId, target_ids: Sequence[UserId], n
     return {UserId(target_id) for target_id in session.scalars(live.union(fresh))}
 
 
+def log_channels_of(session: Session, guild_id: GuildId) -> LogChannels:
+    """Where this guild's cases are posted, by class."""
+    settings = session.get(GuildSettings, guild_id)
+    chosen = settings.log_channels if settings is not None else {}
+    return LogChannels(
+        common=chosen_log_channel(session, guild_id),
+        by_class={EventClass(one): ChannelId(int(where)) if where else None for one, where in chosen.items()},
+    )
+
+
 def chosen_log_channel(session: Session, guild_id: GuildId) -> ChannelId | None:
-    """Where this guild's cases are posted; None when it has no such channel."""
+    """Where this guild's cases are posted, but for classes that have their own; None when it has no such channel."""
     settings = session.get(GuildSettings, guild_id)
     if settings is not None and settings.log_channel_id is not None:
         return ChannelId(settings.log_channel_id)

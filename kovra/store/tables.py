@@ -701,13 +701,20 @@ class GatewayShards(Base):
 
 
 class GuildSettings(Base):
-    """What a guild has changed. ``budgets``: action → requests per hour; what it does not name is the default."""
+    """What a guild has changed. ``budgets``: action → requests per hour; what it does not name is the default.
+
+    ``notice_texts``: action → text. ``log_channels``: class of cases → channel id as text, null where none is wanted;
+    what it does not name goes to ``log_channel_id``.
+    """
 
     __tablename__ = "guild_settings"
 
     guild_id: Mapped[Key]
     log_channel_id: Mapped[Snowflake | None]
     budgets: Mapped[Json] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    notice_texts: Mapped[Json] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    log_channels: Mapped[Json] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    appeal_url: Mapped[str | None]
     changed_at: Mapped[Moment]
     changed_by: Mapped[Snowflake | None]
 

@@ -60,6 +60,7 @@ from kovra.store.overview import Overview
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
+from kovra.store.settings import SettingsBook
 from kovra.store.tables import ActionRequests, Base
 from kovra.store.undoing import Undoing
 
@@ -345,6 +346,7 @@ def site(
         cases=Cases(database),
         overview=Overview(database),
         health=Health(database),
+        settings=SettingsBook(database, AUDIT_KEY),
         audit_log=AuditLog(database, AUDIT_KEY),
         audit_pages=AuditPages(database),
         casebook=Casebook(database, AUDIT_KEY),

@@ -22,6 +22,8 @@ from kovra.guard.case_acts import Change
 from kovra.guard.claim import Claim, NotClaimed
 from kovra.guard.endings import KeptEnd
 from kovra.guard.execute import Execute
+from kovra.guard.log_channels import EventClass, LogChannels
+from kovra.guard.notice_texts import NoticeTexts
 from kovra.guard.notices import Notices
 from kovra.guard.restoring import Hold
 from kovra.ids import DISCORD_EPOCH_MS, ChannelId, GuildId, MessageId, UserId, new_request_id
@@ -109,6 +111,8 @@ class World:
     rings: int = 0
     left: list[Claim] = field(default_factory=list)
     log_id: ChannelId | None = ChannelId(5)
+    logs: dict[EventClass, ChannelId | None] = field(default_factory=dict)
+    texts: dict[Action, str] = field(default_factory=dict)
     target: Person = Person(user_id=TARGET, name="raider", member=True, rank=1)
     moderator: Person = Person(user_id=MODERATOR, name="odalys", member=True, permissions=EVERY, rank=5)
     not_claimed: NotClaimed | None = None
@@ -296,11 +300,11 @@ class World:
     def joined_at(self, guild_id: GuildId, user_id: UserId) -> datetime | None:
         return self.joined.get(user_id)
 
-    def guild_name(self, guild_id: GuildId) -> str:
-        return "Foxes"
+    def notice_texts(self, guild_id: GuildId) -> NoticeTexts:
+        return NoticeTexts(server="Foxes", by_action=self.texts)
 
-    def log_channel(self, guild_id: GuildId) -> ChannelId | None:
-        return self.log_id
+    def log_channels(self, guild_id: GuildId) -> LogChannels:
+        return LogChannels(common=self.log_id, by_class=self.logs)
 
     # -- ledger
 

@@ -18,7 +18,7 @@ from kovra.errors import (
 )
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.guard.claim import NotClaimed
-from kovra.guard.notices import TOLD_AFTER, TOLD_BEFORE
+from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE
 from kovra.guard.outcome import FailureKind
 from kovra.guard.restoring import RESTORING, Hold
 from kovra.ids import GuildId, UserId, new_request_id

@@ -32,7 +32,7 @@ def test_a_temporary_ban_says_until_when_and_its_case_ends_then(stage, world):
     end = world.now + timedelta(hours=1)
     assert row.case.ends_at == end
     [notice] = [message for nonce, message in world.messages.items() if nonce.endswith("-d")]
-    assert f"until <t:{int(end.timestamp())}:f>" in notice.content
+    assert f"Until: <t:{int(end.timestamp())}:f>" in notice.content
 
 
 def test_a_ban_without_a_duration_has_no_end(stage, world):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kovra.actions.request import Action, ActionRequest, Source
 from kovra.errors import DiscordRefused
 from kovra.guard.case import Case, NoticeStatus
-from kovra.guard.notices import TOLD_AFTER, TOLD_BEFORE, case_post, notice_text
+from kovra.guard.notices import case_post
 from kovra.guard.outcome import FailureKind, failure, unconfirmed
 from kovra.guard.perform import MAX_AUDIT_REASON, audit_reason
 from kovra.ids import GuildId, UserId, audit_ref
@@ -82,21 +82,6 @@ def test_any_audit_reason_fits_discord_on_one_line_and_keeps_its_mark(reason, na
     assert len(said) <= MAX_AUDIT_REASON
     assert said.endswith(f" {audit_ref(REQUEST)}")
     assert said.splitlines() == [said]
-
-
-def test_a_ban_or_kick_is_told_without_a_number_and_the_others_with_theirs():
-    assert notice_text(a(), "Foxes", None) == "You are being banned from **Foxes**.\nReason: spam"
-    assert "You are being kicked from **Foxes**." in notice_text(a(Action.KICK), "Foxes", None)
-    told = notice_text(a(Action.MUTE), "Foxes", case())
-    assert told == "You have been muted in **Foxes** until <t:1767355200:f>.\nReason: spam\n-# Case #42"
-
-
-@pytest.mark.parametrize("action", sorted(TOLD_BEFORE | TOLD_AFTER))
-def test_the_longest_notice_fits_a_message_and_a_guild_name_is_only_a_name(action):
-    told = notice_text(a(action, reason="x" * 4000), "*" * 100, case(action))
-
-    assert len(told) <= 2000
-    assert "\\*" * 100 in told
 
 
 @pytest.mark.parametrize("action", MAKING)

@@ -246,10 +246,10 @@ def test_thousands_of_members_are_taken_at_once(mirror, roster, say):
 
 
 def test_a_case_is_posted_in_the_channel_named_mod_log(roster, mirror, say):
-    first = roster.log_channel(say.HARBOUR)
+    first = roster.log_channels(say.HARBOUR).common
 
     mirror.channel_gone(say.HARBOUR, say.MOD_LOG)
-    none = roster.log_channel(say.HARBOUR)
+    none = roster.log_channels(say.HARBOUR).common
     mirror.channels(
         say.HARBOUR,
         [
@@ -259,7 +259,7 @@ def test_a_case_is_posted_in_the_channel_named_mod_log(roster, mirror, say):
         ],
     )
 
-    assert (first, none, roster.log_channel(say.HARBOUR)) == (say.MOD_LOG, None, 12)
+    assert (first, none, roster.log_channels(say.HARBOUR).common) == (say.MOD_LOG, None, 12)
 
 
 def test_a_channel_that_the_guild_chose_comes_before_any_name(roster, owner, guilds, say):
@@ -269,7 +269,7 @@ def test_a_channel_that_the_guild_chose_comes_before_any_name(roster, owner, gui
             {"g": say.HARBOUR},
         )
 
-    assert roster.log_channel(say.HARBOUR) == 99
+    assert roster.log_channels(say.HARBOUR).common == 99
     assert guilds.settings(say.HARBOUR, {}).log_channel_id == 99
 
 
@@ -294,7 +294,7 @@ def test_another_shard_does_not_speak_for_this_guild(roster, mirror, clock, say)
 
 
 def test_a_guild_has_a_name(roster, say):
-    assert (roster.guild_name(say.HARBOUR), roster.guild_name(GuildId(77))) == ("Harbour", "77")
+    assert [roster.notice_texts(one).server for one in (say.HARBOUR, GuildId(77))] == ["Harbour", "77"]
 
 
 def test_a_whole_guild_is_mirrored_as_it_is(mirror, bot, say):

@@ -2,7 +2,7 @@
 // An event carries ids only. Each becomes a DOM event `live:<family>` on body; whoever shows something fetches it again.
 const NUMBERED = [
   "action.queued", "action.running", "action.done", "action.failed", "action.rejected", "action.cancelled",
-  "action.expired", "action.discarded", "case.created", "case.updated", "job.changed", "lane.changed",
+  "action.expired", "action.discarded", "case.created", "case.updated", "job.changed", "lane.changed", "settings.changed",
 ];
 // What of Discord's nobody keeps: it says how many of its kind and, when they are few, which: `count`, `user_ids`, ….
 const HINTS = [

@@ -1,0 +1,164 @@
+"""What people set for their server: the texts of notices, and where cases are posted.
+
+Each change is one transaction with its audit entry, which says what was set before and what now, and its event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from kovra.actions.audit import AuditEntry, AuditKind
+from kovra.actions.request import Action
+from kovra.actions.rights import Capability
+from kovra.guard.health import lacking_to_post
+from kovra.guard.log_channels import EventClass, LogChannels
+from kovra.guard.notice_texts import NoticeTexts, appeal_problem, problems_of
+from kovra.ids import ChannelId, GuildId
+from kovra.store.audit import AuditLog
+from kovra.store.database import Database
+from kovra.store.events import EventKind, append_event
+from kovra.store.guilds import GuildScope
+from kovra.store.health import guards_place
+from kovra.store.roster import TEXT_CHANNELS, Roster, log_channels_of
+from kovra.store.tables import Channels, GuildSettings
+
+#: Whoever lacks ``settings`` reads this.
+TAKES_SETTINGS = "It takes the capability settings to change this."
+
+Problems = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostingPlace:
+    """A channel in which cases could be posted. ``lacking``: the permissions that Guard lacks there."""
+
+    channel_id: ChannelId
+    name: str
+    lacking: Sequence[str]
+
+
+class SettingsBook:
+    """Read and change what a server has set."""
+
+    def __init__(self, database: Database, audit_key: bytes) -> None:
+        self._database, self._audit = database, AuditLog(database, audit_key)
+
+    def notices(self, scope: GuildScope) -> NoticeTexts:
+        """The server's own texts. Who has none there reads ``notice_texts.default_text``."""
+        return Roster(self._database).notice_texts(scope.guild_id)
+
+    def log_channels(self, scope: GuildScope) -> LogChannels:
+        """Where cases are posted. While nobody chose a common channel it is the one that is named for it."""
+        with self._database.transaction(scope.guild_id) as session:
+            return log_channels_of(session, scope.guild_id)
+
+    def places(self, scope: GuildScope) -> list[PostingPlace]:
+        """Every channel that can be chosen, in Discord's order."""
+        row = Channels
+        found = select(row).where(row.guild_id == scope.guild_id, row.kind.in_(TEXT_CHANNELS))
+        with self._database.transaction(scope.guild_id) as session:
+            guard = guards_place(session, scope.guild_id)
+            return [
+                PostingPlace(
+                    channel_id=ChannelId(one.channel_id),
+                    name=one.name,
+                    lacking=lacking_to_post(one.overwrites or (), **guard),
+                )
+                for one in session.scalars(found.order_by(row.position, row.channel_id))
+            ]
+
+    def change_notices(self, scope: GuildScope, by_action: Mapping[Action, str], appeal_url: str | None) -> Problems:
+        """Let notices read so: the texts that are named, and the address for appeals. An empty text is the default.
+
+        Returns:
+            What stands in the way, by action, ``appeal_url`` or ``form``; then nothing is changed. Empty: it is kept.
+        """
+        if not scope.may(Capability.SETTINGS):
+            return {"form": [TAKES_SETTINGS]}
+        appeal_url = (appeal_url or "").strip() or None
+        texts = {action: text.replace("\r\n", "\n").strip() for action, text in by_action.items()}
+        problems: dict[str, Sequence[str]] = {
+            action.value: said for action, text in texts.items() if (said := problems_of(action, text, appeal_url))
+        }
+        if appeal_url and (said := appeal_problem(appeal_url)):
+            problems["appeal_url"] = [said]
+        if problems:
+            return problems
+        with self._database.transaction(scope.guild_id) as session:
+            row = self._locked(session, scope.guild_id)
+            kept = row.notice_texts | {action.value: text for action, text in texts.items()}
+            values = {"notice_texts": {name: text for name, text in kept.items() if text}, "appeal_url": appeal_url}
+            return self._write(session, scope, row, values)
+
+    def change_log_channels(
+        self, scope: GuildScope, common: ChannelId | None, by_class: Mapping[EventClass, ChannelId | None]
+    ) -> Problems:
+        """Post cases there. ``common`` None: the channel that is named for it; a class that is None is not posted,
+        one that is not named goes to the common channel. Returns as :meth:`change_notices`.
+        """
+        if not scope.may(Capability.SETTINGS):
+            return {"form": [TAKES_SETTINGS]}
+        chosen = {"common": common, **{one.value: channel_id for one, channel_id in by_class.items()}}
+        with self._database.transaction(scope.guild_id) as session:
+            known = select(Channels.channel_id).where(
+                Channels.guild_id == scope.guild_id, Channels.kind.in_(TEXT_CHANNELS)
+            )
+            there = {*session.scalars(known), None}
+            problems = {
+                name: ["There is no such text channel in this server any more: choose another."]
+                for name, channel_id in chosen.items()
+                if channel_id not in there
+            }
+            if problems:
+                return problems
+            values = {
+                "log_channel_id": common,
+                "log_channels": {
+                    one.value: str(channel_id) if channel_id else None for one, channel_id in by_class.items()
+                },
+            }
+            return self._write(session, scope, self._locked(session, scope.guild_id), values)
+
+    def _write(self, session: Session, scope: GuildScope, row: GuildSettings, values: Mapping[str, Any]) -> Problems:
+        before, after = _facts({name: getattr(row, name) for name in values}), _facts(values)
+        changed = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+        if not changed:
+            return {}
+        now = self._database.read_now(session)
+        write = update(GuildSettings).where(GuildSettings.guild_id == scope.guild_id)
+        session.connection().execute(write.values(**values, changed_at=now, changed_by=scope.viewer.user_id))
+        append_event(session, scope.guild_id, EventKind.SETTINGS_CHANGED, None, {})
+        facts = {
+            "before": {name: before.get(name) for name in changed},
+            "after": {name: after.get(name) for name in changed},
+        }
+        entry = AuditEntry(
+            guild_id=scope.guild_id, kind=AuditKind.SETTINGS_CHANGED, actor_id=scope.viewer.user_id, facts=facts
+        )
+        self._audit.append_in(session, entry)
+        return {}
+
+    def _locked(self, session: Session, guild_id: GuildId) -> GuildSettings:
+        """The settings, which nobody else changes until the transaction ends."""
+        empty = insert(GuildSettings).values(guild_id=guild_id, changed_at=self._database.now())
+        session.connection().execute(empty.on_conflict_do_nothing())
+        return session.get_one(GuildSettings, guild_id, with_for_update=True)
+
+
+def _facts(values: Mapping[str, Any]) -> dict[str, str]:
+    """What the record says was set; what is not named is the default."""
+    said: dict[str, str] = {}
+    for name, value in values.items():
+        if name == "notice_texts":
+            said |= {f"notice_of_{action}": text for action, text in value.items()}
+        elif name == "log_channels":
+            said |= {f"log_channel_of_{one}": channel_id or "none" for one, channel_id in value.items()}
+        elif value is not None:
+            said[name] = str(value)
+    return said
