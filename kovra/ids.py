@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import time
+from datetime import datetime
 from typing import NewType
 from uuid import UUID
 
@@ -39,6 +40,12 @@ def parse_snowflake(text: str) -> int:
 def snowflake_ms(snowflake: int) -> int:
     """The Unix time in milliseconds at which Discord made this id."""
     return (snowflake >> 22) + DISCORD_EPOCH_MS
+
+
+def snowflake_at(moment: datetime) -> int:
+    """The first id that Discord could make at this moment; 0 for one before Discord."""
+    ms = int(moment.timestamp() * 1000) - DISCORD_EPOCH_MS
+    return min(max(ms, 0) << 22, (1 << 63) - 1)
 
 
 def shard_of(guild_id: GuildId) -> int:

@@ -70,6 +70,7 @@ from kovra.store.jobs import Jobs
 from kovra.store.lane_pauses import LanePauses
 from kovra.store.ledger import Backlog, Ledger, Liveness
 from kovra.store.liveness import new_claim_key
+from kovra.store.member_list import MemberList
 from kovra.store.members import Members
 from kovra.store.mirror import Mirror
 from kovra.store.native import Native
@@ -409,6 +410,7 @@ def build_web(config: Config) -> Flask:
         roster=roster,
         guilds=Guilds(database),
         members=Members(database),
+        member_list=MemberList(database),
         bygone=Bygone(database),
         cases=Cases(database),
         overview=Overview(database),

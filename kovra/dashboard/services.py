@@ -31,6 +31,7 @@ from kovra.store.guilds import Guilds
 from kovra.store.health import Health
 from kovra.store.job_control import JobControl
 from kovra.store.lane_pauses import LanePauses
+from kovra.store.member_list import MemberList
 from kovra.store.members import Members
 from kovra.store.overview import Overview
 from kovra.store.requests import Requests
@@ -86,6 +87,7 @@ class Services:
     roster: Roster
     guilds: Guilds
     members: Members
+    member_list: MemberList
     bygone: Bygone
     cases: Cases
     overview: Overview

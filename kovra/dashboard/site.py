@@ -27,8 +27,10 @@ from kovra.dashboard.pages.cases import cases
 from kovra.dashboard.pages.jobs import jobs as job_pages
 from kovra.dashboard.pages.looks import chosen, looks
 from kovra.dashboard.pages.mass import mass
+from kovra.dashboard.pages.members import members as member_pages
 from kovra.dashboard.pages.overview import overview as overview_pages
 from kovra.dashboard.pages.palette import palette
+from kovra.dashboard.pages.profile import profile
 from kovra.dashboard.pages.servers import servers
 from kovra.dashboard.services import Addresses, Services, install
 from kovra.dashboard.streams import Pace, Streams
@@ -51,6 +53,7 @@ from kovra.store.guilds import Guilds
 from kovra.store.health import Health
 from kovra.store.job_control import JobControl
 from kovra.store.lane_pauses import LanePauses
+from kovra.store.member_list import MemberList
 from kovra.store.members import Members
 from kovra.store.migrate import ENGINE_OPTIONS, MIGRATIONS
 from kovra.store.overview import Overview
@@ -92,6 +95,7 @@ def create_site(
     roster: Roster,
     guilds: Guilds,
     members: Members,
+    member_list: MemberList,
     bygone: Bygone,
     cases: Cases,
     overview: Overview,
@@ -121,7 +125,7 @@ def create_site(
         threads: what was added to cases and changed in them.
         undoing, reverse: what there is to take back, and taking back many at once.
         broken, pauses, lanes: what failed, which lanes are paused, and what lies on them.
-        requests, roster, guilds, members, bygone, cases, health, sessions, events: what pages read.
+        requests, roster, guilds, members, member_list, bygone, cases, health, sessions, events: what pages read.
         settings: what people set for their server.
         clock: the database's clock.
         hub: hands out streams of events; its owner starts and stops it.
@@ -161,6 +165,7 @@ def create_site(
         roster=roster,
         guilds=guilds,
         members=members,
+        member_list=member_list,
         bygone=bygone,
         cases=cases,
         overview=overview,
@@ -273,7 +278,21 @@ def _add_headers(app: Flask, addresses: Addresses) -> None:
 
 
 def _add_routes(app: Flask) -> None:
-    for part in (login, servers, overview_pages, cases, act, palette, audit_page, mass, job_pages, looks, live):
+    for part in (
+        login,
+        servers,
+        overview_pages,
+        cases,
+        member_pages,
+        profile,
+        act,
+        palette,
+        audit_page,
+        mass,
+        job_pages,
+        looks,
+        live,
+    ):
         app.register_blueprint(part)
 
     @app.get("/healthz")

@@ -14,6 +14,7 @@ from flask import Flask
 from kovra.actions.request import Action, Source
 from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus, PostStatus
+from kovra.ids import snowflake_ms
 
 _ACTION_CLASSES = {
     "unban": "a-lift",
@@ -263,6 +264,11 @@ def earlier_label(number: int, more: bool) -> str:
     return f"{number}{'+' if more else ''} earlier case{'' if number == 1 else 's'}"
 
 
+def made_at(user_id: int) -> datetime:
+    """When Discord made this account."""
+    return datetime.fromtimestamp(snowflake_ms(user_id) / 1000, UTC)
+
+
 def muted(card: Any, now: datetime | None = None) -> bool:
     """Whether a time-out holds; Discord leaves its end in place when it is over."""
     return card.timed_out_until is not None and card.timed_out_until > (now or datetime.now(UTC))
@@ -303,7 +309,7 @@ def standing_label(holder: Any) -> str:
     return next((label for capability, label in _STANDINGS if capability in held), "Staff")
 
 
-FILTERS: tuple[Callable[..., str], ...] = (
+FILTERS: tuple[Callable[..., Any], ...] = (
     plain,
     one_line,
     short,
@@ -325,6 +331,8 @@ FILTERS: tuple[Callable[..., str], ...] = (
     total,
     state_label,
     earlier_label,
+    made_at,
+    muted,
     membership,
     standing_label,
 )

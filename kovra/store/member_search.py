@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, case, column, func, literal, select, table
+from sqlalchemy import ColumnElement, Select, case, column, func, literal, select, table, union_all
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.util import ClauseAdapter
 
@@ -32,21 +32,55 @@ _SEARCH = table(
 
 def find_ids(session: Session, guild_id: GuildId, typed: str, limit: int) -> Sequence[int]:
     """The users that go by this, the likeliest first; those who left come last. Begin the transaction with FIRST."""
-    wanted = " ".join(typed.strip().removeprefix("@").casefold().split())
-    if not wanted or "\x00" in wanted:
+    wanted = typed_name(typed)
+    if not wanted:
         return []
     by_part = session.scalars(_by_part(guild_id, wanted, limit)).all()
-    if by_part or len(wanted) < LEAST_FOR_TYPOS or wanted.isdigit():
+    if by_part or not _may_be_mistyped(wanted):
         return by_part
     return session.scalars(_alike(guild_id, wanted, limit)).all()
 
 
-def _by_part(guild_id: GuildId, wanted: str, limit: int) -> Select[tuple[int]]:
-    row, part = _SEARCH.c, wanted.translate(_MEANING)
+def typed_name(typed: str) -> str:
+    """What was typed, as names are compared; empty for what nobody can be called."""
+    wanted = " ".join(typed.strip().removeprefix("@").casefold().split())
+    return "" if "\x00" in wanted else wanted
+
+
+def going_by(guild_id: GuildId, wanted: str) -> Select[tuple[int]]:
+    """Everybody who goes by this ``typed_name``, by a part of a name or the beginning of an id, in no order."""
+    row = _SEARCH.c
+    # The widest pattern alone: whoever goes by a narrower one goes by it too.
+    goes_by = [row.names.like(_patterns(wanted)[-1], escape="\\"), *_ids(wanted)]
+    found = [select(row.user_id).where(row.guild_id == guild_id, one) for one in goes_by]
+    return select(union_all(*found).cte("going_by").prefix_with("MATERIALIZED").c.user_id)
+
+
+def going_nearly_by(guild_id: GuildId, wanted: str) -> Select[tuple[int]] | None:
+    """Everybody whose name is like this ``typed_name``; None when it is too short, or a number, to be mistyped."""
+    if not _may_be_mistyped(wanted):
+        return None
+    row = _SEARCH.c
+    alike = select(row.user_id).where(row.guild_id == guild_id, literal(wanted).op("<%")(row.names))
+    return select(alike.cte("going_nearly_by").prefix_with("MATERIALIZED").c.user_id)
+
+
+def _may_be_mistyped(wanted: str) -> bool:
+    return len(wanted) >= LEAST_FOR_TYPOS and not wanted.isdigit()
+
+
+def _patterns(wanted: str) -> list[str]:
+    """Patterns of names, from the narrowest to the widest."""
+    part = wanted.translate(_MEANING)
     patterns = [f"% {part} %", f"% {part}%"]
     if len(wanted) >= LEAST_FOR_TYPOS:
         # Fewer letters are somewhere in nearly every name, and no index knows them.
         patterns.append(f"%{part}%")
+    return patterns
+
+
+def _by_part(guild_id: GuildId, wanted: str, limit: int) -> Select[tuple[int]]:
+    row, patterns = _SEARCH.c, _patterns(wanted)
     wholly, begins, *_ = (row.names.like(pattern, escape="\\") for pattern in patterns)
     found = [_some(guild_id, row.names.like(pattern, escape="\\")) for pattern in patterns]
     found += [_some(guild_id, ids) for ids in _ids(wanted)]

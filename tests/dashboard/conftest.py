@@ -53,6 +53,7 @@ from kovra.store.jobs import Jobs
 from kovra.store.lane_pauses import LanePauses
 from kovra.store.ledger import Ledger
 from kovra.store.liveness import new_claim_key
+from kovra.store.member_list import MemberList
 from kovra.store.members import Members
 from kovra.store.migrate import upgrade
 from kovra.store.mirror import BanRow, ChannelRow, GuildRow, MemberRow, Mirror, RoleRow
@@ -342,6 +343,7 @@ def site(
         roster=Roster(database),
         guilds=Guilds(database),
         members=Members(database),
+        member_list=MemberList(database),
         bygone=Bygone(database),
         cases=Cases(database),
         overview=Overview(database),

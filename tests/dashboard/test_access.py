@@ -29,7 +29,7 @@ ADMINS_ONLY = frozenset({Capability.MASS, Capability.APPROVE, Capability.EXPORT}
 SIGNED_OUT = frozenset({"anonymous", "expired", "closed"})
 
 #: What an address is filled with, so that it leads to something the harbour has.
-THINGS = {"case_no": 1, "asked": "0", "name": "app.js"}
+THINGS = {"case_no": 1, "asked": "0", "name": "app.js", "user_id": 300_000_000_000_000_006}
 
 
 def principal(site, cast, owner, name):

@@ -3,6 +3,7 @@
 ``servers``  the server picker
 ``overview`` the front page of a server: key numbers, charts, Guard's health, what waits for somebody
 ``cases``    the case browser: table, rows, side sheet
+``members``  the list of members; ``profile`` one person
 ``act``      the action dialog, what comes of a submit, and the toasts
 ``palette``  the command palette
 ``audit``    the audit log and its verification

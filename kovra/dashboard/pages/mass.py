@@ -11,6 +11,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response
 
+from kovra.actions.job import MAX_TARGETS
 from kovra.actions.request import Action
 from kovra.actions.rights import Capability
 from kovra.dashboard.access import in_guild, policy, scope
@@ -29,9 +30,11 @@ mass = Blueprint("mass", __name__)
 @mass.get("/g/<int:guild_id>/mass")
 @policy(in_guild(Capability.MASS))
 def form(guild_id: int) -> Response:
-    """The empty form, and the newest mass actions."""
+    """The form, with those who were ticked in a list, and the newest mass actions."""
     choices = offered(scope())
-    return _page(scope(), MassDraft(action=choices[0] if choices else Action.BAN))
+    asked = next((choice for choice in choices if choice == request.args.get("action")), None)
+    ids = "\n".join(request.args.getlist("ids")[:MAX_TARGETS])
+    return _page(scope(), MassDraft(ids=ids, action=asked or (choices[0] if choices else Action.BAN)))
 
 
 @mass.post("/g/<int:guild_id>/mass/review")

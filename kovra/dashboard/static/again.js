@@ -1,5 +1,5 @@
 // An event is told once. A live part whose fetch failed is therefore fetched again until the server answers it.
-const LIVE = ["list:refresh", "row:refresh", "sheet:refresh", "toast:look", "part:refresh", "rows:refresh"];
+const LIVE = ["list:refresh", "row:refresh", "sheet:refresh", "toast:look", "part:refresh", "rows:refresh", "people:refresh"];
 const FIRST = 1000, LONGEST = 15000;
 const waits = new WeakMap();
 

@@ -10,6 +10,7 @@ import "./filters.js";
 import "./job.js";
 import "./parts.js";
 import "./rows.js";
+import "./people.js";
 import "./keys.js";
 import "./times.js";
 import { listen } from "./live.js";

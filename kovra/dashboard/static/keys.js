@@ -3,8 +3,10 @@ import { openAct, openHelp } from "./dialog.js";
 import { openFilters } from "./filters.js";
 import { cursorRow, moveCursor, openRow, setCursor, showNew } from "./list.js";
 import { openPalette } from "./palette.js";
+import { letPeopleIn } from "./people.js";
 import { entries, letIn, step as stepRows } from "./rows.js";
 import { close, isOpen, openTarget, walk } from "./sheet.js";
+import { tickRow, untick } from "./ticks.js";
 
 const mac = /Mac|iPhone|iPad/.test(navigator.platform);
 if (!mac) for (const key of document.querySelectorAll("[data-mod]")) speakPc(key);
@@ -51,7 +53,7 @@ document.addEventListener("keydown", event => {
   const typing = event.target.matches("input:not([type=checkbox], [type=radio]), textarea, select");
   if (document.querySelector("dialog[open]")) return;
   if (key === "Escape" && typing) { event.target.blur(); return; }
-  if (key === "Escape" && !document.querySelector("[popover]:popover-open")) { isOpen() ? close() : setCursor(null); return; }
+  if (key === "Escape" && !document.querySelector("[popover]:popover-open")) { isOpen() ? close() : untick() || setCursor(null); return; }
   if (typing || event.metaKey || event.ctrlKey || event.altKey || !stored()) return;
   if (go(key)) event.preventDefault();
   else if (key === "g") goUntil = Date.now() + 1500;
@@ -59,9 +61,10 @@ document.addEventListener("keydown", event => {
   else if (key === "j" || (key === "ArrowDown" && (onPage(event) || inList(event)))) step(event, 1);
   else if (key === "k" || (key === "ArrowUp" && (onPage(event) || inList(event)))) step(event, -1);
   else if ((key === "Enter" && onPage(event)) || key === "o") (cursorRow() ?? openRow())?.querySelector(".rowlink").click();
+  else if (key.toLowerCase() === "x") tickRow(cursorRow(), event.shiftKey);
   else if (key === "f") openFilters();
   else if (key === "?") openHelp();
-  else if (key === ".") { showNew(); letIn(); }
+  else if (key === ".") { showNew(); letIn(); letPeopleIn(); }
   else if (key === "c") document.querySelector(".sheet [data-copy]")?.click();
   else if (ACTS[key] && canAct()) { event.preventDefault(); openAct(ACTS[key], target()); }
 });
