@@ -1,9 +1,9 @@
 """Guard against Discord's rate limits: 300 bans in a mass action and 200 single ones, beside stock py-cord.
 
 Everything is real (PostgreSQL, Valkey, the worker, Pycord); the sandbox keeps Discord's buckets and its global limit,
-80 ms away, and Guard keeps its pace. Nobody is told, and the log channel is posted to. A figure of Guard's ends with the
-last case, a figure of py-cord's with the last answer. What py-cord does bare is one unmodified ``HTTPClient``, all bans
-asked for at once, as a bot's own command would.
+80 ms away, and Guard keeps its pace. Nobody is told, and the log channel is posted to. A figure of Guard's ends with
+the last case, a figure of py-cord's with the last answer. What py-cord does bare is one unmodified ``HTTPClient``, all
+bans asked for at once, as a bot's own command would.
 
 ``http_429`` is what the limits refused Guard, ``stock_http_429`` what they refused py-cord. The floors are those of the
 limits: 45 requests a second after a burst of 5, and one bulk ban of 200 in 5 s. ``calls_…`` counts what the sandbox was

@@ -20,10 +20,13 @@ NAMED_LANES, NAMED_FROM = 10, 10
 
 
 class Limited(Protocol):
-    """Who counts Discord's 429s."""
+    """Who counts Discord's refusals of this process."""
 
     @property
     def limited(self) -> int: ...
+
+    @property
+    def invalid(self) -> int: ...
 
 
 Read = Callable[[], Iterator[Reading]]
@@ -102,11 +105,17 @@ def of_requests(operations: Operations) -> Read:
 
 
 def of_discord(client: Limited) -> Read:
-    """How often Discord said 429 to this process."""
+    """What Discord refused this process."""
 
     def read() -> Iterator[Reading]:
         yield Reading(
             name="kovra_discord_limited", help="Answers of Discord with status 429", value=client.limited, counts=True
+        )
+        yield Reading(
+            name="kovra_discord_invalid",
+            help="Answers that Discord counts as invalid: 10,000 in ten minutes block the address",
+            value=client.invalid,
+            counts=True,
         )
 
     return read

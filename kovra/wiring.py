@@ -261,20 +261,19 @@ def build_worker(config: Config) -> WorkerProcess:
     dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = RECONNECT_S
     declare_actions(broker, execute)
     jobs, ending = JobLedger(database, config.audit_key, owner=owner, claim_key=claim_key), threading.Event()
-    declare_chunks(
-        broker,
-        ExecuteChunk(
-            ledger=jobs,
-            execute=execute,
-            bulk=BulkBan(ledger=jobs, single=ledger, roster=roster, discord=rest, at=at),
-            posts=JobPosts(ledger=jobs, roster=roster, discord=rest, base_url=config.base_url, at=at),
-            quarantine=quarantine,
-            bulletin=execute.bulletin,
-            keys=config.verifying_keys,
-            at=at,
-            stopping=ending.is_set,
-        ),
+    chunks = ExecuteChunk(
+        ledger=jobs,
+        execute=execute,
+        bulk=BulkBan(ledger=jobs, single=ledger, roster=roster, discord=rest, at=at),
+        posts=JobPosts(ledger=jobs, roster=roster, discord=rest, base_url=config.base_url, at=at),
+        quarantine=quarantine,
+        bulletin=execute.bulletin,
+        keys=config.verifying_keys,
+        at=at,
+        stopping=ending.is_set,
     )
+    # A click does not wait behind the calls of a mass action.
+    declare_chunks(broker, rest.behind(chunks))
     metrics.watch("the lanes", readings.of_queue(broker, QUEUE))
     metrics.watch("the requests", readings.of_requests(Operations(database)))
     metrics.watch("Discord's limits", readings.of_discord(rest))

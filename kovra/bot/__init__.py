@@ -4,7 +4,8 @@
 
 ``rest``       the acts and messages, one HTTP attempt each, for synchronous worker threads
 ``places``     of these the ones on channels and on the server itself
-``http``       Pycord's HTTP client with Kovra's policy: one attempt, a time limit, buckets, a shared pace
+``http``       Pycord's HTTP client with Kovra's policy: one attempt, a time limit, buckets, a shared pace, a breaker
+``invalid``    the tally of invalid requests of this process
 ``live_roster``  who is who, asked from Discord itself when the gateway has fallen silent
 ``buckets``    keeps requests within the rate limits that Discord's answers describe
 

@@ -18,6 +18,10 @@ import discord
 #: Beyond this many remembered windows the ones that have passed are forgotten.
 _MANY_WINDOWS = 2_000
 
+#: Of a bucket, this share is kept for clicks while its window is young; in the last moments of the window, which a
+#: click would wait out anyway, whoever comes may have it.
+_KEPT_SHARE, _KEPT_UNTIL_S = 0.2, 1.0
+
 #: How long to look again when a window has passed but its answers are still on their way, in seconds.
 _LOOK_AGAIN_S = 0.02
 
@@ -46,12 +50,16 @@ class _Window:
     resets_at: float
     in_flight: int = 0
 
-    def wait_s(self, now: float) -> float:
-        """Seconds until one more request fits; 0 when it fits now."""
+    def wait_s(self, now: float, behind: bool) -> float:
+        """Seconds until one more request fits; 0 when it fits now. What is kept for clicks is not for one behind."""
         if now >= self.resets_at:
             self.remaining = self.limit
-        if self.remaining > self.in_flight:
+        left = self.remaining - self.in_flight
+        kept = int(self.limit * _KEPT_SHARE) if behind else 0
+        if left > kept:
             return 0.0
+        if left > 0:
+            return max(self.resets_at - _KEPT_UNTIL_S - now, 0.0)
         return max(self.resets_at - now, _LOOK_AGAIN_S)
 
 
@@ -74,10 +82,11 @@ class Buckets:
         self._first: dict[str, asyncio.Lock] = {}
 
     @asynccontextmanager
-    async def turn(self, route: discord.http.Route):
+    async def turn(self, route: discord.http.Route, *, behind: bool = False):
         """Hold a place in the route's bucket while a request is on its way.
 
-        The first request to a route goes alone: nobody knows its bucket before the first answer.
+        The first request to a route goes alone: nobody knows its bucket before the first answer. ``behind``: nobody
+        waits for it, so it leaves the last places of a window to others.
 
         Raises:
             Limited: the place would come later than ``longest_wait_s``.
@@ -95,7 +104,7 @@ class Buckets:
         if window is None:
             yield
             return
-        await self._sleep_until(lambda: window.wait_s(self._clock()), give_up_at)
+        await self._sleep_until(lambda: window.wait_s(self._clock(), behind), give_up_at)
         window.in_flight += 1
         try:
             yield
@@ -123,16 +132,16 @@ class Buckets:
         window.remaining = min(window.remaining, remaining) if same_window else remaining
         window.limit, window.resets_at = max(limit, 1), max(resets_at, window.resets_at)
 
-    def close_for(self, route: discord.http.Route, retry_after_s: float, *, everything: bool) -> None:
-        """Obey a 429: nothing more goes out to this bucket, or to Discord at all, until it is over."""
-        until = self._clock() + retry_after_s
-        if everything:
-            self._paused_until = max(self._paused_until, until)
-            return
+    def close_for(self, route: discord.http.Route, retry_after_s: float) -> None:
+        """Obey a 429 of one bucket: nothing more goes out to it until it is over."""
         if self._bucket_of.get(_name(route)) is None:
             self._bucket_of[_name(route)] = f"unnamed {_name(route)}"
         window = self._window(route)
-        window.remaining, window.resets_at = 0, max(window.resets_at, until)
+        window.remaining, window.resets_at = 0, max(window.resets_at, self._clock() + retry_after_s)
+
+    def rest(self, seconds: float) -> None:
+        """Let nothing go out at all for so long."""
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     async def _first_of(self, name: str) -> bool:
         """Wait for the first answer of a route; True, holding its lock, when we are to ask for it."""

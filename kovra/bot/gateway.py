@@ -181,7 +181,7 @@ class BotProcess:
                 self._loop.add_signal_handler(number, self.stop)
         writer = Writer(overflowed=lambda: self.stop("The database has been away too long to keep up with Discord."))
         writer.start()
-        http = GuardHTTP(loop=self._loop, longest_wait_s=_LONGEST_WAIT_S, pacer=self._pacer)
+        http = GuardHTTP(loop=self._loop, longest_wait_s=_LONGEST_WAIT_S, pacer=self._pacer, behind=True)
         self._bot = bot = GuardBot(http, **self._gaps, **self._shards)
         mirror = Mirror(self._stored, writer, _Asker(bot), self._hints, self._rejoins)
         ears = self._ears(bot, writer)

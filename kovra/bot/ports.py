@@ -10,19 +10,23 @@ from kovra.actions.ports import Attempt
 from kovra.actions.request import ActionRequest, Receipt, Source
 from kovra.actions.reverse import Undo
 from kovra.ids import GuildId, UserId
+from kovra.shared_state.pacing import Line, Turn
 from kovra.store.cases import CaseDetail, CaseRow
 from kovra.store.guilds import GuildScope
 from kovra.store.requests import RequestStatus
 
 
 class Pacer(Protocol):
-    """One pace for all processes that speak with one bot token."""
+    """One pace for all processes that speak with one bot token (``shared_state.pacing.RedisPacer``). Never raises."""
 
-    def take(self, longest_wait_s: float) -> float:
-        """Ask for a turn: the seconds to wait before sending.
+    def take(self, longest_wait_s: float, line: Line | None = None) -> Turn:
+        """Ask for a turn of the pace, or of a line and the pace."""
 
-        More than ``longest_wait_s`` means that no turn was taken and nothing may be sent. Never raises.
-        """
+    def rest(self, seconds: float, line: Line | None = None) -> None:
+        """Let no process send anything, or anything of a line, for so long."""
+
+    def note_invalid(self) -> bool:
+        """Count an answer that Discord counts as invalid; True when there were too many."""
 
 
 Hints = Callable[[GuildId, str, Mapping[str, Any]], None]

@@ -18,7 +18,7 @@ import discord
 from kovra.actions.request import Action
 from kovra.bot import payloads
 from kovra.bot.buckets import Limited
-from kovra.bot.http import GuardHTTP, reached
+from kovra.bot.http import BEHIND, GuardHTTP, reached
 from kovra.bot.places import PlaceCalls
 from kovra.bot.pointing import points_at
 from kovra.bot.ports import Pacer
@@ -77,6 +77,11 @@ class GuardRest(PlaceCalls):
         """How often Discord has answered with 429."""
         return 0 if self._http is None else self._http.limited
 
+    @property
+    def invalid(self) -> int:
+        """How many answers Discord has counted as invalid: 10,000 in ten minutes block the address."""
+        return 0 if self._http is None else self._http.invalid
+
     def start(self) -> None:
         """Start the loop's thread. Asks Discord nothing: a worker may start while Discord is away.
 
@@ -100,6 +105,18 @@ class GuardRest(PlaceCalls):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_SLACK_S)
         self._loop.close()
+
+    def behind(self, work: Callable[..., T]) -> Callable[..., T]:
+        """This work, whose calls stand behind what somebody waits for."""
+
+        def run(*args: Any, **kwargs: Any) -> T:
+            before = BEHIND.set(True)
+            try:
+                return work(*args, **kwargs)
+            finally:
+                BEHIND.reset(before)
+
+        return run
 
     def ban(self, guild_id: GuildId, user_id: UserId, *, delete_window_s: int, reason: str) -> None:
         """Ban a member or a bare id; their messages of the last ``delete_window_s`` seconds go too."""
@@ -273,12 +290,12 @@ class GuardRest(PlaceCalls):
         http = self._http
         if http is None:
             raise DiscordUnreached("Guard's hands are not open")
-        call = asyncio.run_coroutine_threadsafe(_awaited(ask, http), self._loop)
+        call = asyncio.run_coroutine_threadsafe(_awaited(ask, http, BEHIND.get()), self._loop)
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         try:
-            # Each of bucket and pace may hold a request back that long.
-            return call.result(self._timeout_s + 2 * self._longest_wait_s + _SLACK_S)
+            # Each of bucket, line and pace may hold a request back that long.
+            return call.result(self._timeout_s + 3 * self._longest_wait_s + _SLACK_S)
         except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
             raise as_kovra(error) from error
 
@@ -286,7 +303,9 @@ class GuardRest(PlaceCalls):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_SLACK_S)
 
 
-async def _awaited(ask: Callable[[GuardHTTP], Awaitable[T]], http: GuardHTTP) -> T:
+async def _awaited(ask: Callable[[GuardHTTP], Awaitable[T]], http: GuardHTTP, behind: bool | None) -> T:
+    # A context of the caller's thread does not come along by itself.
+    BEHIND.set(behind)
     # Pycord's methods build their request when called, so they are called on the loop too.
     return await ask(http)
 

@@ -24,7 +24,7 @@ from kovra.errors import (
 )
 from kovra.guard import outcome
 from kovra.guard.claim import Claim
-from kovra.guard.execute import KEY_REVOKED, LOOK_AGAIN_S, MOST_TRIES, RETRY_S
+from kovra.guard.execute import KEY_REVOKED, LOOK_AGAIN_S, MOST_TRIES, RETRY_S, STRANGERS_WAIT_S
 from kovra.guard.job_ports import BulkDiscord, JobLedger, JobRoster, Work
 from kovra.guard.perform import audit_reason
 from kovra.guard.ports import Ledger
@@ -41,12 +41,6 @@ MOST_WAITS = 3
 
 #: Cases written in one transaction: a few round trips under the guild's counters, and others get their turn between.
 SETTLED_AT_ONCE = 25
-
-#: Discord's words for "nobody was banned" and for "too many bans of people who are no members" (JSON error codes).
-NOBODY_BANNED, TOO_MANY_STRANGERS = 500000, 30035
-
-#: How long bans of strangers wait when Discord takes no more of them, in seconds.
-STRANGERS_WAIT_S = 60.0
 
 #: The bulk ban asks for both (API reference, Bulk Guild Ban).
 NEEDED = Permission.BAN_MEMBERS | Permission.MANAGE_GUILD
@@ -168,7 +162,7 @@ class BulkBan:
         self, chunk: Chunk, claims: Sequence[Claim], standings: Mapping[UserId, Standing], refused: DiscordRefused
     ) -> Sequence[Claim]:
         """Read a refusal of the whole call; gives those to try again without the others."""
-        if refused.code == TOO_MANY_STRANGERS:
+        if refused.code == outcome.TOO_MANY_STRANGERS:
             strangers = [c for c in claims if not standings[c.request.target_id].target.member]
             members = [c for c in claims if standings[c.request.target_id].target.member]
             waiting = strangers or members

@@ -43,6 +43,9 @@ RETRY_S = 5.0
 #: How long a deed that Discord may not have written down yet is left alone before the next look.
 LOOK_AGAIN_S = 1.0
 
+#: How long bans of people who are no members wait when Discord takes no more of them, in seconds.
+STRANGERS_WAIT_S = 60.0
+
 #: What a moderator reads whose request waited under a key that was taken out of service.
 KEY_REVOKED = Refusal(
     kind=RefusalKind.KEY_REVOKED,
@@ -286,7 +289,11 @@ class Execute:
         except HalfDone as half:
             self._half_done(claim, half.cause, name)
         except DiscordRefused as error:
-            self.ledger.fail(claim, outcome.failure(request.action, name, error))
+            if error.code == outcome.TOO_MANY_STRANGERS:
+                # Discord takes more of them after a while; members can be banned meanwhile.
+                self.ledger.give_back(claim, delay_s=STRANGERS_WAIT_S)
+            else:
+                self.ledger.fail(claim, outcome.failure(request.action, name, error))
         except DiscordLimited as error:
             self.ledger.give_back(claim, delay_s=error.retry_after_s)
         except (DiscordUnreached, DiscordUnknown):

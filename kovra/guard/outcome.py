@@ -14,6 +14,8 @@ INVALID_RECIPIENT = 50033
 OPENING_DMS_TOO_FAST = 40003
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_BAN = 10026
+#: Too many bans of people who are no members.
+TOO_MANY_STRANGERS = 30035
 
 
 class FailureKind(StrEnum):

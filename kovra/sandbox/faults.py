@@ -29,6 +29,7 @@ class Fault:
         status: the answer; with ``drop`` the connection is closed instead and nothing is answered, with ``reset`` it
             ends in a TCP RST.
         code, message, headers, extra: of the answer.
+        html: it answers a page, as Cloudflare does, and without the ``Via`` that Discord's own answers have.
         times: how often it strikes before it is spent; None is always.
         skip: how many matching requests pass first.
         delay_ms: waits this long before it strikes; one that strikes after the effect waits after the effect.
@@ -48,6 +49,7 @@ class Fault:
     drop: bool = False
     reset: bool = False
     via: bool = True
+    html: bool = False
     times: int | None = 1
     skip: int = 0
     delay_ms: float = 0
@@ -58,6 +60,10 @@ class Fault:
         if self.method not in (None, route.method) or self.route not in (None, route.template):
             return False
         return all(params.get(name) == value for name, value in self.params.items())
+
+    def page(self) -> str:
+        """What Cloudflare would show."""
+        return f"<html><title>{self.status}</title>{self.message or 'You are being rate limited'}</html>"
 
     def body(self) -> dict[str, Any]:
         """What Discord's front would say."""

@@ -303,13 +303,15 @@ class Sandbox:
         mute = fault.drop or fault.reset
         self._log(request, began, reason, body, 0 if mute else fault.status, None)
         if not mute:
-            self.limits.note(fault.status)
+            self.limits.note(fault.status, shared=fault.headers.get("X-RateLimit-Scope") == "shared")
         elif request.transport is not None:
             if fault.reset:
                 # A socket that may not linger is closed with a TCP RST.
                 connection = request.transport.get_extra_info("socket")
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             request.transport.abort()
+        if fault.html:
+            return web.Response(status=fault.status, text=fault.page(), content_type="text/html", headers=fault.headers)
         return _answer(fault.status, fault.body(), fault.headers, via=fault.via)
 
     def _log(

@@ -13,7 +13,7 @@ import pytest
 from kovra.actions.request import Action
 from kovra.bot.pointing import point_pycord_at
 from kovra.bot.rest import GuardRest
-from kovra.errors import DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
+from kovra.errors import DiscordRefused, DiscordUnknown, DiscordUnreached
 from kovra.guard.ports import Message
 from kovra.sandbox import Hosted
 from kovra.sandbox.faults import When
@@ -336,108 +336,6 @@ def test_a_server_that_hangs_up_without_a_word_is_unknown():
         with pytest.raises(DiscordUnknown):
             rest.kick(1, 2, reason="")
         rest.close()
-
-
-# Rate limits
-
-
-def test_a_429_is_limited_after_one_attempt_and_the_next_call_is_held_back(rest, sandbox, guild_id, plain, asked):
-    sandbox.call(
-        lambda s: s.faults.arm(method="DELETE", route=MEMBER, status=429, extra={"retry_after": 30.5, "global": False})
-    )
-
-    with pytest.raises(DiscordLimited) as told:
-        rest.kick(guild_id, plain[0], reason="")
-    with pytest.raises(DiscordLimited) as foreseen:
-        rest.kick(guild_id, plain[0], reason="")
-    rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
-
-    assert told.value.retry_after_s == 30.5
-    assert 0 < foreseen.value.retry_after_s <= 30.5
-    assert [line[2] for line in asked("/members/")] == [429]
-    assert [line[2] for line in asked("/bans/")] == [204]
-
-
-def test_a_global_429_holds_everything_back(rest, sandbox, guild_id, plain, asked):
-    sandbox.call(
-        lambda s: s.faults.arm(method="PUT", route=BAN, status=429, extra={"retry_after": 20.0, "global": True})
-    )
-
-    with pytest.raises(DiscordLimited):
-        rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
-    with pytest.raises(DiscordLimited):
-        rest.open_dm(plain[1])
-
-    assert len(asked()) == 1
-
-
-def test_a_block_by_cloudflare_holds_everything_back_for_as_long_as_it_says(rest, sandbox, guild_id, plain, asked):
-    sandbox.call(lambda s: s.faults.arm(method="PUT", route=BAN, status=429, via=False, headers={"Retry-After": "900"}))
-
-    with pytest.raises(DiscordLimited) as blocked:
-        rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
-    with pytest.raises(DiscordLimited):
-        rest.open_dm(plain[1])
-
-    assert blocked.value.retry_after_s == 900
-    assert len(asked()) == 1
-
-
-def test_a_full_bucket_is_waited_for_and_no_429_is_provoked(make_rest, sandbox, guild, guild_id, plain):
-    rest = make_rest(longest_wait_s=10)
-    sandbox.call(lambda s: setattr(s.limits, "on", True))
-
-    # Five kicks a second: the sixth to eighth wait for the next second.
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda user_id: rest.kick(guild_id, user_id, reason=""), plain[:8]))
-
-    assert not set(plain[:8]) & set(guild().members)
-    assert sandbox.call(lambda s: dict(s.limits.refused)) == {"user": 0, "global": 0}
-
-
-def test_a_bucket_that_is_full_for_long_is_limited_without_asking(rest, sandbox, guild_id, plain, asked):
-    sandbox.call(lambda s: setattr(s.limits, "on", True))
-    until = datetime.now(UTC) + timedelta(hours=1)
-
-    # Ten time-outs in ten seconds is what Discord takes of a guild.
-    for user_id in plain[:10]:
-        rest.mute(guild_id, user_id, until=until, reason="")
-    with pytest.raises(DiscordLimited) as limited:
-        rest.mute(guild_id, plain[10], until=until, reason="")
-
-    assert 1 < limited.value.retry_after_s <= 10
-    assert [line[2] for line in asked("/members/")] == [200] * 10
-
-
-def test_one_full_bucket_leaves_other_routes_and_guilds_free(rest, sandbox, guild_id, plain):
-    sandbox.call(
-        lambda s: s.faults.arm(method="DELETE", route=MEMBER, status=429, extra={"retry_after": 60.0, "global": False})
-    )
-    with pytest.raises(DiscordLimited):
-        rest.kick(guild_id, plain[0], reason="")
-
-    with pytest.raises(DiscordRefused):
-        rest.kick(guild_id + 1, plain[0], reason="")
-    rest.mute(guild_id, plain[0], until=datetime.now(UTC) + timedelta(hours=1), reason="")
-
-
-def test_the_shared_pace_is_kept_and_a_turn_too_late_is_limited(make_rest, guild_id, plain, asked):
-    class Pace:
-        def __init__(self) -> None:
-            self.waits = [0.0, 0.01, 5.0]
-
-        def take(self, longest_wait_s: float) -> float:
-            return self.waits.pop(0)
-
-    rest = make_rest(pacer=Pace())
-
-    rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
-    rest.ban(guild_id, plain[1], delete_window_s=0, reason="")
-    with pytest.raises(DiscordLimited) as limited:
-        rest.ban(guild_id, plain[2], delete_window_s=0, reason="")
-
-    assert limited.value.retry_after_s == 5.0
-    assert len(asked("/bans/")) == 2
 
 
 # Its life

@@ -222,7 +222,10 @@ def test_a_deed_that_is_not_done_makes_no_case(stage, world, action, error, stat
     assert "log" not in world.story
 
 
-@pytest.mark.parametrize(("error", "delay_s"), [(LIMITED, 3.5), (UNREACHED, 5.0)])
+STRANGERS = DiscordRefused(400, 30035, "Max number of bans for non-guild members have been exceeded.")
+
+
+@pytest.mark.parametrize(("error", "delay_s"), [(LIMITED, 3.5), (UNREACHED, 5.0), (STRANGERS, 60.0)])
 def test_what_certainly_was_not_done_is_done_later_and_told_once(stage, world, error, delay_s):
     sealed = stage.ask()
     world.fail["ban"] = error
