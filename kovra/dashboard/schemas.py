@@ -73,6 +73,16 @@ class ActionForm(Form):
     delete_window_s = fields.Integer(strict=False)
 
 
+class CaseActForm(Form):
+    """A dialog about a case, or the comment under it. ``entry``: the last change that its writer has seen."""
+
+    request_id = RequestId(required=True)
+    entry = fields.Integer(strict=False, load_default=0, validate=validate.Range(min=0, max=(1 << 53) - 1))
+    reason = fields.String(load_default="", validate=validate.Length(max=MAX_REASON))
+    #: Empty: the end stays as it is.
+    duration_s = fields.String(load_default="", validate=validate.Regexp(r"\A\d{0,11}\Z", error="Choose how long."))
+
+
 class MassForm(Form):
     """A mass action: whom, what, and when it is confirmed the number typed. ``ids`` is what was pasted."""
 

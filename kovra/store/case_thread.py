@@ -55,18 +55,8 @@ class Threads:
 
     def of(self, scope: GuildScope, case_no: int) -> list[Entry]:
         """The thread of a case, oldest first. Comments are for holders of ``view_notes`` only, as notes are."""
-        row = CaseThread
-        mine = select(row).where(row.guild_id == scope.guild_id, row.case_no == case_no).order_by(row.number)
-        if not scope.may(Capability.VIEW_NOTES):
-            mine = mine.where(row.kind != Action.COMMENT.value)
-            of_note = select(ModCases.case_no).where(
-                ModCases.guild_id == scope.guild_id,
-                ModCases.case_no == case_no,
-                ModCases.action == Action.NOTE.value,
-            )
-            mine = mine.where(~of_note.exists())
         with self._database.transaction(scope.guild_id) as session:
-            return [_entry(found) for found in session.scalars(mine)]
+            return thread_of(session, scope, case_no)
 
     def verify(self, guild_id: GuildId, key: bytes) -> int | None:
         """The number of the first entry that was altered, removed or inserted; None when all are as written."""
@@ -82,6 +72,21 @@ class Threads:
                     return number
             last, head_seal = (counters.last_entry, counters.entry_seal or GENESIS) if counters else (0, GENESIS)
             return None if (last, head_seal) == (number, seal) else min(last, number) + 1
+
+
+def thread_of(session: Session, scope: GuildScope, case_no: int) -> list[Entry]:
+    """As :meth:`Threads.of`, inside the caller's transaction."""
+    row = CaseThread
+    mine = select(row).where(row.guild_id == scope.guild_id, row.case_no == case_no).order_by(row.number)
+    if not scope.may(Capability.VIEW_NOTES):
+        mine = mine.where(row.kind != Action.COMMENT.value)
+        of_note = select(ModCases.case_no).where(
+            ModCases.guild_id == scope.guild_id,
+            ModCases.case_no == case_no,
+            ModCases.action == Action.NOTE.value,
+        )
+        mine = mine.where(~of_note.exists())
+    return [_entry(found) for found in session.scalars(mine)]
 
 
 def first_values(session: Session, guild_id: GuildId) -> dict[int, dict[str, Any]]:

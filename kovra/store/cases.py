@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, bindparam, func, not_, select, true
 from sqlalchemy.orm import Session, aliased
 
-from kovra.actions.request import Action, Source, State
+from kovra.actions.request import INVERSE, Action, Source, State
 from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.guard.endings import LIFTED_BY, EndState
@@ -21,6 +21,7 @@ from kovra.ids import ChannelId, MessageId, UserId
 from kovra.store.case_export import PART, CaseLine, parts_of
 from kovra.store.case_finding import COUNTED, SEARCHING, Search
 from kovra.store.case_search import CaseFilter, CaseSort, Place
+from kovra.store.case_thread import Entry, thread_of
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope
 from kovra.store.holding import REPLACED_BY, continues, replaced
@@ -56,6 +57,7 @@ class CaseRow:
     active: bool
     overdue: bool = False
     for_case: int | None = None
+    voided: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,11 @@ class CasePage:
 
 @dataclass(frozen=True, kw_only=True)
 class CaseDetail:
-    """One case in full. ``target`` is who they are to the guild now, ``ended_by`` the case that ended this one."""
+    """One case in full, as it was at ``now``.
+
+    ``target`` is who they are to the guild now, ``ended_by`` the case that ended this one, ``reverses`` the one it took
+    back and ``reversed_by`` the one that took it back. ``earlier`` are the person's cases before it, newest first.
+    """
 
     row: CaseRow
     request_id: UUID
@@ -88,7 +94,14 @@ class CaseDetail:
     post_channel_id: ChannelId | None
     post_message_id: MessageId | None
     steps: list[Step]
+    now: datetime
+    thread: Sequence[Entry] = ()
+    earlier: Sequence[CaseRow] = ()
     ended_by: int | None = None
+    reverses: int | None = None
+    reversed_by: int | None = None
+    batch_id: UUID | None = None
+    result: Mapping[str, Any] | None = None
 
 
 class Cases:
@@ -153,8 +166,10 @@ class Cases:
             found = next(iter(_read(session, scope, [case_no])), None)
             return _row(found, self._database.read_now(session)) if found else None
 
-    def detail(self, scope: GuildScope, case_no: int) -> CaseDetail | None:
-        """One case in full; None when the guild has no such case, or the viewer may not see it."""
+    def detail(self, scope: GuildScope, case_no: int, earlier: int = 0) -> CaseDetail | None:
+        """One case in full, with so many earlier ones of the person; None when the guild has no such case, or the
+        viewer may not see it.
+        """
         with self._database.transaction(scope.guild_id) as session:
             found = next(iter(_read(session, scope, [case_no])), None)
             if found is None:
@@ -177,7 +192,14 @@ class Cases:
                 post_channel_id=ChannelId(case.post_channel_id) if case.post_channel_id else None,
                 post_message_id=MessageId(case.post_message_id) if case.post_message_id else None,
                 steps=steps_of(request) if request else [],
+                now=now,
+                thread=thread_of(session, scope, case_no),
+                earlier=self._earlier(session, scope, row.target_id, case_no, earlier) if earlier else [],
                 ended_by=session.scalars(_ended_by(case)).first() if row.action in REPLACED_BY else None,
+                reverses=case.reverses,
+                reversed_by=session.scalars(_reversed_by(case)).first() if row.action in INVERSE else None,
+                batch_id=case.batch_id,
+                result=case.result,
             )
 
     def latest(self, scope: GuildScope, limit: int) -> list[CaseRow]:
@@ -188,12 +210,17 @@ class Cases:
 
     def earlier(self, scope: GuildScope, target_id: UserId, before_no: int | None, limit: int = 10) -> list[CaseRow]:
         """A person's cases before this one, newest first; all of them without a number."""
+        with self._database.transaction(scope.guild_id) as session:
+            return self._earlier(session, scope, target_id, before_no, limit)
+
+    def _earlier(
+        self, session: Session, scope: GuildScope, target_id: UserId, before_no: int | None, limit: int
+    ) -> list[CaseRow]:
         theirs = _visible(scope).where(ModCases.target_id == target_id)
         if before_no is not None:
             theirs = theirs.where(ModCases.case_no < before_no)
-        with self._database.transaction(scope.guild_id) as session:
-            numbers = theirs.with_only_columns(ModCases.case_no).order_by(ModCases.case_no.desc()).limit(limit)
-            return self._rows_of(session, scope, session.scalars(numbers).all())
+        numbers = theirs.with_only_columns(ModCases.case_no).order_by(ModCases.case_no.desc()).limit(limit)
+        return self._rows_of(session, scope, session.scalars(numbers).all())
 
 
 def _visible(scope: GuildScope) -> Select[tuple[ModCases]]:
@@ -231,6 +258,12 @@ def _ended_by(case: ModCases) -> Select[tuple[int]]:
         .order_by(later.case_no)
         .limit(1)
     )
+
+
+def _reversed_by(case: ModCases) -> Select[tuple[int]]:
+    """The case that took this one back."""
+    back = select(ModCases.case_no).where(ModCases.guild_id == case.guild_id, ModCases.reverses == case.case_no)
+    return back.order_by(ModCases.case_no).limit(1)
 
 
 def _moderators(scope: GuildScope) -> Select[Any]:
@@ -281,4 +314,5 @@ def _row(found: Any, now: datetime) -> CaseRow:
         active=holds,
         overdue=over and holds,
         for_case=case.params.get("for_case"),
+        voided=case.voided_at is not None,
     )

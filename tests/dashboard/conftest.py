@@ -18,7 +18,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from kovra.actions.envelope import Key, open_envelope
-from kovra.actions.request import Action
+from kovra.actions.request import CASE_ACTS, Action
 from kovra.actions.reverse import Reverse
 from kovra.actions.rights import GUARD_NEEDS, Permission
 from kovra.actions.submit import Submit
@@ -27,6 +27,7 @@ from kovra.dashboard.access import token_for
 from kovra.dashboard.site import create_site
 from kovra.dashboard.streams import Pace
 from kovra.guard.case import NoticeResult, NoticeStatus, PostResult, PostStatus
+from kovra.guard.case_acts import change_of
 from kovra.ids import ChannelId, GuildId, MessageId, RoleId, UserId, new_request_id
 from kovra.live import bulletin
 from kovra.live.bulletin import Bulletin
@@ -220,10 +221,21 @@ class Site:
         claim = ledger.claim(kept)
         request = kept.request
         standing = Roster(self.worker).standing(request.guild_id, request.moderator_id, request.target_id)
+        if request.action in CASE_ACTS:
+            case = ledger.case(claim)
+            assert case is not None
+            if request.action is Action.RESEND:
+                ledger.intend_notice(claim)
+                ledger.record_notice(claim, NoticeResult(status=notice, text=f"About: {case.reason}", code=code))
+            ledger.amend(claim, standing=standing, change=change_of(claim, case))
+            ledger.close(claim)
+            return case.case_no
         ledger.intend_notice(claim)
         ledger.record_notice(claim, NoticeResult(status=notice, text=f"About: {request.reason}", code=code))
         ledger.intend_effect(claim, {"until": None})
-        case = ledger.finalise(claim, standing=standing, ends_at=None)
+        length = request.params.get("duration_s")
+        end = claim.now + timedelta(seconds=length) if length and not request.reverses else None
+        case = ledger.finalise(claim, standing=standing, ends_at=end)
         ledger.intend_post(claim, ChannelId(500))
         posted = PostResult(status=PostStatus.SENT, channel_id=ChannelId(500), message_id=MessageId(501))
         ledger.finish(claim, posted)

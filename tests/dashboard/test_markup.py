@@ -57,10 +57,6 @@ WITHOUT_MACROS = frozenset(
     {
         "act.html",
         "act_members.html",
-        "case_row.html",
-        "case_sheet.html",
-        "cases.html",
-        "cases_list.html",
         "problem_toast.html",
         "toast.html",
     }

@@ -4,6 +4,7 @@
 ``overview`` the front page of a server: key numbers, charts, Guard's health, what waits for somebody
 ``cases``    the case browser: table, rows, side sheet
 ``members``  the list of members; ``profile`` one person
+``case_acts`` what is done with a case: amend, comment, resend the DM, take back, void
 ``act``      the action dialog, what comes of a submit, and the toasts
 ``palette``  the command palette
 ``audit``    the audit log and its verification

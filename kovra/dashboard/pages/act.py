@@ -48,7 +48,7 @@ def form(guild_id: int) -> str:
     given = Draft(
         action=action,
         target=target,
-        request_id=_kept_id(request.args.get("request_id")),
+        request_id=kept_id(request.args.get("request_id")),
         duration_s=request.args.get("duration_s", HOUR_S, type=int),
         ban_duration_s=request.args.get("ban_duration_s", 0, type=int),
         delete_window_s=request.args.get("delete_window_s", 0, type=int),
@@ -92,7 +92,7 @@ def submit(guild_id: int) -> Response:
     except Unavailable:
         sentence = "Not queued: Kovra’s database does not answer. Nothing was done. Send it again in a moment."
         return _again(viewer, HTTPStatus.SERVICE_UNAVAILABLE, problem=sentence)
-    made = make_response(render_template("toast.html", scope=viewer, toast=_follow(viewer, receipt)))
+    made = make_response(render_template("toast.html", scope=viewer, toast=follow(viewer, receipt)))
     made.status_code = HTTPStatus.ACCEPTED if receipt.accepted else HTTPStatus.OK
     made.headers["HX-Trigger"] = json.dumps({"act:kept": {"target": "#act"}})
     return made
@@ -136,7 +136,7 @@ def _toast(viewer: GuildScope, found: RequestStatus) -> Toast:
     return toast.of_status(found, cancellable=waits and services().cancelling.may(viewer, found.request_id))
 
 
-def _follow(viewer: GuildScope, receipt: Receipt) -> Toast:
+def follow(viewer: GuildScope, receipt: Receipt) -> Toast:
     """A fresh receipt needs no second look at the request; a refusal and the answer to a repeated form do."""
     known = services()
     if receipt.replay or not receipt.accepted:
@@ -209,7 +209,7 @@ def _again(
         action=_action(request.form.get("action")),
         target=person_of(viewer, request.form.get("target_id")),
         query=request.form.get("target_id", "")[:100],
-        request_id=new_request_id() if fresh_id else _kept_id(request.form.get("request_id")),
+        request_id=new_request_id() if fresh_id else kept_id(request.form.get("request_id")),
         reason=request.form.get("reason", ""),
         duration_s=request.form.get("duration_s", HOUR_S, type=int),
         ban_duration_s=request.form.get("ban_duration_s", 0, type=int),
@@ -227,7 +227,7 @@ def _action(text: str | None) -> Action | None:
     return Action(text) if text in ORDER else None
 
 
-def _kept_id(text: str | None) -> UUID:
+def kept_id(text: str | None) -> UUID:
     """The id the form was drawn with, so that a second draw is still the same wish."""
     try:
         kept = UUID(text or "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from marshmallow import ValidationError
@@ -12,25 +11,17 @@ from werkzeug.wrappers import Response
 
 from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.actions.request import Action, Source
-from kovra.actions.rights import NEEDS, Capability
-from kovra.dashboard import case_query, files, trace, wording
+from kovra.actions.rights import Capability
+from kovra.dashboard import case_query, case_sheet, files, wording
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.listing import asked, listing, views
 from kovra.dashboard.problems import NoSuchPage
 from kovra.dashboard.schemas import ExportForm
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import Keys, can_act, seen_until, shell
-from kovra.dashboard.wording import muted
 from kovra.guard.case import NoticeStatus
-from kovra.ids import GuildId
 from kovra.store.case_finding import NUMBERED
-from kovra.store.cases import CaseDetail
 from kovra.store.guilds import GuildScope
-
-EARLIER = 5
-
-#: What the sheet offers for a member, and the key for it.
-_OFFERS = ((Action.WARN, "W"), (Action.MUTE, "M"), (Action.NOTE, "N"), (Action.BAN, "B"))
 
 #: The keys of this page, for the list behind ``?``.
 KEYS: tuple[Keys, ...] = (
@@ -43,6 +34,7 @@ KEYS: tuple[Keys, ...] = (
             ("Search", ("/",)),
             ("Filter", ("F",)),
             ("Show new cases", (".",)),
+            ("Edit the case", ("E",)),
             ("Copy link", ("C",)),
         ),
     ),
@@ -60,7 +52,7 @@ def index(guild_id: int) -> str:
     since = seen_until(viewer)
     page = listing(viewer)
     wanted = request.args.get("case", type=int)
-    sheet = _sheet(viewer, wanted) if wanted else None
+    sheet = case_sheet.drawn(viewer, wanted) if wanted else None
     return render_template(
         "cases.html",
         **shell(viewer, since, "cases", KEYS),
@@ -151,7 +143,7 @@ def sheet(guild_id: int, case_no: int) -> str | Response:
     if request.headers.get("HX-Request") != "true":
         return redirect(url_for("cases.index", guild_id=guild_id, case=case_no), HTTPStatus.SEE_OTHER)
     viewer = scope()
-    found = _sheet(viewer, case_no)
+    found = case_sheet.drawn(viewer, case_no)
     if found is None:
         return render_template("case_missing.html", missing_case=case_no, newest_case=_newest(viewer))
     return render_template("case_sheet.html", scope=viewer, **found)
@@ -160,63 +152,3 @@ def sheet(guild_id: int, case_no: int) -> str | Response:
 def _newest(viewer: GuildScope) -> int | None:
     found = services().cases.page(viewer, limit=1)
     return found.rows[0].case_no if found.rows else None
-
-
-def _sheet(viewer: GuildScope, case_no: int) -> dict[str, Any] | None:
-    known = services()
-    detail: CaseDetail | None = known.cases.detail(viewer, case_no) if case_no < 1 << 62 else None
-    if detail is None:
-        return None
-    shown = detail.row
-    earlier = known.cases.earlier(viewer, shown.target_id, shown.case_no, EARLIER + 1)
-    return {
-        "detail": detail,
-        "row": shown,
-        "earlier": earlier[:EARLIER],
-        "earlier_more": len(earlier) > EARLIER,
-        "trace": trace.draw(detail.steps),
-        "lasts": _lasts(detail),
-        "now": known.clock.now(),
-        "delete_window": _delete_window(detail),
-        "notice_sentence": wording.notice_sentence(shown.action, shown.notice, shown.notice_code),
-        "log_url": _log_url(viewer.guild_id, detail),
-        "log_sentence": wording.post_sentence(detail.post, detail.post_code),
-        "sheet_actions": _offers(viewer, detail),
-    }
-
-
-def _lasts(detail: CaseDetail) -> str | None:
-    shown = detail.row
-    if shown.action is Action.BAN and shown.ends_at is None:
-        return "Until lifted"
-    if shown.ends_at is None:
-        return None
-    length = detail.params.get("duration_s")
-    words = f"{wording.duration(int(length))}, until" if length else "Until"
-    return f"{words} {wording.utc(shown.ends_at)}"
-
-
-def _delete_window(detail: CaseDetail) -> str | None:
-    seconds = detail.params.get("delete_window_s")
-    if detail.row.action is not Action.BAN or seconds is None:
-        return None
-    return f"Those of the last {wording.duration(int(seconds))} deleted" if seconds else "Kept"
-
-
-def _log_url(guild_id: GuildId, detail: CaseDetail) -> str | None:
-    if detail.post_message_id is None or detail.post_channel_id is None:
-        return None
-    base = services().addresses.discord_base_url
-    return f"{base}/channels/{guild_id}/{detail.post_channel_id}/{detail.post_message_id}"
-
-
-def _offers(viewer: GuildScope, detail: CaseDetail) -> list[tuple[Action, str | None]]:
-    target = detail.target
-    offers: list[tuple[Action, str | None]] = list(_OFFERS)
-    if target is not None and target.banned:
-        offers = [(Action.UNBAN, None), (Action.NOTE, "N")]
-    elif target is not None and not target.member:
-        offers = [(Action.NOTE, "N"), (Action.BAN, "B")]
-    elif target is not None and muted(target):
-        offers = [(Action.UNMUTE, None), (Action.WARN, "W"), (Action.NOTE, "N"), (Action.BAN, "B")]
-    return [(action, key) for action, key in offers if viewer.may(NEEDS[action])]

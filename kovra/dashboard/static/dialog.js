@@ -27,6 +27,8 @@ if (dialog) {
   dialog.addEventListener("close", () => body.replaceChildren());
   dialog.addEventListener("click", event => {
     if (event.target.closest("[data-close]")) dialog.close();
+    const mine = event.target.closest("[data-mine]");
+    if (mine) { body.querySelector("[name=entry]").value = mine.dataset.mine; mine.closest(".banner").remove(); body.querySelector("textarea").focus(); }
     const preset = event.target.closest("[data-preset]");
     if (preset) { const area = body.querySelector("textarea"); area.value = preset.dataset.preset; area.focus(); }
     // A slip beside the dialog must not cost a written reason.
@@ -35,10 +37,10 @@ if (dialog) {
   dialog.addEventListener("keydown", event => {
     if ((event.metaKey || event.ctrlKey) && event.key === "Enter") { event.preventDefault(); body.querySelector("form")?.requestSubmit(); return; }
     const options = [...body.querySelectorAll("[data-pick]")];
-    if (!options.length) return;
+    if (!options.length || event.target.matches("textarea, select")) return;
     const at = options.indexOf(document.activeElement);
     if (event.key === "ArrowDown") { event.preventDefault(); options[Math.min(at + 1, options.length - 1)].focus(); }
-    else if (event.key === "ArrowUp") { event.preventDefault(); at <= 0 ? body.querySelector("#act-q").focus() : options[at - 1].focus(); }
+    else if (event.key === "ArrowUp") { event.preventDefault(); at <= 0 ? body.querySelector("#act-q")?.focus() : options[at - 1].focus(); }
     else if (event.key === "Enter" && event.target.id === "act-q") { event.preventDefault(); options[0].click(); }
   });
 }

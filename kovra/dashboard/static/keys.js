@@ -5,7 +5,7 @@ import { cursorRow, moveCursor, openRow, setCursor, showNew } from "./list.js";
 import { openPalette } from "./palette.js";
 import { letPeopleIn } from "./people.js";
 import { entries, letIn, step as stepRows } from "./rows.js";
-import { close, isOpen, openTarget, walk } from "./sheet.js";
+import { close, editCase, isOpen, openTarget, walk } from "./sheet.js";
 import { tickRow, untick } from "./ticks.js";
 
 const mac = /Mac|iPhone|iPad/.test(navigator.platform);
@@ -65,6 +65,7 @@ document.addEventListener("keydown", event => {
   else if (key === "f") openFilters();
   else if (key === "?") openHelp();
   else if (key === ".") { showNew(); letIn(); letPeopleIn(); }
+  else if (key === "e") editCase(cursorRow());
   else if (key === "c") document.querySelector(".sheet [data-copy]")?.click();
   else if (ACTS[key] && canAct()) { event.preventDefault(); openAct(ACTS[key], target()); }
 });

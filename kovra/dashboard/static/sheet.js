@@ -53,6 +53,7 @@ if (slot) {
     // On a phone the sheet hides the list, and the reader goes with it.
     if (!shown && covers.matches) now.querySelector("h2").focus({ preventScroll: true });
     address(number, shown ? "replace" : "push");
+    recall();
   });
   slot.addEventListener("click", event => {
     if (event.target.closest("[data-close]")) close();
@@ -73,6 +74,36 @@ if (slot) {
 function renew(number) {
   const now = sheet();
   if (now && number && now.dataset.case === String(number)) htmx.trigger(now, "sheet:refresh");
+  // The dialog about the same case is told, and decides nothing: what is typed in it stays.
+  const news = document.querySelector(`#act-body [data-news="${CSS.escape(String(number))}"]`);
+  if (news) htmx.trigger(news, "part:refresh");
+}
+
+// A comment that is not sent yet belongs to its case: it is there again when one comes back, also after a reload.
+const drafts = key => `kovra-draft:${document.body.dataset.guild}:${key}`;
+
+function remember(form) {
+  const text = form.querySelector("textarea").value;
+  try { text ? sessionStorage.setItem(drafts(form.id), text) : sessionStorage.removeItem(drafts(form.id)); } catch { /* private window */ }
+}
+
+function recall() {
+  const form = sheet()?.querySelector("[data-draft]"), field = form?.querySelector("textarea");
+  try { if (field && !field.value) field.value = sessionStorage.getItem(drafts(form.id)) ?? ""; } catch { /* private window */ }
+}
+
+document.addEventListener("input", event => { const form = event.target.closest("[data-draft]"); if (form) remember(form); });
+document.addEventListener("draft:kept", event => { event.target.querySelector("textarea").value = ""; remember(event.target); });
+document.addEventListener("keydown", event => {
+  const form = event.target.closest("[data-draft]");
+  if (form && (event.metaKey || event.ctrlKey) && event.key === "Enter") { event.preventDefault(); form.requestSubmit(); }
+});
+recall();
+
+export function editCase(row) {
+  const button = sheet()?.querySelector("[data-edit]");
+  if (button) button.click();
+  else if (row && !sheet()) htmx.ajax("GET", `/g/${document.body.dataset.guild}/cases/${row.dataset.case}/acts/amend`, { target: "#act-body", swap: "innerHTML" });
 }
 
 document.addEventListener("click", async event => {
