@@ -1,8 +1,9 @@
 """Case numbers under pressure: 16 writers finalise in one guild, and every tenth of them fails just before its commit.
 
-Nothing but finalise is timed, as the worker runs it: the claim's row is locked, the guild's next numbers are taken, the
-case is sealed to the one before, everything is written and committed to disk. Afterwards the numbers are counted and
-the chain of cases is walked.
+Nothing but finalise is timed, as the worker runs it: the claim's row is locked, the guild's next number is taken, the
+case is sealed to the one before, everything is written and committed to disk, by those who finish together in one
+transaction. Most of those who fail break off by themselves; one of a hundred is refused by PostgreSQL, which rolls back
+the others with it. Afterwards the numbers are counted and the chain of cases is walked.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -21,6 +23,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import insert, text
+from sqlalchemy.exc import DBAPIError
 
 from benchmarks.measure import Report, host, say
 from kovra.actions.request import Action, ActionRequest, Source, State
@@ -34,22 +37,22 @@ from kovra.store.ledger import Ledger
 from kovra.store.migrate import upgrade
 from kovra.store.tables import ActionRequests
 
-#: Writers, and the processes they live in: each is bound by its own Python.
-WRITERS, PROCESSES = 16, 4
-#: Of so many finalises one is broken off.
-ROLLED_BACK_OF = 10
+#: Writers, and the workers they live in: eight threads each, as many as work beside each other in a worker.
+WRITERS, PROCESSES = 16, 2
+#: Of so many finalises one breaks off; of so many one is refused by PostgreSQL as well.
+BROKEN_OFF_OF, REFUSED_OF = 10, 100
 
 GUILD, GUARD = GuildId(200_000_000_000_000_001), UserId(300_000_000_000_000_001)
 AUDIT_KEY = b"a" * 32
 
 
 class BrokenOff(Exception):
-    """What makes a transaction roll back."""
+    """What makes a finalise fail before its commit."""
 
 
 def main(quick: bool, json: bool) -> int:
     """Run and print; 0 when the run was valid."""
-    count = 4_000 if quick else 16_000
+    requests = 4_000 if quick else 16_000
     with tempfile.TemporaryDirectory(prefix="kovra-bench-") as folder:
         Path(folder).chmod(0o711)
         with EmbeddedPostgres(Path(folder) / "postgres") as server:
@@ -58,8 +61,8 @@ def main(quick: bool, json: bool) -> int:
             with owner.transaction(None) as session:
                 version = str(session.scalars(text("SHOW server_version")).one())
             report = Report(name="numbering", quick=quick, host=host(postgres=version))
-            say(f"{count} requests being executed")
-            ids = _begun(owner, count)
+            say(f"{requests} requests being executed")
+            ids = _begun(owner, requests)
             say(f"{WRITERS} writers in {PROCESSES} processes")
             before = _cpu_of_children(server.pid)
             took, rolled_back, python_s = _finalise(server.url, ids)
@@ -72,9 +75,9 @@ def main(quick: bool, json: bool) -> int:
             report.add("commits", len(numbers))
             report.add("rollbacks", rolled_back)
             # Two cores allow at best 2,000 over the sum of both; other work on the machine changes them little.
-            report.add("python_cpu_ms", python_s * 1000 / count)
-            report.add("postgres_cpu_ms", postgres_s * 1000 / count)
-            report.add("lost", count - rolled_back - len(numbers))
+            report.add("python_cpu_ms", python_s * 1000 / requests)
+            report.add("postgres_cpu_ms", postgres_s * 1000 / requests)
+            report.add("lost", requests - rolled_back - len(numbers))
             report.add("broken_seals", int(Casebook(owner, AUDIT_KEY).verify(GUILD) is not None))
             owner.dispose()
     report.print(as_json=json)
@@ -146,16 +149,18 @@ def _cpu_of_children(pid: int | None) -> float:
 def _process(url: str, ids: list[UUID], start: Any, answers: Any) -> None:
     """One process's share of the writers."""
     database = Database(url, role="kovra_worker", pool_size=WRITERS // PROCESSES)
-    ledger = Ledger(database, AUDIT_KEY, owner="bench", claim_key=1, at=_at)
-    waiting, broken_off = iter(enumerate(ids)), []
+    ledger = Ledger(database, AUDIT_KEY, owner="bench", claim_key=1)
+    waiting, failed = iter(enumerate(ids, 1)), []
 
     def write() -> None:
         for number, request_id in _shared(waiting):
-            _local.breaks = number % ROLLED_BACK_OF == ROLLED_BACK_OF - 1
+            standing = _STANDING
+            if number % BROKEN_OFF_OF == 0:
+                standing = _UNKEPT if number % REFUSED_OF == 0 else _Breaking()
             try:
-                ledger.finalise(_claim(request_id), standing=_STANDING, ends_at=None)
-            except BrokenOff:
-                broken_off.append(request_id)
+                ledger.finalise(_claim(request_id), standing=standing, ends_at=None)
+            except (BrokenOff, DBAPIError):
+                failed.append(request_id)
 
     # Connections and statements are made before the clock runs, as in a worker that is warm.
     database.once(GUILD, text("SELECT 1"))
@@ -166,16 +171,11 @@ def _process(url: str, ids: list[UUID], start: Any, answers: Any) -> None:
         writer.start()
     for writer in writers:
         writer.join()
-    answers.put((len(broken_off), time.process_time() - before))
+    answers.put((len(failed), time.process_time() - before))
     database.dispose()
 
 
-_local, _turn = threading.local(), threading.Lock()
-
-
-def _at(point: str) -> None:
-    if point == "before_finalise_commit" and _local.breaks:
-        raise BrokenOff
+_turn = threading.Lock()
 
 
 def _shared(items: Iterator[Any]) -> Iterator[Any]:
@@ -206,3 +206,13 @@ def _claim(request_id: UUID) -> Claim:
 
 _SOMEBODY = Person(user_id=GUARD, name="Somebody", member=True)
 _STANDING = Standing(guild_id=GUILD, owner_id=GUARD, guard=_SOMEBODY, moderator=_SOMEBODY, target=_SOMEBODY, grants={})
+#: PostgreSQL keeps no NUL: with this name a case is refused as it is written, and its transaction is rolled back.
+_UNKEPT = replace(_STANDING, target=replace(_SOMEBODY, name="\x00"))
+
+
+class _Breaking:
+    """A standing that breaks when it is read: the counters are held by then."""
+
+    @property
+    def target(self) -> Person:
+        raise BrokenOff

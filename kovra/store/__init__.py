@@ -12,6 +12,8 @@
 ``job_ledger`` how the executor writes chunks of jobs; ``job_posts`` their posts; ``case_batches`` cases of one chunk
 ``backlog``   what the relay brings back to the lanes; ``job_backlog`` of jobs
 ``casebook``  writing cases: the gapless number, the digest, the chain
+``finalising`` several deeds of one guild become cases in one transaction; ``group_commit`` is who shares it,
+              ``rows`` how they travel
 ``endings``   the ends of punishments: kept with the case that begins one, settled by the newest act
 ``schedule``  which of them are due, and the requests made for them
 ``cases``     cases as pages show them; ``steps`` are the times of one

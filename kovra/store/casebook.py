@@ -5,14 +5,28 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, Row, Select, bindparam, literal, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Column,
+    ColumnElement,
+    LargeBinary,
+    Row,
+    Text,
+    bindparam,
+    func,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from kovra.actions.audit import GENESIS
 from kovra.actions.request import Action, ActionRequest, Source, State
@@ -21,7 +35,10 @@ from kovra.guard.case import Case
 from kovra.ids import GuildId, UserId
 from kovra.store.case_thread import first_values, last_values
 from kovra.store.database import Database
-from kovra.store.tables import GuildCounters, ModCases
+from kovra.store.events import EventKind
+from kovra.store.requests import request_facts
+from kovra.store.rows import as_rows, rows_of
+from kovra.store.tables import GuildCounters, GuildEvents, ModCases
 
 #: The name space of the guilds' advisory locks (PostgreSQL's two-number locks).
 _TURN_LOCK = 7_267
@@ -37,15 +54,22 @@ def numbers_turn(guild_id: GuildId) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewCase:
-    """A case that has its number and is not yet written.
+class Head:
+    """The last numbers of a guild and the head of its chain of cases, as whoever holds the counters knows them."""
 
-    ``values`` are what :data:`CASE_WRITES` ask for, which belong into the statement that ends finalise.
-    """
+    last_case: int
+    last_event: int
+    seal: bytes
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewCase:
+    """A case under its number that is not yet written: its row, and the head once it is."""
 
     case: Case
-    seq: int
-    values: Mapping[str, Any]
+    row: Mapping[str, Any]
+    head: Head
 
 
 _NOT_COLUMNS = frozenset({"for_case", "role_id", "voided", "of_member"})
@@ -60,69 +84,99 @@ _WRITTEN = frozenset(_OF_CASE) | {
     "digest",
     "seal",
 }
-#: Built once: the counters are held while they run. They write the case, and the head of the chain of cases.
+_COLUMNS = [column for column in ModCases.__table__.c if column.name in _WRITTEN]
+#: The cases that a statement writes, and what their events say; see :func:`case_values`.
+NEW_CASES = rows_of("new_cases", *_COLUMNS, Column("event_seq", BigInteger), Column("event_facts", JSONB))
+#: Built once: the counters are held while they run. They write the cases, their events and the guild's new head.
 CASE_WRITES: tuple[CTE, ...] = (
     insert(ModCases)
-    .values({column: bindparam(f"case_{column.name}") for column in ModCases.__table__.c if column.name in _WRITTEN})
+    .from_select([column.name for column in _COLUMNS], select(*(NEW_CASES.c[column.name] for column in _COLUMNS)))
     .cte("kept"),
+    insert(GuildEvents)
+    .from_select(
+        ["guild_id", "seq", "kind", "request_id", "facts", "at"],
+        select(
+            NEW_CASES.c.guild_id,
+            NEW_CASES.c.event_seq,
+            literal(EventKind.CASE_CREATED.value, Text),
+            NEW_CASES.c.request_id,
+            NEW_CASES.c.event_facts,
+            # Taken under the counters' lock, row after row: times rise with the numbers.
+            func.clock_timestamp(),
+        ),
+    )
+    .cte("told"),
     update(GuildCounters)
-    .where(GuildCounters.guild_id == bindparam("case_guild_id"))
-    .values(case_seal=bindparam("case_seal"))
+    .where(GuildCounters.guild_id == bindparam("head_guild", type_=BigInteger))
+    .values(
+        last_case=bindparam("head_case", type_=BigInteger),
+        last_event=bindparam("head_event", type_=BigInteger),
+        case_seal=bindparam("head_seal", type_=LargeBinary),
+    )
     .cte("sealed"),
 )
 
 
-def numbers_for(row: CTE, now: ColumnElement[datetime]) -> Select[Any]:
-    """Take the next case number and event number of the guild of this row, when there is the row; gives both.
+def head_for(rows: CTE, now: ColumnElement[datetime]) -> CTE:
+    """Lock the counters of the guild of these rows, when there are any, and give its head.
 
-    A rollback gives the numbers back, so they have no gaps. The counters are held from here until commit.
+    They are held until commit: the numbers after these are ours, and what is rolled back has taken none.
     """
     counters = GuildCounters
-    one = literal(1, BigInteger)
-    numbered = (
+    # All rows before the counters: grouping reads them to the end.
+    guild = select(rows.c.guild_id).group_by(rows.c.guild_id)
+    return (
         insert(counters)
-        .from_select(["guild_id", "last_case", "last_event"], select(row.c.guild_id, one, one))
-        .on_conflict_do_update(
-            index_elements=["guild_id"],
-            set_={"last_case": counters.last_case + 1, "last_event": counters.last_event + 1},
-        )
+        .from_select(["guild_id"], guild)
+        .on_conflict_do_update(index_elements=["guild_id"], set_={"last_case": counters.last_case})
         .returning(
             counters.guild_id, counters.last_case, counters.last_event, counters.case_seal, now.label("numbered_at")
         )
-        .cte("numbered")
+        .cte("head")
     )
-    return select(row, numbered).where(numbered.c.guild_id == row.c.guild_id)
+
+
+def head_of(row: Row[Any]) -> Head:
+    """The head as :func:`head_for` gave it."""
+    return Head(last_case=row.last_case, last_event=row.last_event, seal=row.case_seal or GENESIS, at=row.numbered_at)
 
 
 def new_case(
     key: bytes,
+    head: Head,
     request: ActionRequest,
     standing: Standing,
-    row: Row[Any],
     ends_at: datetime | None,
     result: Mapping[str, Any] | None = None,
+    told: Mapping[str, Any] = MappingProxyType({}),
 ) -> NewCase:
-    """Seal a case under the numbers that ``row`` of :func:`numbers_for` has taken."""
+    """Seal the next case of a guild; ``told`` is what became of its notice so far."""
+    number, seq = head.last_case + 1, head.last_event + 1
     case, facts = sealed_case(
         key,
         request,
         standing,
-        case_no=row.last_case,
-        created_at=row.numbered_at,
+        case_no=number,
+        created_at=head.at,
         ends_at=ends_at,
-        after=row.case_seal or GENESIS,
+        after=head.seal,
         result=result,
     )
-    told = {
-        "state": State.APPLIED.value,
-        "notice_status": row.notice_status,
-        "notice_text": row.notice_text,
-        "notice_code": row.notice_code,
-        "notice_at": row.notice_done_at,
+    event = request_facts(request, State.APPLIED) | {"case_no": number}
+    row = facts | {"state": State.APPLIED.value, "event_seq": seq, "event_facts": event, **told}
+    return NewCase(case=case, row=row, head=replace(head, last_case=number, last_event=seq, seal=facts["seal"]))
+
+
+def case_values(new: Sequence[NewCase]) -> dict[str, Any]:
+    """What :data:`CASE_WRITES` ask for; the cases are of one guild, each sealed to the one before."""
+    head = new[-1].head
+    return {
+        "new_cases": as_rows([one.row for one in new]),
+        "head_guild": new[-1].case.guild_id,
+        "head_case": head.last_case,
+        "head_event": head.last_event,
+        "head_seal": head.seal,
     }
-    return NewCase(
-        case=case, seq=row.last_event, values={f"case_{name}": value for name, value in (facts | told).items()}
-    )
 
 
 def sealed_case(

@@ -5,22 +5,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
     CTE,
     BigInteger,
+    Column,
+    ColumnElement,
     DateTime,
     Text,
     Uuid,
     and_,
-    bindparam,
     column,
     exists,
+    literal,
     or_,
     select,
     update,
@@ -35,6 +36,7 @@ from kovra.guard.endings import ENDS_OF, RENEWED, End, EndState, KeptEnd, LastTr
 from kovra.ids import GuildId, UserId
 from kovra.store.events import EventKind, append_events
 from kovra.store.holds import hold_of
+from kovra.store.rows import rows_of
 from kovra.store.tables import ActionRequests, Guilds, Members, ScheduledEnds
 
 
@@ -50,54 +52,49 @@ class Effect(StrEnum):
 
 _ENDS = ScheduledEnds
 _MOMENT = DateTime(timezone=True)
-_THEIRS = (
-    _ENDS.guild_id == bindparam("end_guild_id", type_=BigInteger),
-    _ENDS.target_id == bindparam("end_target_id", type_=BigInteger),
-    _ENDS.punishment == bindparam("end_punishment", type_=Text),
-    _ENDS.state == EndState.OPEN.value,
-)
-_BEGAN = bindparam("end_began_at", type_=_MOMENT)
-_SETTLE = (
-    update(_ENDS)
-    .where(*_THEIRS)
-    .values(
-        state=bindparam("end_settled_as", type_=Text),
-        settled_at=_BEGAN,
-        settled_by=bindparam("end_by_request", type_=Uuid),
-        asked_request_id=None,
-    )
-)
-_BEGIN = insert(_ENDS).values(
-    request_id=bindparam("end_by_request", type_=Uuid),
-    guild_id=bindparam("end_guild_id", type_=BigInteger),
-    target_id=bindparam("end_target_id", type_=BigInteger),
-    punishment=bindparam("end_punishment", type_=Text),
-    case_no=bindparam("end_case_no", type_=BigInteger),
-    state=EndState.OPEN.value,
-    began_at=_BEGAN,
-    ends_at=bindparam("end_ends_at", type_=_MOMENT),
-    due_at=bindparam("end_due_at", type_=_MOMENT),
-    next_at=bindparam("end_due_at", type_=_MOMENT),
-)
-_CONTINUE = (
-    update(_ENDS)
-    .where(*_THEIRS)
-    .values(
-        due_at=bindparam("end_due_at", type_=_MOMENT),
-        next_at=bindparam("end_due_at", type_=_MOMENT),
-        failures=0,
-        asked_request_id=None,
-    )
+#: What the cases of a statement do to the ends of their targets, no two to one end; see :func:`end_row`.
+NEW_ENDS = rows_of(
+    "new_ends",
+    Column("effect", Text),
+    *(_ENDS.__table__.c[name] for name in ("request_id", "guild_id", "target_id", "punishment", "case_no")),
+    *(_ENDS.__table__.c[name] for name in ("began_at", "ends_at", "due_at")),
+    Column("settled_as", Text),
 )
 
+
+def _of(*effects: Effect) -> tuple[ColumnElement[bool], ...]:
+    """The ends that stand, of those targets on which the case has one of these effects."""
+    return (
+        _ENDS.guild_id == NEW_ENDS.c.guild_id,
+        _ENDS.target_id == NEW_ENDS.c.target_id,
+        _ENDS.punishment == NEW_ENDS.c.punishment,
+        _ENDS.state == EndState.OPEN.value,
+        or_(*(NEW_ENDS.c.effect == effect.value for effect in effects)),
+    )
+
+
+_BEGUN = {"next_at": NEW_ENDS.c.due_at, "state": literal(EndState.OPEN.value, Text)} | {
+    name: NEW_ENDS.c[name]
+    for name in ("request_id", "guild_id", "target_id", "punishment", "case_no", "began_at", "ends_at", "due_at")
+}
 #: Built once: the counters are held while they run.
-END_WRITES: Mapping[Effect, tuple[CTE, ...]] = MappingProxyType(
-    {
-        Effect.NONE: (),
-        Effect.SETTLES: (_SETTLE.cte("settled"),),
-        Effect.BEGINS: (_SETTLE.cte("settled"), _BEGIN.cte("begun")),
-        Effect.CONTINUES: (_CONTINUE.cte("continued"),),
-    }
+END_WRITES: tuple[CTE, ...] = (
+    update(_ENDS)
+    .where(*_of(Effect.SETTLES, Effect.BEGINS))
+    .values(
+        state=NEW_ENDS.c.settled_as,
+        settled_at=NEW_ENDS.c.began_at,
+        settled_by=NEW_ENDS.c.request_id,
+        asked_request_id=None,
+    )
+    .cte("settled"),
+    insert(_ENDS)
+    .from_select(list(_BEGUN), select(*_BEGUN.values()).where(NEW_ENDS.c.effect == Effect.BEGINS.value))
+    .cte("begun"),
+    update(_ENDS)
+    .where(*_of(Effect.CONTINUES))
+    .values(due_at=NEW_ENDS.c.due_at, next_at=NEW_ENDS.c.due_at, failures=0, asked_request_id=None)
+    .cte("continued"),
 )
 
 
@@ -112,23 +109,24 @@ def effect_of(request: ActionRequest, ends_at: datetime | None) -> Effect:
     return Effect.SETTLES if ends_at is None else Effect.BEGINS
 
 
-def end_values(request: ActionRequest, case: Case, began: datetime) -> dict[str, Any]:
-    """What :data:`END_WRITES` ask for."""
-    punishment = ENDS_OF.get(request.action)
-    if punishment is None:
-        return {}
-    asked = {
-        "end_guild_id": request.guild_id,
-        "end_target_id": request.target_id,
-        "end_punishment": punishment.value,
-        "end_began_at": began,
-        "end_by_request": request.request_id,
-        "end_case_no": case.case_no,
-        "end_settled_as": (EndState.CANCELLED if request.for_case is None else EndState.ENDED).value,
+def end_row(request: ActionRequest, case: Case, began: datetime) -> dict[str, Any] | None:
+    """What the case does to the ends of its target, as :data:`NEW_ENDS` has it; None when it does nothing."""
+    effect = effect_of(request, case.ends_at)
+    if effect is Effect.NONE:
+        return None
+    punishment = ENDS_OF[request.action]
+    return {
+        "effect": effect.value,
+        "request_id": request.request_id,
+        "guild_id": request.guild_id,
+        "target_id": request.target_id,
+        "punishment": punishment.value,
+        "case_no": case.case_no,
+        "began_at": began,
+        "ends_at": case.ends_at,
+        "due_at": None if case.ends_at is None else due_at(punishment, case.ends_at, began),
+        "settled_as": (EndState.CANCELLED if request.for_case is None else EndState.ENDED).value,
     }
-    if case.ends_at is not None:
-        asked |= {"end_ends_at": case.ends_at, "end_due_at": due_at(punishment, case.ends_at, began)}
-    return asked
 
 
 def cancel_ends(session: Session, guild_id: GuildId, action: Action, cases: Sequence[Case]) -> None:

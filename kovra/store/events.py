@@ -121,22 +121,6 @@ def event_told_of(rows: CTE, kind: ColumnElement[str], facts: ColumnElement[Any]
     return insert(GuildEvents).from_select(columns, event).returning(GuildEvents.guild_id).cte("told")
 
 
-#: Writes an event under a number that the transaction has taken, as a part of a larger statement.
-EVENT_WRITE = (
-    insert(GuildEvents)
-    .values(
-        guild_id=bindparam("event_guild_id"),
-        seq=bindparam("event_seq"),
-        kind=bindparam("event_kind"),
-        request_id=bindparam("event_request_id"),
-        facts=bindparam("event_facts"),
-        # The moment is taken under the counters' lock: times rise with the numbers.
-        at=func.clock_timestamp(),
-    )
-    .cte("told")
-)
-
-
 def append_event(session: Session, guild_id: GuildId, kind: EventKind, request_id: UUID | None, facts: Facts) -> int:
     """Append an event and give its number.
 
@@ -170,17 +154,6 @@ def write_events(
         for seq, (kind, request_id, facts) in enumerate(told, first)
     ]
     session.connection().execute(insert(GuildEvents).values([row | {"at": func.clock_timestamp()} for row in rows]))
-
-
-def event_values(guild_id: GuildId, seq: int, kind: EventKind, request_id: UUID, facts: Facts) -> dict[str, Any]:
-    """What :data:`EVENT_WRITE` asks for."""
-    return {
-        "event_guild_id": guild_id,
-        "event_seq": seq,
-        "event_kind": kind.value,
-        "event_request_id": request_id,
-        "event_facts": dict(facts),
-    }
 
 
 # Columns and no objects of the mapper, and whole transactions in one trip: hubs ask these for every event there is.

@@ -26,22 +26,23 @@ from kovra.guard.claim import Claim, NotClaimed
 from kovra.guard.endings import KeptEnd
 from kovra.guard.outcome import Failure, FailureKind
 from kovra.guard.ports import Ledger as LedgerPort
-from kovra.guard.restoring import HOLDS_OF, Hold
+from kovra.guard.restoring import Hold
 from kovra.ids import ChannelId, GuildId
 from kovra.store.audit import AuditLog
 from kovra.store.backlog import Backlog, Overdue
 from kovra.store.case_changes import CaseChanges
-from kovra.store.casebook import case_of, new_case, numbers_turn
-from kovra.store.database import Database, end_with, run
-from kovra.store.endings import effect_of, end_values, kept_end
-from kovra.store.events import EventKind, append_event, event_values
-from kovra.store.holds import hold_of, keep_or_let_go
+from kovra.store.casebook import case_of
+from kovra.store.database import Database
+from kovra.store.endings import kept_end
+from kovra.store.events import EventKind, append_event
+from kovra.store.finalising import Deed, Finalising
+from kovra.store.holds import hold_of
 from kovra.store.liveness import Liveness
 from kovra.store.prepared import Prepared
 from kovra.store.requests import audit_entry, request_facts
 from kovra.store.tables import ActionRequests, ModCases
 from kovra.store.warming import NO_GUILD
-from kovra.store.writes import APPLY, NOBODY, Writes, fence, names
+from kovra.store.writes import NOBODY, Writes, fence, names
 
 __all__ = ["Backlog", "Ledger", "Liveness", "Overdue"]
 
@@ -95,7 +96,7 @@ class Ledger(CaseChanges, LedgerPort):
             claim_for=timedelta(seconds=claim_s),
             max_attempts=max_attempts,
         )
-        self._at = at
+        self._finalising = Finalising(database, audit_key, at)
         self._claim_key = claim_key
         self._left: deque[_Left] = deque()
 
@@ -158,7 +159,7 @@ class Ledger(CaseChanges, LedgerPort):
 
     def warm(self) -> None:
         """Send every statement to a request that nobody has, for :mod:`kovra.store.warming`. Nothing is written."""
-        for write in self._writes.warmable:
+        for write in (*self._writes.warmable, *self._finalising.warmable):
             self._database.once(NO_GUILD, write, dict.fromkeys(write.asks_for))
 
     def intend_notice(self, claim: Claim) -> None:
@@ -190,24 +191,8 @@ class Ledger(CaseChanges, LedgerPort):
         ends_at: datetime | None,
         result: Mapping[str, Any] | None = None,
     ) -> Case:
-        """Case number, case, event and state in one transaction.
-
-        The number is held for two trips only: the one that takes it, and the one that writes everything and commits.
-        """
-        with self._database.transaction(claim.guild_id, first=numbers_turn(claim.guild_id)) as session:
-            found = run(session.connection(), self._writes.lock_and_number, fence(claim)).one_or_none()
-            if found is None:
-                raise _lost(claim)
-            new = new_case(self._audit_key, claim.request, standing, found, ends_at, result)
-            facts = request_facts(claim.request, State.APPLIED) | {"case_no": new.case.case_no}
-            told = event_values(claim.guild_id, new.seq, EventKind.CASE_CREATED, claim.request_id, facts)
-            self._at("before_finalise_commit")
-            ends = end_values(claim.request, new.case, found.began)
-            values = {**fence(claim), "since": found.began, **new.values, **told, **ends}
-            if claim.request.action in HOLDS_OF:
-                keep_or_let_go(session, claim.request, new.case)
-            end_with(session, APPLY[effect_of(claim.request, ends_at)], values)
-            return new.case
+        """Case number, case, event and state in one transaction; see :mod:`kovra.store.finalising`."""
+        return self._finalising(Deed(claim=claim, standing=standing, ends_at=ends_at, result=result))
 
     def kept_end(self, claim: Claim) -> KeptEnd | None:
         """The end of a case that this request keeps; None when it was lifted or replaced since."""

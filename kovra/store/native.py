@@ -6,9 +6,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Integer, Select, Text, delete, func, literal, select, update
+from sqlalchemy import BigInteger, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -23,11 +22,10 @@ from kovra.guard.endings import ENDS_OF, EndState, due_at
 from kovra.guard.native import Deed, Intent, NativeEntry, Verdict
 from kovra.ids import GuildId, UserId, snowflake_ms
 from kovra.store.audit import AuditLog
-from kovra.store.casebook import CASE_WRITES, new_case, numbers_for
+from kovra.store.casebook import CASE_WRITES, Head, case_values, head_for, head_of, new_case
 from kovra.store.database import Database
-from kovra.store.events import EVENT_WRITE, EventKind, event_values
 from kovra.store.people import people
-from kovra.store.requests import audit_entry, new_row, request_facts
+from kovra.store.requests import audit_entry, new_row
 from kovra.store.tables import ActionRequests, Guilds, Members, ModCases, NativeEntries, ScheduledEnds
 
 log = logging.getLogger(__name__)
@@ -149,11 +147,9 @@ class Native:
         by_bot = bool(moderator and moderator.bot and not entry.by_automod)
         sealed = seal(native.request_for(entry, deed, by_bot=by_bot, late=late, now=now), now)
         request = sealed.request
-        found = session.connection().execute(_numbers(entry.guild_id, self._database)).one()
+        head = _head(session, entry.guild_id, self._database)
         standing = _standing(told, deed, request.moderator_id, told.people, native.moderator_name(entry))
-        new = new_case(self._key, request, standing, found, deed.ends_at)
-        facts = request_facts(request, State.APPLIED) | {"case_no": new.case.case_no}
-        event = event_values(entry.guild_id, new.seq, EventKind.CASE_CREATED, request.request_id, facts)
+        new = new_case(self._key, head, request, standing, deed.ends_at)
         row = new_row(sealed, None, now) | {
             "state": State.APPLIED.value,
             "accepted_at": None,
@@ -161,8 +157,8 @@ class Native:
             "applied_at": new.case.created_at,
             "notice_status": NoticeStatus.NOT_NEEDED.value,
         }
-        write = insert(ActionRequests).values(row).add_cte(*CASE_WRITES, EVENT_WRITE)
-        session.connection().execute(write, {**new.values, **event})
+        write = insert(ActionRequests).values(row).add_cte(*CASE_WRITES)
+        session.connection().execute(write, case_values([new]))
         more = {"case_no": new.case.case_no, "audit_id": str(entry.audit_id)}
         self._audit.append_in(session, audit_entry(AuditKind.ACTION_CAPTURED, request, **more))
         if not late:
@@ -189,10 +185,7 @@ class Native:
         standing = _standing(
             told, deed, request.moderator_id, people(session, entry.guild_id, [request.moderator_id], now)
         )
-        found = session.connection().execute(_numbers(entry.guild_id, self._database)).one()
-        new = new_case(self._key, request, standing, found, ends_at)
-        facts = request_facts(request, State.APPLIED) | {"case_no": new.case.case_no}
-        event = event_values(entry.guild_id, new.seq, EventKind.CASE_CREATED, request.request_id, facts)
+        new = new_case(self._key, _head(session, entry.guild_id, self._database), request, standing, ends_at)
         # The posts of a job are sent together, and nobody waits for them.
         rest = (
             {"state": State.APPLIED.value, "done_at": None}
@@ -212,7 +205,7 @@ class Native:
             failure_sentence=None,
             failure_code=None,
         )
-        session.connection().execute(write.add_cte(*CASE_WRITES, EVENT_WRITE), {**new.values, **event})
+        session.connection().execute(write.add_cte(*CASE_WRITES), case_values([new]))
         more = {"case_no": new.case.case_no, "audit_id": str(entry.audit_id)}
         self._audit.append_in(session, audit_entry(AuditKind.ACTION_CAPTURED, request, **more))
         if not native.is_late(entry, request.action, told.earlier.get(request.target_id, [])):
@@ -233,12 +226,10 @@ def _entry(row: NativeEntries) -> NativeEntry:
     )
 
 
-def _numbers(guild_id: GuildId, database: Database) -> Select[Any]:
-    """Take the guild's next case number and event number; nobody was told anything yet."""
-    nothing = {"notice_status": Text, "notice_text": Text, "notice_code": Integer, "notice_done_at": DateTime}
-    columns = [literal(guild_id, BigInteger).label("guild_id")]
-    columns += [literal(None, kind).label(name) for name, kind in nothing.items()]
-    return numbers_for(select(*columns).cte("mine"), database.now())
+def _head(session: Session, guild_id: GuildId, database: Database) -> Head:
+    """Lock the guild's counters; the next numbers are ours."""
+    guild = select(literal(guild_id, BigInteger).label("guild_id")).cte("guild")
+    return head_of(session.connection().execute(select(head_for(guild, database.now()))).one())
 
 
 def _intents(session: Session, guild_id: GuildId, marked: Sequence[NativeEntry]) -> dict[UserId, list[Intent]]:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    DateTime,
     Text,
     Uuid,
     bindparam,
@@ -31,9 +29,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from kovra.actions.request import ActionRequest, State
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.guard.claim import Claim
-from kovra.store.casebook import CASE_WRITES, numbers_for
-from kovra.store.endings import END_WRITES, Effect
-from kovra.store.events import EVENT_WRITE, EventKind, event_told_of
+from kovra.store.events import EventKind, event_told_of
 from kovra.store.prepared import Prepared
 from kovra.store.tables import ActionRequests, ModCases
 
@@ -46,31 +42,6 @@ _MINE = (
 )
 _EXECUTING = _ROW.state == State.EXECUTING.value
 _APPLIED = _ROW.state == State.APPLIED.value
-
-# The end of finalise: the request, its case, the head of the chain and the event. The row was locked and its fence
-# checked before.
-_APPLYING = (
-    update(_ROW)
-    .where(
-        *_MINE,
-        _ROW.claim_epoch == bindparam("with_epoch", type_=BigInteger),
-        _EXECUTING,
-    )
-    .values(
-        state=State.APPLIED.value,
-        case_no=bindparam("case_case_no"),
-        checked_at=func.coalesce(_ROW.checked_at, bindparam("since", type_=DateTime(timezone=True))),
-        effect_done_at=sql_case(
-            (_ROW.effect_at.is_not(None), bindparam("since", type_=DateTime(timezone=True))), else_=None
-        ),
-        applied_at=bindparam("case_created_at"),
-    )
-    .add_cte(*CASE_WRITES, EVENT_WRITE)
-)
-#: By what the case does to the ends of its target: that is a part of the same statement.
-APPLY: Mapping[Effect, Prepared] = MappingProxyType(
-    {effect: Prepared(_APPLYING.add_cte(*writes)) for effect, writes in END_WRITES.items()}
-)
 
 
 def names(request: ActionRequest) -> dict[str, Any]:
@@ -106,13 +77,12 @@ class Writes:
         self.intend_notice = Prepared(self._intend_notice())
         self.record_notice = Prepared(self._record_notice())
         self.intend_effect = Prepared(self._intend_effect())
-        self.lock_and_number = Prepared(self._lock_and_number())
         self.intend_post = Prepared(self._intend_post())
         self.finish = Prepared(self._finish())
         #: Those that do nothing at all when nobody's request is named.
         self.warmable = (
             *(self.take_and_tell, self.intend_notice, self.record_notice, self.intend_effect),
-            *(self.lock_and_number, self.intend_post, self.finish),
+            *(self.intend_post, self.finish),
         )
 
     def _take(self) -> ReturningUpdate[Any]:
@@ -201,15 +171,6 @@ class Writes:
             claim_until=self._now + self._claim_for,
             checked_at=func.coalesce(_ROW.checked_at, self._now),
         )
-
-    def _lock_and_number(self) -> Any:
-        """Locks the claim's row, then takes the guild's next numbers: in this order, and only when the row is ours."""
-        row = _ROW
-        found = (row.guild_id, row.notice_status, row.notice_text, row.notice_code, row.notice_done_at)
-        mine = (
-            select(*found, self._now.label("began")).where(*self._fence(_EXECUTING)).with_for_update(of=row).cte("mine")
-        )
-        return numbers_for(mine, self._now)
 
     def _intend_post(self) -> ReturningUpdate[Any]:
         return self._fenced(_APPLIED).values(

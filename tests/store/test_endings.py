@@ -71,7 +71,7 @@ def test_case_and_end_are_kept_together_or_not_at_all(accept, guard, ends, clock
     def dies(point):
         raise RuntimeError(point)
 
-    guard.ledger._at = dies
+    guard.ledger._finalising.at = dies
     with pytest.raises(RuntimeError, match="before_finalise_commit"):
         guard.ledger.finalise(claim, standing=guard.standing(claim.request), ends_at=clock.now())
 
