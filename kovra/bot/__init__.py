@@ -17,7 +17,7 @@
 ``comings``    who comes by which invite, and how much members write
 ``introduction``  what the bot knows of itself, for the health check
 ``writer``     the one thread that writes the mirror, in order
-``hardening``  four defects of Pycord, patched
+``hardening``  the defects of Pycord, patched
 ``slash``      the door of commands, menus and forms: promises an answer, submits, and edits the outcome in
 ``answers``    the answers: how they reach Discord, and their words
 ``forms``      the dialog behind the menus: what it asks, and what was filled in

@@ -24,52 +24,6 @@ def is_mirrored(rows, user_id):
     return rows("SELECT gone_at IS NULL FROM members WHERE user_id = %s", user_id) == [(True,)]
 
 
-def tell(sandbox, name, payload):
-    guild_id = sandbox.call(lambda s: s.world.cast.guild_id)
-    sandbox.call(lambda s: s.stage.tell(name, s.world.guilds[guild_id], lambda: {"guild_id": str(guild_id), **payload}))
-
-
-# Pycord's defects
-
-
-def test_an_event_that_pycord_cannot_read_ends_nothing(sandbox, control, start_bot, rows, eventually):
-    start_bot()
-
-    # Discord documents the action's metadata as optional, and Pycord demands it.
-    trigger = {"rule_id": "1", "rule_trigger_type": 1, "user_id": str(a_member(sandbox)), "action": {"type": 1}}
-    tell(sandbox, "AUTO_MODERATION_ACTION_EXECUTION", trigger)
-    tell(sandbox, "GUILD_ROLE_UPDATE", {})
-    joined = int(control("join", username="afterwards")["user"]["id"])
-
-    eventually(lambda: is_mirrored(rows, joined))
-    assert control("gateway")["identified"] == 1
-
-
-def test_a_connection_after_an_outage_asks_for_compression_again(sandbox, control, start_bot, rows, eventually):
-    start_bot()
-
-    # The way back fails once, so that Pycord connects by the bare address it was given for resuming.
-    sandbox.call(lambda s: s.faults.arm(method="GET", route="/gateway", status=500))
-    control("gateway", do="drop", code=4000)
-    eventually(lambda: control("gateway")["connected"] == 2)
-    joined = int(control("join", username="afterwards")["user"]["id"])
-    eventually(lambda: is_mirrored(rows, joined))
-
-    assert sandbox.call(lambda s: s.faults.armed) == []
-    assert sandbox.call(lambda s: [line._compressor is not None for line in s.gateway._sockets]) == [True]
-
-
-def test_a_member_list_refused_for_now_is_asked_for_again(sandbox, control, start_bot, rows, monkeypatch):
-    monkeypatch.setattr("kovra.sandbox.chunks.FULL_CHUNK_EVERY_S", 3)
-    control("limits", on=True)
-    start_bot().stop()
-    joined = int(control("join", username="meanwhile")["user"]["id"])
-
-    start_bot()
-
-    assert is_mirrored(rows, joined)
-
-
 def test_a_member_list_that_never_came_is_asked_for_again(sandbox, start_bot, rows, eventually, monkeypatch):
     monkeypatch.setattr("kovra.bot.mirror.ASK_AGAIN_S", 0.5)
     answer, deaf = sandbox.sandbox.gateway.members.answer, []
