@@ -83,6 +83,7 @@ from kovra.store.roster import Roster
 from kovra.store.schedule import Schedule
 from kovra.store.sessions import Sessions
 from kovra.store.settings import SettingsBook
+from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
 from kovra.store.warming import warm
 
@@ -405,7 +406,9 @@ def build_web(config: Config) -> Flask:
         cancelling=Cancelling(database, config.audit_key),
         broken=BrokenRequests(database, config.audit_key),
         pauses=LanePauses(database, config.audit_key),
-        lanes=LaneDesk(broker=build_broker(config, serve=()), audit=AuditLog(database, config.audit_key)),
+        lanes=LaneDesk(
+            broker=build_broker(config, patience_s=AT_THE_DOOR_S, serve=()), audit=AuditLog(database, config.audit_key)
+        ),
         roster=roster,
         guilds=Guilds(database),
         members=Members(database),
@@ -413,6 +416,7 @@ def build_web(config: Config) -> Flask:
         bygone=Bygone(database),
         cases=Cases(database),
         overview=Overview(database),
+        traffic=Traffic(database),
         health=Health(database),
         settings=SettingsBook(database, config.audit_key),
         audit_log=AuditLog(database, config.audit_key),

@@ -102,10 +102,15 @@ def line(values: Sequence[float | None], top: float) -> Line:
         else:
             runs[-1].append((_rounded(at * step), _rounded(100 - 100 * min(value, top) / top)))
     # A lone value is a short dash: a path of one point draws nothing.
-    drawn = [run if len(run) > 1 else [run[0], (_rounded(run[0][0] + 0.6), run[0][1])] for run in runs if run]
+    drawn = [run if len(run) > 1 else _dash(*run[0]) for run in runs if run]
     paths = ["M" + "L".join(f"{x:g} {y:g}" for x, y in run) for run in drawn]
     areas = [f"{path}L{run[-1][0]:g} 100L{run[0][0]:g} 100Z" for path, run in zip(paths, drawn, strict=True)]
     return Line(path="".join(paths), area="".join(areas))
+
+
+def _dash(x: float, y: float) -> list[tuple[float, float]]:
+    start = min(x, 99.4)
+    return [(_rounded(start), y), (_rounded(start + 0.6), y)]
 
 
 def shade(value: int, highest: int) -> int:

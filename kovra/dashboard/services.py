@@ -38,6 +38,7 @@ from kovra.store.requests import Requests
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
 from kovra.store.settings import SettingsBook
+from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
 
 _NAME = "kovra"
@@ -91,6 +92,7 @@ class Services:
     bygone: Bygone
     cases: Cases
     overview: Overview
+    traffic: Traffic
     health: Health
     settings: SettingsBook
     threads: Threads

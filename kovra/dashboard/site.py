@@ -32,6 +32,7 @@ from kovra.dashboard.pages.members import members as member_pages
 from kovra.dashboard.pages.overview import overview as overview_pages
 from kovra.dashboard.pages.palette import palette
 from kovra.dashboard.pages.profile import profile
+from kovra.dashboard.pages.queue import queue
 from kovra.dashboard.pages.servers import servers
 from kovra.dashboard.services import Addresses, Services, install
 from kovra.dashboard.streams import Pace, Streams
@@ -63,6 +64,7 @@ from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
 from kovra.store.settings import SettingsBook
 from kovra.store.tables import Base
+from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
 
 log = logging.getLogger(__name__)
@@ -100,6 +102,7 @@ def create_site(
     bygone: Bygone,
     cases: Cases,
     overview: Overview,
+    traffic: Traffic,
     health: Health,
     settings: SettingsBook,
     audit_log: AuditLog,
@@ -126,7 +129,8 @@ def create_site(
         threads: what was added to cases and changed in them.
         undoing, reverse: what there is to take back, and taking back many at once.
         broken, pauses, lanes: what failed, which lanes are paused, and what lies on them.
-        requests, roster, guilds, members, member_list, bygone, cases, health, sessions, events: what pages read.
+        requests, roster, guilds, members, member_list, bygone, cases, health, traffic, sessions,
+            events: what pages read.
         settings: what people set for their server.
         clock: the database's clock.
         hub: hands out streams of events; its owner starts and stops it.
@@ -170,6 +174,7 @@ def create_site(
         bygone=bygone,
         cases=cases,
         overview=overview,
+        traffic=traffic,
         health=health,
         settings=settings,
         audit_log=audit_log,
@@ -292,6 +297,7 @@ def _add_routes(app: Flask) -> None:
         audit_page,
         mass,
         job_pages,
+        queue,
         looks,
         live,
     ):

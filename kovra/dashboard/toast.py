@@ -8,6 +8,7 @@ from uuid import UUID
 from kovra.actions.request import Action, Receipt, State
 from kovra.dashboard import wording
 from kovra.guard.case import NoticeStatus
+from kovra.ids import new_request_id
 from kovra.store.requests import RequestStatus
 
 
@@ -70,6 +71,11 @@ def of_status(found: RequestStatus, *, cancellable: bool = False) -> Toast:
         icon="x",
         case_no=found.case_no,
     )
+
+
+def said(title: str, text: str) -> Toast:
+    """Something that was done at once and makes no case."""
+    return Toast(request_id=new_request_id(), title=title, text=text, kind="done")
 
 
 def not_cancelled(request_id: UUID, sentence: str, *, still_open: bool) -> Toast:

@@ -241,6 +241,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
+def grouped(number: int) -> str:
+    """ "18,402"."""
+    return f"{number:,}"
+
+
 def total(number: int | None) -> str:
     """Counts above 1,000 are not counted out."""
     if number is None:
@@ -328,6 +333,7 @@ FILTERS: tuple[Callable[..., Any], ...] = (
     utc,
     iso,
     count,
+    grouped,
     total,
     state_label,
     earlier_label,

@@ -18,6 +18,7 @@
 ``schedule``  which of them are due, and the requests made for them
 ``cases``     cases as pages show them; ``steps`` are the times of one
 ``overview``  how much happens, when, by whom, and what waits: the front page
+``traffic``   what is on its way and how fast: the Action Queue page; ``broken`` what failed or gave up
 ``events``    the numbered events of a guild
 ``retention`` forgets what is kept only for a time
 ``audit``     the sealed record of a guild, its verification, and the quarantine of refused entries

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -16,12 +16,12 @@ from kovra.actions.lanes import TAKES_QUEUE_OPS
 from kovra.actions.request import Action, Source, State
 from kovra.actions.rights import Capability
 from kovra.actions.submit import LIFETIME
-from kovra.ids import GuildId, UserId
+from kovra.ids import UserId
 from kovra.store.audit import AuditLog
 from kovra.store.database import Database
 from kovra.store.events import EventKind, append_event
 from kovra.store.guilds import GuildScope
-from kovra.store.people import name_of
+from kovra.store.people import names_of
 from kovra.store.requests import row_facts
 from kovra.store.tables import ActionRequests
 
@@ -55,7 +55,7 @@ class BrokenRequest:
 
 
 class BrokenRequests:
-    """List them, and want a dead one again or see to it. Only with ``queue_ops``; the page's policy asks first."""
+    """List them, and want a dead one again or see to it; to decide takes ``queue_ops``."""
 
     def __init__(self, database: Database, audit_key: bytes) -> None:
         self._database = database
@@ -78,11 +78,32 @@ class BrokenRequests:
         page = select(row).where(row.guild_id == scope.guild_id, row.state.in_([state.value for state in states]))
         if not discarded:
             page = page.where(row.discarded_at.is_(None))
+        if not scope.may(Capability.VIEW_NOTES):
+            page = page.where(row.action != Action.NOTE.value)
         if before is not None:
             page = page.where(row.done_at < before)
         with self._database.transaction(scope.guild_id) as session:
             found = session.scalars(page.order_by(row.done_at.desc()).limit(limit)).all()
-            return [_broken(session, one) for one in found]
+            who = {
+                UserId(user_id) for one in found for user_id in (one.target_id, one.moderator_id, one.discarded_by or 0)
+            }
+            names = names_of(session, scope.guild_id, who - {0}, self._database.read_now(session))
+            return [_broken(one, names) for one in found]
+
+    def one(self, scope: GuildScope, request_id: UUID) -> BrokenRequest | None:
+        """One that failed or gave up; None when there is none of this id, or none for this reader."""
+        row = ActionRequests
+        wanted = select(row).where(
+            row.guild_id == scope.guild_id,
+            row.request_id == request_id,
+            row.state.in_([state.value for state in BROKEN]),
+        )
+        with self._database.transaction(scope.guild_id) as session:
+            found = session.scalars(wanted).one_or_none()
+            if found is None or (found.action == Action.NOTE.value and not scope.may(Capability.VIEW_NOTES)):
+                return None
+            who = {UserId(user_id) for user_id in (found.target_id, found.moderator_id, found.discarded_by or 0)}
+            return _broken(found, names_of(session, scope.guild_id, who - {0}, self._database.read_now(session)))
 
     def retry(self, scope: GuildScope, request_id: UUID) -> str | None:
         """Want a dead request again, for as long as a new one; None when it is queued, else why not.
@@ -125,19 +146,16 @@ class BrokenRequests:
         return State(row.state)
 
 
-def _broken(session: Session, row: ActionRequests) -> BrokenRequest:
-    def name(user_id: int) -> str:
-        return name_of(session, GuildId(row.guild_id), UserId(user_id))
-
+def _broken(row: ActionRequests, names: Mapping[UserId, str]) -> BrokenRequest:
     assert row.done_at is not None
     return BrokenRequest(
         request_id=row.request_id,
         action=Action(row.action),
         source=Source(row.source),
         target_id=UserId(row.target_id),
-        target_name=name(row.target_id),
+        target_name=names[UserId(row.target_id)],
         moderator_id=UserId(row.moderator_id),
-        moderator_name=name(row.moderator_id),
+        moderator_name=names[UserId(row.moderator_id)],
         state=State(row.state),
         kind=row.failure_kind or "",
         sentence=row.failure_sentence or "",
@@ -146,5 +164,5 @@ def _broken(session: Session, row: ActionRequests) -> BrokenRequest:
         case_no=row.case_no,
         accepted_at=row.accepted_at,
         done_at=row.done_at,
-        discarded_by=name(row.discarded_by) if row.discarded_by is not None else None,
+        discarded_by=names[UserId(row.discarded_by)] if row.discarded_by is not None else None,
     )

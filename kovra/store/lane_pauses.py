@@ -68,6 +68,11 @@ class LanePauses:
             self._audit.append_in(session, AuditEntry(guild_id=scope.guild_id, kind=kind, actor_id=actor_id))
         return None
 
+    def touched(self, scope: GuildScope) -> None:
+        """Tell open pages that a dead letter of the lane was decided about; they look again."""
+        with self._database.transaction(scope.guild_id) as session:
+            append_event(session, scope.guild_id, EventKind.LANE_CHANGED, None, {"state": "letters"})
+
     def everywhere(self) -> list[GuildId]:
         """The guilds whose lane is paused. For the worker."""
         with self._database.transaction(None) as session:

@@ -30,7 +30,7 @@ from kovra.actions.rights import Capability, Limit, Person
 from kovra.ids import GuildId, UserId
 from kovra.store.database import Database
 from kovra.store.prepared import Prepared
-from kovra.store.tables import Bans, CapabilityGrants, Guilds, Members, ModCases, Roles
+from kovra.store.tables import Bans, CapabilityGrants, Channels, Guilds, Members, ModCases, Roles
 
 #: A grant of a capability that a later version made and this one does not know gives nothing.
 _CAPABILITIES = frozenset(capability.value for capability in Capability)
@@ -190,6 +190,21 @@ def name_of(session: Session, guild_id: GuildId, user_id: UserId) -> str:
         .limit(1)
     )
     return session.scalars(newest).one_or_none() or str(user_id)
+
+
+def names_of(session: Session, guild_id: GuildId, target_ids: Iterable[UserId], now: datetime) -> dict[UserId, str]:
+    """What to call whom or what actions are about: people, this server's channels, and the server itself."""
+    wanted = set(target_ids)
+    if not wanted:
+        return {}
+    places = select(Channels.channel_id, Channels.name).where(
+        Channels.guild_id == guild_id, Channels.channel_id.in_(wanted)
+    )
+    named = {UserId(row.channel_id): f"#{row.name}" for row in session.execute(places)}
+    if guild_id in wanted:
+        named[UserId(guild_id)] = session.scalars(select(Guilds.name).where(Guilds.guild_id == guild_id)).one()
+    seen = people(session, guild_id, wanted - named.keys(), now)
+    return named | {user_id: person.name for user_id, person in seen.items()}
 
 
 def names_of_strangers(session: Session, guild_id: GuildId, user_ids: Sequence[UserId]) -> dict[UserId, str]:

@@ -64,6 +64,7 @@ from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
 from kovra.store.settings import SettingsBook
 from kovra.store.tables import ActionRequests, Base
+from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
 
 BASE_URL = "http://localhost:8000"
@@ -359,6 +360,7 @@ def site(
         bygone=Bygone(database),
         cases=Cases(database),
         overview=Overview(database),
+        traffic=Traffic(database),
         health=Health(database),
         settings=SettingsBook(database, AUDIT_KEY),
         audit_log=AuditLog(database, AUDIT_KEY),

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from werkzeug.routing import AnyConverter
 
 from kovra.actions.rights import Capability
 from kovra.dashboard.access import OPEN, REPORTS, policy_of
@@ -25,7 +26,7 @@ PRINCIPALS = (
 )
 MEMBERS_OF_STAFF = frozenset({"auditor", "trial", "moderator", "admin", "owner"})
 #: What neither trial nor moderator nor auditor of this cast may do.
-ADMINS_ONLY = frozenset({Capability.MASS, Capability.APPROVE, Capability.EXPORT})
+ADMINS_ONLY = frozenset({Capability.MASS, Capability.APPROVE, Capability.EXPORT, Capability.QUEUE_OPS})
 SIGNED_OUT = frozenset({"anonymous", "expired", "closed"})
 
 #: What an address is filled with, so that it leads to something the harbour has.
@@ -53,6 +54,11 @@ def address(rule, guild_id, request_id, batch_id=None):
         values["request_id"] = request_id
     if "batch_id" in rule.arguments:
         values["batch_id"] = batch_id or request_id
+    values |= {
+        name: sorted(converter.items)[-1]
+        for name, converter in rule._converters.items()
+        if isinstance(converter, AnyConverter)
+    }
     built = rule.build(values)
     assert built is not None, rule
     return built[1]
@@ -103,9 +109,12 @@ def test_the_access_matrix(site, cast, owner, name):
     for rule in site.app.url_map.iter_rules():
         policy = policy_of(site.app, rule.endpoint)
         if policy.session and rule.endpoint != "login.sign_out":
-            seen[rule.rule] = (policy, ask(who, rule, address(rule, cast.harbour, request_id, batch_id)).status_code)
+            seen[rule.rule, "".join(rule.methods)] = (
+                policy,
+                ask(who, rule, address(rule, cast.harbour, request_id, batch_id)).status_code,
+            )
 
-    for route, (policy, status) in seen.items():
+    for (route, method), (policy, status) in seen.items():
         if name in SIGNED_OUT:
             expected = {204} if policy.quiet else {401, 303}
         elif policy.capability is not None and name not in MEMBERS_OF_STAFF:
@@ -115,9 +124,10 @@ def test_the_access_matrix(site, cast, owner, name):
         ):
             expected = {403}
         elif policy.capability is not None:
-            # 409: the request of the address has ended, so it can no more be cancelled.
+            # 409: the request of the address is done, so there is nothing to cancel, to retry or to discard.
             # 400: an export is of a format, and the address names none.
-            expected = {409} if route.endswith("/cancel") else {400} if route.endswith("/export") else {200, 303, 422}
+            decided = route.endswith(("/cancel", "/<any(retry, discard):deed>")) and "POST" in method
+            expected = {409} if decided else {400} if route.endswith("/export") else {200, 303, 422}
         else:
             expected = {200, 303, 400, 422}
         assert status in expected, (name, route, status)

@@ -36,7 +36,7 @@ def test_the_smallest_number_is_still_seen():
 def test_a_line_has_a_gap_where_nothing_was_measured():
     drawn = charts.line([100, 50, None, 0, None, 25], top=100)
 
-    assert drawn.path == "M0 0L20 50M60 100L60.6 100M100 75L100.6 75"
+    assert drawn.path == "M0 0L20 50M60 100L60.6 100M99.4 75L100 75"
 
 
 @pytest.mark.parametrize(("value", "highest", "level"), [(0, 9, 0), (1, 9, 1), (9, 9, 4), (1, 1, 1), (5, 9, 2)])

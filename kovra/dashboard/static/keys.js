@@ -3,6 +3,7 @@ import { openAct, openHelp } from "./dialog.js";
 import { openFilters } from "./filters.js";
 import { cursorRow, moveCursor, openRow, setCursor, showNew } from "./list.js";
 import { openPalette } from "./palette.js";
+import { letIn as letHeldIn } from "./parts.js";
 import { letPeopleIn } from "./people.js";
 import { entries, letIn, step as stepRows } from "./rows.js";
 import { close, editCase, isOpen, openTarget, walk } from "./sheet.js";
@@ -64,7 +65,7 @@ document.addEventListener("keydown", event => {
   else if (key.toLowerCase() === "x") tickRow(cursorRow(), event.shiftKey);
   else if (key === "f") openFilters();
   else if (key === "?") openHelp();
-  else if (key === ".") { showNew(); letIn(); letPeopleIn(); }
+  else if (key === ".") { showNew(); letIn(); letPeopleIn(); letHeldIn(); }
   else if (key === "e") editCase(cursorRow());
   else if (key === "c") document.querySelector(".sheet [data-copy]")?.click();
   else if (ACTS[key] && canAct()) { event.preventDefault(); openAct(ACTS[key], target()); }

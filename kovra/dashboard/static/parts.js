@@ -3,6 +3,26 @@
 // the page is hidden is fetched once, on return.
 const EVERY = 750;
 
+// A part whose rows come in at the top (`data-holds`) is not changed under the hand that points at it or works in it.
+// What is new then waits behind the pill, and comes in when the reader leaves, clicks the pill or presses `.`.
+const pill = document.getElementById("heldpill");
+const inUse = part => part.matches(":hover, :focus-within") || Boolean(document.querySelector("dialog[open]"));
+let letHeld = () => {};
+
+export function letIn() { if (pill && !pill.hidden) letHeld(); }
+
+function hold(part, refresh) {
+  let waits = false;
+  const free = () => { if (waits && !inUse(part)) now(); };
+  const now = () => { waits = false; pill.hidden = true; refresh(); };
+  letHeld = now;
+  pill.addEventListener("click", now);
+  part.addEventListener("pointerleave", free);
+  part.addEventListener("focusout", () => setTimeout(free));
+  document.getElementById("act")?.addEventListener("close", () => setTimeout(free));
+  return () => { if (inUse(part)) { waits = true; pill.hidden = false; } else refresh(); };
+}
+
 function follow(part) {
   const every = Number(part.dataset.every || EVERY);
   let last = 0, timer = 0, missed = false;
@@ -14,7 +34,8 @@ function follow(part) {
     last = Date.now();
     htmx.trigger(part, "part:refresh");
   };
-  for (const family of [...part.dataset.live.split(" "), "resync"]) document.body.addEventListener(`live:${family}`, refresh);
+  const happened = part.hasAttribute("data-holds") ? hold(part, refresh) : refresh;
+  for (const family of [...part.dataset.live.split(" "), "resync"]) document.body.addEventListener(`live:${family}`, happened);
   document.addEventListener("visibilitychange", () => { if (!document.hidden && missed) { missed = false; refresh(); } });
 }
 

@@ -1,0 +1,63 @@
+"""The Action Queue as an admin watches it: live, and never changed under the hand."""
+
+import pytest
+from playwright.sync_api import expect
+
+from kovra.actions.request import Action
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def queue(path, open_as):
+    def show(**options):
+        page = open_as("tamsin_reed", **options)
+        page.goto(f"{path.stack.web_url}/g/{path.guild_id}/queue")
+        expect(page.locator("#live")).to_have_text("Live")
+        return page
+
+    return show
+
+
+def test_a_pause_is_asked_about_shown_at_once_and_ended(path, queue):
+    page = queue()
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Pause the queue").click()
+    expect(page.locator(".desk-lane")).to_contain_text("Paused by")
+    request = path.a(Action.NOTE, path.discord.someone(), reason="waits")
+    path.submit(request)
+    expect(page.locator(f"#q-{request.request_id}")).to_contain_text("Waiting")
+
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Resume the queue").click()
+    page.mouse.move(5, 5)
+
+    expect(page.locator(f"#q-{request.request_id}")).to_contain_text("Done")
+    expect(page.locator("#act")).to_be_hidden()
+
+
+def test_what_is_new_waits_behind_the_pill_while_one_points_at_the_list(path, queue):
+    first = path.a(Action.NOTE, path.discord.someone())
+    path.run(first)
+    page = queue()
+    page.locator(f"#q-{first.request_id}").hover()
+
+    second = path.a(Action.NOTE, path.discord.someone())
+    path.run(second)
+
+    expect(page.locator("#heldpill")).to_be_visible()
+    expect(page.locator(f"#q-{second.request_id}")).to_have_count(0)
+    page.keyboard.press(".")
+    expect(page.locator(f"#q-{second.request_id}")).to_contain_text("Done")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_and_nothing_is_cut_off(path, queue, axe, theme):
+    path.run(path.a(Action.NOTE, path.discord.someone()))
+    page = queue(color_scheme=theme)
+    wide = axe(page)
+    page.set_viewport_size({"width": 320, "height": 700})
+
+    assert (wide, axe(page)) == ([], [])
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("document.getElementById('main').scrollWidth <= document.getElementById('main').clientWidth")
