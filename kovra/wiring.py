@@ -77,6 +77,7 @@ from kovra.store.native import Native
 from kovra.store.native_inbox import NativeInbox
 from kovra.store.operations import Operations
 from kovra.store.overview import Overview
+from kovra.store.profiles import Profiles
 from kovra.store.requests import Requests
 from kovra.store.retention import Retention
 from kovra.store.roster import Roster
@@ -413,6 +414,7 @@ def build_web(config: Config) -> Flask:
         guilds=Guilds(database),
         members=Members(database),
         member_list=MemberList(database),
+        profiles=Profiles(database),
         bygone=Bygone(database),
         cases=Cases(database),
         overview=Overview(database),

@@ -34,6 +34,7 @@ from kovra.store.lane_pauses import LanePauses
 from kovra.store.member_list import MemberList
 from kovra.store.members import Members
 from kovra.store.overview import Overview
+from kovra.store.profiles import Profiles
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
@@ -89,6 +90,7 @@ class Services:
     guilds: Guilds
     members: Members
     member_list: MemberList
+    profiles: Profiles
     bygone: Bygone
     cases: Cases
     overview: Overview

@@ -59,6 +59,7 @@ from kovra.store.member_list import MemberList
 from kovra.store.members import Members
 from kovra.store.migrate import ENGINE_OPTIONS, MIGRATIONS
 from kovra.store.overview import Overview
+from kovra.store.profiles import Profiles
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
@@ -99,6 +100,7 @@ def create_site(
     guilds: Guilds,
     members: Members,
     member_list: MemberList,
+    profiles: Profiles,
     bygone: Bygone,
     cases: Cases,
     overview: Overview,
@@ -129,8 +131,8 @@ def create_site(
         threads: what was added to cases and changed in them.
         undoing, reverse: what there is to take back, and taking back many at once.
         broken, pauses, lanes: what failed, which lanes are paused, and what lies on them.
-        requests, roster, guilds, members, member_list, bygone, cases, health, traffic, sessions,
-            events: what pages read.
+        requests, roster, guilds, cases, health, traffic, sessions, events: what pages read.
+        members, member_list, profiles, bygone: people, as pages read them.
         settings: what people set for their server.
         clock: the database's clock.
         hub: hands out streams of events; its owner starts and stops it.
@@ -171,6 +173,7 @@ def create_site(
         guilds=guilds,
         members=members,
         member_list=member_list,
+        profiles=profiles,
         bygone=bygone,
         cases=cases,
         overview=overview,

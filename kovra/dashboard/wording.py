@@ -338,6 +338,7 @@ FILTERS: tuple[Callable[..., Any], ...] = (
     state_label,
     earlier_label,
     made_at,
+    duration,
     muted,
     membership,
     standing_label,

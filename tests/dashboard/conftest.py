@@ -59,6 +59,7 @@ from kovra.store.members import Members
 from kovra.store.migrate import upgrade
 from kovra.store.mirror import BanRow, ChannelRow, GuildRow, MemberRow, Mirror, RoleRow
 from kovra.store.overview import Overview
+from kovra.store.profiles import Profiles
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
 from kovra.store.sessions import Sessions
@@ -357,6 +358,7 @@ def site(
         guilds=Guilds(database),
         members=Members(database),
         member_list=MemberList(database),
+        profiles=Profiles(database),
         bygone=Bygone(database),
         cases=Cases(database),
         overview=Overview(database),

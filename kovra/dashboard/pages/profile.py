@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, render_template, request
 
-from kovra.actions.rights import NEEDS, Capability
+from kovra.actions.rights import Capability
+from kovra.dashboard import charts, wording
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.draft import choices_for
+from kovra.dashboard.pages.palette import KEYS as ACT_KEYS
 from kovra.dashboard.problems import NoSuchPage
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import Keys, seen_until, shell
+from kovra.guard.endings import OVERDUE_AFTER
 from kovra.ids import UserId
+from kovra.store.bygone import DayCount, JoinSignals
 from kovra.store.guilds import GuildScope
+from kovra.store.profiles import Profile
 
-#: Cases on one page of the history.
-CASES = 20
+#: Cases on one page of the history; notes beside it; days of the chart.
+CASES, NOTES, DAYS = 20, 5, 30
+NEW_ACCOUNT = timedelta(days=7)
 
 KEYS: tuple[Keys, ...] = (
     ("Member", (("Warn", ("W",)), ("Mute", ("M",)), ("Ban", ("B",)), ("Note", ("N",)), ("Copy ID", ("C",)))),
 )
 
 profile = Blueprint("profile", __name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """One thing that stands out. ``hot``: it asks for a look."""
+
+    text: str
+    hot: bool = False
 
 
 @profile.get("/g/<int:guild_id>/members/<int:user_id>")
@@ -45,14 +61,94 @@ def now(guild_id: int, user_id: int) -> str:
 
 def _facts(viewer: GuildScope, user_id: int) -> Mapping[str, Any]:
     known = services()
-    card = known.members.card(viewer, UserId(user_id)) if user_id < 1 << 63 else None
-    if card is None:
-        raise NoSuchPage
     before = request.args.get("before", type=int)
-    cases = known.cases.earlier(viewer, card.user_id, before if before and before < 1 << 62 else None, CASES + 1)
+    before = before if before and 0 < before < 1 << 62 else None
+    found = known.profiles.of(viewer, UserId(user_id), before, CASES + 1, NOTES) if user_id < 1 << 63 else None
+    if found is None:
+        raise NoSuchPage
+    who, moment = found.card.user_id, known.clock.now()
+    signals = known.bygone.signals(viewer, who)
     return {
-        "card": card,
-        "cases": cases[:CASES],
-        "older": cases[CASES - 1].case_no if len(cases) > CASES else None,
-        "offers": [action for action in choices_for(viewer, card) if viewer.may(NEEDS[action])],
+        "profile": found,
+        "card": found.card,
+        "cases": found.cases[:CASES],
+        "before": before,
+        "older": found.cases[CASES - 1].case_no if len(found.cases) > CASES else None,
+        "by_hand": _by_hand(found, moment),
+        "offers": choices_for(viewer, found.card),
+        "keys": ACT_KEYS,
+        "names": known.bygone.names(viewer, who),
+        "joinings": known.bygone.joinings(viewer, who),
+        "came": signals,
+        "signals": _signals(found, signals, moment),
+        "written": _written(known.bygone.messages(viewer, who, DAYS), moment.date()),
+        "overdue_after": OVERDUE_AFTER,
+        "now": moment,
     }
+
+
+def _by_hand(found: Profile, moment: datetime) -> Sequence[str]:
+    """What holds them without a case of it: it was so before Guard came, or nobody told."""
+    held = {case.action.value for case in found.holding}
+    said = []
+    if found.card.banned and "ban" not in held:
+        said.append(f"Banned in Discord{f': {found.ban_reason}' if found.ban_reason else ''}")
+    if wording.muted(found.card, moment) and "mute" not in held and found.card.timed_out_until is not None:
+        said.append(f"Timed out in Discord, {wording.left(found.card.timed_out_until, moment)}")
+    return said
+
+
+def _signals(found: Profile, came: JoinSignals, moment: datetime) -> list[Signal]:
+    """What stands out, as far as it is known."""
+    if found.card.bot:
+        return []
+    shown = []
+    if moment - came.account_made_at < NEW_ACCOUNT:
+        shown.append(Signal(text=f"New account: {wording.ago(came.account_made_at, moment)} old", hot=True))
+    elif came.age_at_join is not None and timedelta() <= came.age_at_join < NEW_ACCOUNT:
+        age = wording.ago(moment - came.age_at_join, moment)
+        shown.append(Signal(text=f"Account was {'new' if age == 'now' else age + ' old'} when they came"))
+    if came.joined_times > 1:
+        shown.append(Signal(text=f"Joined {came.joined_times} times"))
+    if came.pending:
+        shown.append(Signal(text="Has not accepted the rules"))
+    if came.same_invite:
+        others = wording.count(came.same_invite, "other")
+        shown.append(Signal(text=f"{others} by the same invite within an hour", hot=came.same_invite >= 5))
+    if came.same_invite_banned:
+        shown.append(Signal(text=f"{came.same_invite_banned} of those by this invite are banned", hot=True))
+    return shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """Messages per day as a chart and as numbers, the latest day first."""
+
+    chart: charts.Bars
+    sentence: str
+    days: Sequence[tuple[str, int]]
+    total: int
+
+
+def _written(counts: Sequence[DayCount], today: date) -> Written:
+    by_day = {one.day: one.messages for one in counts}
+    days = [today - timedelta(days=DAYS - 1 - at) for at in range(DAYS)]
+    total = sum(by_day.get(day, 0) for day in days)
+    columns = []
+    for day in days:
+        label = "Today" if day == today else f"{day.day} {day:%b}"
+        said = f"{day:%a} {day.day} {day:%b}: {wording.count(by_day.get(day, 0), 'message')}"
+        columns.append((label, said, {"line": by_day.get(day, 0)}))
+    most = max(days, key=lambda day: by_day.get(day, 0))
+    sentence = (
+        f"{wording.count(total, 'message')} in {DAYS} days, most on {most:%a} {most.day} {most:%b}: "
+        f"{by_day.get(most, 0):,}. The same numbers are in the table."
+        if total
+        else f"No messages in {DAYS} days."
+    )
+    return Written(
+        chart=charts.bars(columns, ("line",), range(DAYS - 1, -1, -7)),
+        sentence=sentence,
+        days=[(f"{day:%a} {day.day} {day:%b}", by_day.get(day, 0)) for day in reversed(days)],
+        total=total,
+    )

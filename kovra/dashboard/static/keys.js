@@ -39,7 +39,7 @@ function go(key) {
 
 const ACTS = { w: "warn", m: "mute", b: "ban", n: "note" };
 const canAct = () => document.body.hasAttribute("data-acts");
-const target = () => openTarget() ?? cursorRow()?.dataset.target ?? null;
+const target = () => openTarget() ?? cursorRow()?.dataset.target ?? document.querySelector(".prof")?.dataset.target ?? null;
 const onPage = event => !event.target.closest("button, a, summary, input, select, textarea");
 const inList = event => Boolean(event.target.closest("#rows .rowlink"));
 
@@ -67,7 +67,7 @@ document.addEventListener("keydown", event => {
   else if (key === "?") openHelp();
   else if (key === ".") { showNew(); letIn(); letPeopleIn(); letHeldIn(); }
   else if (key === "e") editCase(cursorRow());
-  else if (key === "c") document.querySelector(".sheet [data-copy]")?.click();
+  else if (key === "c") document.querySelector(".sheet [data-copy], .prof [data-copy]")?.click();
   else if (ACTS[key] && canAct()) { event.preventDefault(); openAct(ACTS[key], target()); }
 });
 

@@ -23,6 +23,12 @@ function hold(part, refresh) {
   return () => { if (inUse(part)) { waits = true; pill.hidden = false; } else refresh(); };
 }
 
+// A part about one person (`data-about`) is renewed when the event names them, or names nobody.
+function concerns(part, { target_id: target, user_ids: users }) {
+  const about = part.dataset.about;
+  return !about || (!target && !users) || target === about || Boolean(users?.includes(about));
+}
+
 function follow(part) {
   const every = Number(part.dataset.every || EVERY);
   let last = 0, timer = 0, missed = false;
@@ -35,7 +41,7 @@ function follow(part) {
     htmx.trigger(part, "part:refresh");
   };
   const happened = part.hasAttribute("data-holds") ? hold(part, refresh) : refresh;
-  for (const family of [...part.dataset.live.split(" "), "resync"]) document.body.addEventListener(`live:${family}`, happened);
+  for (const family of [...part.dataset.live.split(" "), "resync"]) document.body.addEventListener(`live:${family}`, ({ detail }) => { if (concerns(part, detail)) happened(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden && missed) { missed = false; refresh(); } });
 }
 
