@@ -117,6 +117,14 @@ class Gateway:
                 session.socket.send(Op.INVALID, False)
         self._sessions.clear()
 
+    async def cut(self) -> None:
+        """Close every connection, and let the time in which their sessions may be resumed have passed."""
+        for session in self._sessions.values():
+            if session.socket is not None:
+                session.socket.session = None
+        self._sessions.clear()
+        await self.disconnect_all()
+
     # -- one connection --------------------------------------------------------------------------------------------
 
     async def connect(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.chaos import discord, matrix, net, pause, postgres, redis, rolling, soak, storm
+from benchmarks.chaos import discord, gateway, matrix, net, pause, postgres, redis, rolling, soak, storm
 from benchmarks.chaos.rig import Rig
 from benchmarks.measure import Report
 
@@ -78,6 +78,13 @@ def test_a_deploy_loses_nothing(rig):
     figures = run(rig, rolling.rolling)
 
     assert figures["accepted"] == figures["actions"]
+
+
+def test_nothing_done_by_hand_is_missed_or_doubled_while_the_gateway_breaks(rig):
+    figures = run(rig, gateway.gateway)
+
+    assert figures["by_hand"] > 0
+    assert figures["violations"] == 0
 
 
 def test_a_storm_loses_and_doubles_nothing(rig):

@@ -58,12 +58,15 @@ def _limits(sandbox: Sandbox, ask: Ask) -> Json:
 async def _gateway(sandbox: Sandbox, ask: Ask) -> None:
     """Trouble on the gateway.
 
-    ``do`` is ``drop`` (with ``code``), ``reconnect``, ``invalidate`` (with ``resumable``), ``silence``, or ``refuse``:
-    the next connections that identify or resume are closed with ``codes``, one each.
+    ``do`` is ``drop`` (with ``code``), ``cut`` (for longer than a session can be resumed), ``reconnect``,
+    ``invalidate`` (with ``resumable``), ``silence``, or ``refuse``: the next connections that identify or resume are
+    closed with ``codes``, one each.
     """
     what = ask.body.get("do")
     if what == "drop":
         await sandbox.gateway.disconnect_all(int(ask.body.get("code", 4000)))
+    elif what == "cut":
+        await sandbox.gateway.cut()
     elif what == "reconnect":
         sandbox.gateway.ask_reconnect()
     elif what == "invalidate":
@@ -76,7 +79,7 @@ async def _gateway(sandbox: Sandbox, ask: Ask) -> None:
     elif what == "refuse":
         sandbox.gateway.refusals.extend(int(code) for code in ask.body["codes"])
     else:
-        raise ControlError("do must be drop, reconnect, invalidate, silence or refuse")
+        raise ControlError("do must be drop, cut, reconnect, invalidate, silence or refuse")
 
 
 @table.on("POST", "reset")
