@@ -6,8 +6,8 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -133,12 +133,14 @@ def sources() -> list[Path]:
     return sorted(found)
 
 
-def trees() -> Iterator[tuple[Path, ast.AST]]:
-    for path in sources():
-        yield path, ast.parse(path.read_text(encoding="utf-8"), str(path))
+@cache
+def trees() -> list[tuple[Path, ast.AST]]:
+    return [(path, ast.parse(path.read_text(encoding="utf-8"), str(path))) for path in sources()]
 
 
-def imports() -> Iterator[Import]:
+@cache
+def imports() -> list[Import]:
+    found: list[Import] = []
     for path, tree in trees():
         for node in ast.walk(tree):
             names: list[str] = []
@@ -147,8 +149,8 @@ def imports() -> Iterator[Import]:
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{shown(path)}:{node.lineno}: imports are written out, never relative"
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
-            for name in names:
-                yield Import(place=place_of(path), path=shown(path), line=node.lineno, name=name)
+            found += [Import(place=place_of(path), path=shown(path), line=node.lineno, name=name) for name in names]
+    return found
 
 
 def room_in(name: str) -> str | None:
