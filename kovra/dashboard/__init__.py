@@ -12,8 +12,8 @@
 ``shell``     the frame around a server's pages: navigation, who one is, the keys that work
 ``audit_words`` how an entry of the record reads
 ``charts``    where bars, lines and labels stand; templates draw them
-``case_sheet`` the side sheet of one case; ``case_draft`` the dialogs about it
 ``queue_words`` how the Action Queue reads: dead letters, latency
+``case_sheet`` the side sheet of one case; ``case_draft`` the dialogs about it, ``many`` those about all that are ticked
 ``draft``     the action dialog as far as it is filled in; ``toast`` one request from queued to its end
 ``assets``    static files under an address that changes with their content
 ``pages/``    one module per page: servers, cases, act (dialog, requests, toasts), looks (theme)

@@ -155,7 +155,7 @@ def asked(known: Services, viewer: GuildScope, draft: CaseDraft, **more: Any) ->
     if draft.act == REVERSE:
         undo = known.undoing.case(viewer.guild_id, row.case_no)
         if undo is None:
-            raise Malformed(_OF_REVERSAL.format(row.case_no))
+            raise Malformed(OF_REVERSAL.format(row.case_no))
         reason = draft.reason or f"Takes back case #{row.case_no}."
         return opposite(undo, reason=reason, **common, **more)
     params, reason = {"case_no": row.case_no}, draft.reason
@@ -166,7 +166,7 @@ def asked(known: Services, viewer: GuildScope, draft: CaseDraft, **more: Any) ->
 
 
 #: Said of a case that took another one back.
-_OF_REVERSAL = "Case #{} takes back another case itself. Ask anew for what it lifted."
+OF_REVERSAL = "Case #{} takes back another case itself. Ask anew for what it lifted."
 
 
 def _amended(draft: CaseDraft, params: dict[str, int]) -> tuple[dict[str, int], str]:
@@ -198,7 +198,7 @@ def _check(known: Services, viewer: GuildScope, draft: CaseDraft, standing: Stan
 def _reversal(known: Services, viewer: GuildScope, draft: CaseDraft, standing: Standing) -> Check:
     row = draft.detail.row
     undo = known.undoing.case(viewer.guild_id, row.case_no)
-    why = _OF_REVERSAL.format(row.case_no) if undo is None else not_reversible(undo)
+    why = OF_REVERSAL.format(row.case_no) if undo is None else not_reversible(undo)
     if why is not None:
         return Check(passed=False, text=why)
     question = asked(known, viewer, replace(draft, reason="-"))

@@ -14,6 +14,8 @@ from kovra.actions.request import MAX_REASON, Action
 from kovra.errors import Malformed
 from kovra.ids import parse_snowflake
 
+#: So many cases can be acted on at once.
+MOST_TICKED = 200
 #: The form field that proves a form was drawn for this session.
 TOKEN_FIELD = "csrf"
 
@@ -102,8 +104,34 @@ class ReleaseForm(Form):
     batch_id = RequestId(required=True)
 
 
+class CaseNumbers(fields.Field[list[int]]):
+    """Numbers of cases with commas between them, each once."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> list[int]:
+        words = [word for word in str(value).split(",") if word]
+        if not words:
+            raise ValidationError("Tick at least one case.")
+        if not all(word.isascii() and word.isdigit() and 0 < int(word) < 1 << 53 for word in words if len(word) < 17):
+            raise ValidationError("These are no numbers of cases.")
+        if any(len(word) > 16 for word in words):
+            raise ValidationError("These are no numbers of cases.")
+        if len(words) > MOST_TICKED:
+            raise ValidationError(f"{len(words)} cases are ticked; at most {MOST_TICKED} can be acted on at once.")
+        return list(dict.fromkeys(map(int, words)))
+
+
+class ManyForm(Form):
+    """An act on all the cases that are ticked. ``many_id`` was minted when the dialog was drawn."""
+
+    many_id = RequestId(required=True)
+    cases = CaseNumbers(required=True)
+    reason = fields.String(load_default="", validate=validate.Length(max=MAX_REASON))
+
+
 class ExportForm(Form):
-    """A file of the cases that the address asks for."""
+    """A file of the cases that the address asks for, or of those that are ticked."""
+
+    cases = CaseNumbers(load_default=None)
 
     kind = fields.String(required=True, validate=validate.OneOf(("csv", "jsonl")))
 

@@ -56,6 +56,7 @@ ANYWHERE = (
     ("Search this page", ("/",)),
     ("This list", ("?",)),
     ("Close the sheet or dialog", ("Esc",)),
+    ("Undo the last action", ("Z",)),
 )
 DIALOG: Keys = ("Dialog", (("Submit", ("⌘↵",)), ("Cancel", ("Esc",))))
 

@@ -24,6 +24,7 @@ from kovra.dashboard.login import login
 from kovra.dashboard.pages.act import act
 from kovra.dashboard.pages.audit import audit as audit_page
 from kovra.dashboard.pages.case_acts import case_acts
+from kovra.dashboard.pages.case_many import case_many
 from kovra.dashboard.pages.cases import cases
 from kovra.dashboard.pages.jobs import jobs as job_pages
 from kovra.dashboard.pages.looks import chosen, looks
@@ -295,6 +296,7 @@ def _add_routes(app: Flask) -> None:
         member_pages,
         profile,
         case_acts,
+        case_many,
         act,
         palette,
         audit_page,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from kovra.actions.request import Action, Receipt, State
+from kovra.actions.request import INVERSE, Action, Receipt, State
 from kovra.dashboard import wording
 from kovra.guard.case import NoticeStatus
 from kovra.ids import new_request_id
@@ -15,7 +15,7 @@ from kovra.store.requests import RequestStatus
 @dataclass(frozen=True, kw_only=True)
 class Toast:
     """One request as a toast. ``kind`` is ``done``, ``held`` or ``fail``; an ``open`` one is looked at again, and a
-    ``cancellable`` one has a button that takes it back.
+    ``cancellable`` one has a button that takes it back. ``undo``: what it did can be taken back.
     """
 
     request_id: UUID
@@ -26,6 +26,7 @@ class Toast:
     case_no: int | None = None
     open: bool = False
     cancellable: bool = False
+    undo: bool = False
 
 
 def of_receipt(receipt: Receipt, target_name: str) -> Toast:
@@ -34,8 +35,10 @@ def of_receipt(receipt: Receipt, target_name: str) -> Toast:
     return Toast(request_id=receipt.request_id, title="Queued", text=what, open=True, cancellable=True)
 
 
-def of_status(found: RequestStatus, *, cancellable: bool = False) -> Toast:
-    """The toast of a request as it stands; ``cancellable`` when this viewer may take it back now."""
+def of_status(found: RequestStatus, *, cancellable: bool = False, undo: bool = False) -> Toast:
+    """The toast of a request as it stands; ``cancellable`` when this viewer may take it back now, ``undo`` when they
+    may take back what it did.
+    """
     label, name = wording.action_label(found.action), wording.plain(found.target_name)
     what = f"{label} · {name}"
     if found.state in (State.ACCEPTED, State.EXECUTING):
@@ -53,7 +56,7 @@ def of_status(found: RequestStatus, *, cancellable: bool = False) -> Toast:
             open=True,
         )
     if found.state is State.DONE:
-        return _done(found, what)
+        return replace(_done(found, what), undo=undo and found.action in INVERSE)
     if found.state is State.CANCELLED:
         return _cancelled(found, f"{label} cancelled · {name}")
     titles = {

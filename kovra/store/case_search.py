@@ -95,7 +95,10 @@ class CaseSort(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CaseFilter:
-    """What a reader wants to see; empty asks for everything. ``holds``: what was begun and is active, or is over."""
+    """What a reader wants to see; empty asks for everything. ``holds``: what was begun and is active, or is over.
+
+    ``numbers``: these cases and no others.
+    """
 
     actions: frozenset[Action] = frozenset()
     sources: frozenset[Source] = frozenset()
@@ -108,6 +111,7 @@ class CaseFilter:
     until: datetime | None = None
     voided: bool = False
     holds: bool | None = None
+    numbers: frozenset[int] = frozenset()
     text: str = ""
 
     @property
@@ -176,6 +180,8 @@ def fitting(scope: GuildScope, wanted: CaseFilter, sort: CaseSort, now: ColumnEl
         listed = listed.where(found.c.created_at < wanted.until)
     if wanted.voided:
         listed = listed.where(found.c.voided_at.is_not(None))
+    if wanted.numbers:
+        listed = listed.where(found.c.case_no.in_(sorted(wanted.numbers)))
     if wanted.holds is not None:
         listed = listed.where(*_holding(scope, wanted, now))
     return listed.where(found.c.ends_at.is_not(None)) if sort.by_end else listed

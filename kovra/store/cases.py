@@ -20,6 +20,7 @@ from kovra.guard.endings import LIFTED_BY, EndState
 from kovra.ids import ChannelId, MessageId, UserId
 from kovra.store.case_export import PART, CaseLine, parts_of
 from kovra.store.case_finding import COUNTED, SEARCHING, Search
+from kovra.store.case_many import Outcome, outcomes_of
 from kovra.store.case_search import CaseFilter, CaseSort, Place
 from kovra.store.case_thread import Entry, thread_of
 from kovra.store.database import Database
@@ -165,6 +166,16 @@ class Cases:
         with self._database.transaction(scope.guild_id) as session:
             found = next(iter(_read(session, scope, [case_no])), None)
             return _row(found, self._database.read_now(session)) if found else None
+
+    def some(self, scope: GuildScope, numbers: Sequence[int]) -> list[CaseRow]:
+        """The lines of these cases, in this order, without those the viewer may not see."""
+        with self._database.transaction(scope.guild_id) as session:
+            return self._rows_of(session, scope, numbers)
+
+    def outcomes(self, scope: GuildScope, request_ids: Sequence[UUID]) -> Mapping[UUID, Outcome]:
+        """What became of these requests, without those that were never asked."""
+        with self._database.transaction(scope.guild_id) as session:
+            return outcomes_of(session, scope, request_ids)
 
     def detail(self, scope: GuildScope, case_no: int, earlier: int = 0) -> CaseDetail | None:
         """One case in full, with so many earlier ones of the person; None when the guild has no such case, or the

@@ -33,6 +33,11 @@ class Undoing:
             found = self._cases(session, guild_id, ModCases.case_no == case_no, 1)
             return found[0] if found else None
 
+    def some(self, guild_id: GuildId, numbers: Sequence[int]) -> Sequence[Undo]:
+        """These cases, the newest first, without those that take another one back."""
+        with self._database.transaction(guild_id) as session:
+            return self._cases(session, guild_id, ModCases.case_no.in_(numbers), len(numbers))
+
     def batch(self, guild_id: GuildId, batch_id: UUID, most: int) -> Found:
         """All of a mass action."""
         with self._database.transaction(guild_id) as session:

@@ -64,3 +64,28 @@ def test_a_comment_that_was_not_sent_is_there_again_and_one_that_was_is_in_the_t
 
     expect(sheet.locator(".thread")).to_contain_text("they wrote to us")
     expect(field).to_have_value("")
+
+
+def test_ticks_stay_over_pages_and_live_changes_and_one_toast_tells_of_all(path, open_as, axe):
+    for _ in range(2):
+        path.run(path.a(Action.NOTE, path.discord.someone(), reason="quillwort"))
+    page = open_as("tamsin_reed")
+    page.goto(f"{path.stack.web_url}/g/{path.guild_id}/cases?q=quillwort")
+    expect(page.locator("#live")).to_have_text("Live")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("Shift+X")
+    expect(page.locator(".bulkbar")).to_contain_text("2 ticked")
+    page.goto(f"{path.stack.web_url}/g/{path.guild_id}/cases?q=nothing+like+it")
+    expect(page.locator(".bulkbar")).to_contain_text("2 ticked, 2 on other pages")
+    assert axe(page) == []
+
+    page.get_by_role("button", name="Void").click()
+    page.get_by_role("dialog").get_by_label("Why").fill("Not a plant")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".toast[data-many]")).to_contain_text("2 of 2 done")
+    page.goto(f"{path.stack.web_url}/g/{path.guild_id}/cases?q=quillwort")
+    expect(page.locator("#rows tr.void")).to_have_count(2)
+    page.keyboard.press("Escape")
+    expect(page.locator(".bulkbar")).to_be_hidden()

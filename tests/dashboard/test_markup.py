@@ -58,7 +58,6 @@ WITHOUT_MACROS = frozenset(
         "act.html",
         "act_members.html",
         "problem_toast.html",
-        "toast.html",
     }
 )
 

@@ -5,6 +5,7 @@
 ``cases``    the case browser: table, rows, side sheet
 ``members``  the list of members; ``profile`` one person
 ``case_acts`` what is done with a case: amend, comment, resend the DM, take back, void
+``case_many`` the same with all the cases that are ticked
 ``act``      the action dialog, what comes of a submit, and the toasts
 ``palette``  the command palette
 ``audit``    the audit log and its verification

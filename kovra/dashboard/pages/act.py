@@ -11,6 +11,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 from marshmallow import ValidationError
 
 from kovra.actions.request import (
+    INVERSE,
     PARAMS,
     Action,
     ActionRequest,
@@ -18,7 +19,7 @@ from kovra.actions.request import (
     Source,
     State,
 )
-from kovra.actions.rights import Capability
+from kovra.actions.rights import NEEDS, Capability
 from kovra.dashboard import toast
 from kovra.dashboard.access import in_guild, policy, scope, session
 from kovra.dashboard.draft import HOUR_S, ORDER, Draft, completed
@@ -133,7 +134,11 @@ def _seen(viewer: GuildScope, request_id: UUID) -> RequestStatus:
 
 def _toast(viewer: GuildScope, found: RequestStatus) -> Toast:
     waits = found.state is State.ACCEPTED
-    return toast.of_status(found, cancellable=waits and services().cancelling.may(viewer, found.request_id))
+    # What takes something back is not offered to be taken back itself: ask anew for what it lifted.
+    inverse = INVERSE.get(found.action)
+    undo = inverse is not None and found.source is Source.DASHBOARD and viewer.may(NEEDS[inverse])
+    may_cancel = waits and services().cancelling.may(viewer, found.request_id)
+    return toast.of_status(found, cancellable=may_cancel, undo=undo)
 
 
 def follow(viewer: GuildScope, receipt: Receipt) -> Toast:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -21,6 +22,7 @@ from kovra.dashboard.services import services
 from kovra.dashboard.shell import Keys, can_act, seen_until, shell
 from kovra.guard.case import NoticeStatus
 from kovra.store.case_finding import NUMBERED
+from kovra.store.case_search import CaseFilter, CaseSort
 from kovra.store.guilds import GuildScope
 
 #: The keys of this page, for the list behind ``?``.
@@ -33,6 +35,8 @@ KEYS: tuple[Keys, ...] = (
             ("Open", ("Enter",)),
             ("Search", ("/",)),
             ("Filter", ("F",)),
+            ("Tick", ("X",)),
+            ("Tick up to here", ("⇧X",)),
             ("Show new cases", (".",)),
             ("Edit the case", ("E",)),
             ("Copy link", ("C",)),
@@ -111,11 +115,15 @@ def export(guild_id: int) -> Response:
     """All the cases that the address asks for, as a file. It is on record before its first line is read."""
     viewer = scope()
     try:
-        kind = ExportForm().load(request.form)["kind"]
+        given = ExportForm().load(request.form)
     except ValidationError as error:
         raise BadRequest from error
-    query = asked(viewer)
-    facts = {"kind": kind, "asked": {name: list(values) for name, values in query.words.items()}}
+    kind, query = given["kind"], asked(viewer)
+    told = {name: list(values) for name, values in query.words.items()}
+    if given["cases"]:
+        told = {"cases": [str(number) for number in given["cases"]]}
+        query = replace(query, wanted=CaseFilter(numbers=frozenset(given["cases"])), sort=CaseSort.NEWEST)
+    facts = {"kind": kind, "asked": told}
     services().submit.audit.append(
         AuditEntry(guild_id=viewer.guild_id, kind=AuditKind.CASES_EXPORTED, actor_id=viewer.viewer.user_id, facts=facts)
     )

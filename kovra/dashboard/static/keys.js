@@ -66,6 +66,7 @@ document.addEventListener("keydown", event => {
   else if (key === "f") openFilters();
   else if (key === "?") openHelp();
   else if (key === ".") { showNew(); letIn(); letPeopleIn(); letHeldIn(); }
+  else if (key === "z") [...document.querySelectorAll(".toast [data-undo]")].at(-1)?.click();
   else if (key === "e") editCase(cursorRow());
   else if (key === "c") document.querySelector(".sheet [data-copy], .prof [data-copy]")?.click();
   else if (ACTS[key] && canAct()) { event.preventDefault(); openAct(ACTS[key], target()); }

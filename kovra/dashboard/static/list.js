@@ -1,5 +1,7 @@
 // The list of cases stays live without moving under the reader's hand: at the top with nothing open, new rows come in;
 // otherwise the pill counts up. Known rows change in place.
+import { anyTicked } from "./ticks.js";
+
 const list = document.getElementById("list");
 const pill = document.getElementById("newpill");
 const held = new Set();                 // numbers of new cases that wait behind the pill
@@ -40,7 +42,7 @@ export function showNew() {
 
 function atRest() {
   const wrap = document.getElementById("tblwrap");
-  return list.dataset.first === "yes" && wrap.scrollTop < 8 && !cursor && !document.querySelector(".sheet, dialog[open]")
+  return list.dataset.first === "yes" && wrap.scrollTop < 8 && !cursor && !anyTicked() && !document.querySelector(".sheet, dialog[open]")
     && !wrap.contains(document.activeElement?.closest("a, button"));
 }
 

@@ -1,6 +1,7 @@
 // Ticks of a list, and the bar that acts on all that are ticked. What is ticked lives here: a row that is fetched again
-// comes without its tick.
-const ticked = new Set();
+// comes without its tick. Where the bar says `data-keep`, ticks stay over pages and reloads, until they are cleared.
+const kept = document.querySelector(".bulkbar")?.dataset.keep;
+const ticked = new Set(kept ? recalled() : []);
 let from = null;                        // the row ticked last: ⇧X and a click with Shift tick from there
 
 const bar = () => document.querySelector(".bulkbar");
@@ -32,15 +33,28 @@ function tick(box, range, on) {
 function dress() {
   const all = boxes(), here = new Set(all.map(box => box.value));
   // Who is no longer on the page is not sent either.
-  for (const value of ticked) if (!here.has(value)) ticked.delete(value);
+  for (const value of ticked) if (!kept && !here.has(value)) ticked.delete(value);
   for (const box of all) box.checked = ticked.has(box.value);
-  const whole = document.querySelector("[data-tick-all]");
-  if (whole) { whole.checked = ticked.size > 0 && ticked.size === all.length; whole.indeterminate = ticked.size > 0 && ticked.size < all.length; }
+  const whole = document.querySelector("[data-tick-all]"), on = all.filter(box => box.checked).length;
+  if (whole) { whole.checked = on > 0 && on === all.length; whole.indeterminate = on > 0 && on < all.length; }
   const count = bar()?.querySelector("[data-ticked]");
   if (count && count.textContent !== String(ticked.size)) count.textContent = ticked.size;
+  if (kept) keep(ticked.size - on);
 }
 
-if (document.querySelector("[data-tick-all]") || document.querySelector("#people")) {
+function keep(elsewhere) {
+  bar().hidden = !ticked.size;
+  bar().querySelector("[name=cases]").value = [...ticked].join(",");
+  const told = elsewhere ? `, ${elsewhere} on other pages` : "", beside = bar().querySelector("[data-elsewhere]");
+  if (beside.textContent !== told) beside.textContent = told;
+  try { ticked.size ? sessionStorage.setItem(kept, [...ticked].join(",")) : sessionStorage.removeItem(kept); } catch { /* private window */ }
+}
+
+function recalled() {
+  try { return (sessionStorage.getItem(kept) ?? "").split(",").filter(Boolean); } catch { return []; }
+}
+
+if (document.querySelector("[data-tick-all]") || document.querySelector("#people, .bulkbar")) {
   let shift = false;
   document.addEventListener("click", event => {
     shift = event.shiftKey;
@@ -52,5 +66,5 @@ if (document.querySelector("[data-tick-all]") || document.querySelector("#people
   });
   document.body.addEventListener("htmx:after:swap", dress);
   // Back from the page of the mass action: the browser has kept the ticks, this list has not.
-  addEventListener("pageshow", () => { for (const box of boxes()) if (box.checked) ticked.add(box.value); dress(); });
+  addEventListener("pageshow", () => { for (const box of boxes()) if (box.checked && !kept) ticked.add(box.value); dress(); });
 }

@@ -15,6 +15,13 @@ function hear({ detail }) {
   heard.add(detail.request_id);
   if (heard.size > 500) heard.delete(heard.values().next().value);
   look(toastOf(detail.request_id));
+  lookAtMany();
+}
+
+// A toast of many requests cannot know them all by name: it looks at each event, at most twice a second.
+let manyTimer = 0;
+function lookAtMany() {
+  manyTimer ||= setTimeout(() => { manyTimer = 0; for (const toast of box.querySelectorAll("[data-many]")) look(toast); }, 500);
 }
 
 function settle(toast) {
