@@ -31,8 +31,8 @@ from kovra.errors import Unavailable
 from kovra.guard.bulk import BulkBan
 from kovra.guard.chunk import ExecuteChunk
 from kovra.guard.execute import Execute
-from kovra.guard.job_posts import JobPosts
-from kovra.guard.notices import Notices
+from kovra.guard.log_posts import LogPosts
+from kovra.guard.notices import Busy, Notices
 from kovra.ids import GuildId, UserId
 from kovra.live import bulletin
 from kovra.live.bulletin import Bulletin
@@ -48,6 +48,7 @@ from kovra.queue.desk import LaneDesk
 from kovra.queue.janitor import Janitor
 from kovra.queue.outbox import QUEUE, Outbox
 from kovra.queue.pauses import KeepPauses
+from kovra.queue.posting import Posting
 from kovra.queue.relay import Relay
 from kovra.queue.scheduler import Scheduler
 from kovra.store.audit import AuditLog, Quarantine
@@ -70,6 +71,7 @@ from kovra.store.jobs import Jobs
 from kovra.store.lane_pauses import LanePauses
 from kovra.store.ledger import Backlog, Ledger, Liveness
 from kovra.store.liveness import new_claim_key
+from kovra.store.log_posts import PostLedger
 from kovra.store.member_list import MemberList
 from kovra.store.members import Members
 from kovra.store.mirror import Mirror
@@ -181,6 +183,7 @@ class WorkerProcess:
     expiry: Expiry
     scheduler: Scheduler
     capture: Capture
+    posting: Posting
     workers: Worker
     #: Set when the process is to end: a chunk stops between two targets.
     ending: threading.Event
@@ -207,6 +210,7 @@ class WorkerProcess:
             "expiry",
             "scheduler",
             "capture",
+            "posting",
         ):
             thread = threading.Thread(target=getattr(self, name).run, args=(self._stopping,), name=name, daemon=True)
             thread.start()
@@ -240,6 +244,7 @@ def build_worker(config: Config) -> WorkerProcess:
     claim_key, at = new_claim_key(), _checkpoint(config)
     owner = f"{socket.gethostname()}:{os.getpid()}"[:100]
     ledger = Ledger(database, config.audit_key, owner=owner, claim_key=claim_key, claim_s=config.claim_s, at=at)
+    busy, waiting = Busy(), PostLedger(database)
     metrics = Metrics()
     quarantine = _Counting(database, config.audit_key, metrics)
     liveness = Liveness(database, claim_key, free_left=ledger.free_left)
@@ -254,7 +259,7 @@ def build_worker(config: Config) -> WorkerProcess:
         ledger=ledger,
         roster=roster,
         discord=rest,
-        notices=Notices(ledger=ledger, roster=roster, discord=rest, base_url=config.base_url, at=at),
+        notices=Notices(ledger=ledger, roster=roster, discord=rest, base_url=config.base_url, busy=busy, at=at),
         quarantine=quarantine,
         bulletin=Bulletin(bulletin.connect(of_one_node(config.redis_url))),
         keys=config.verifying_keys,
@@ -267,13 +272,13 @@ def build_worker(config: Config) -> WorkerProcess:
         ledger=jobs,
         execute=execute,
         bulk=BulkBan(ledger=jobs, single=ledger, roster=roster, discord=rest, at=at),
-        posts=JobPosts(ledger=jobs, roster=roster, discord=rest, base_url=config.base_url, at=at),
         quarantine=quarantine,
         bulletin=execute.bulletin,
         keys=config.verifying_keys,
         at=at,
         stopping=ending.is_set,
     )
+    posts = LogPosts(ledger=waiting, roster=roster, discord=rest, base_url=config.base_url, busy=busy, at=at)
     # A click does not wait behind the calls of a mass action.
     declare_chunks(broker, rest.behind(chunks))
     metrics.watch("the lanes", readings.of_queue(broker, QUEUE))
@@ -311,6 +316,8 @@ def build_worker(config: Config) -> WorkerProcess:
             signing_key=config.guard_keys[0],
             at=at,
         ),
+        # Nobody waits for these posts, so their calls stand behind what somebody waits for.
+        posting=Posting(record=waiting, post=rest.behind(posts.run)),
         workers=Worker(broker, worker_threads=WORKER_THREADS, worker_timeout=1000),
         ending=ending,
         warm_up=lambda: warm(database, WORKER_THREADS // 3, mirror.warm, ledger.warm),

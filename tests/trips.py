@@ -150,9 +150,14 @@ class Trips:
         return self.end_of(request.request_id)
 
     def end_of(self, request_id: UUID) -> dict[str, Any]:
-        """The row of a request, once it has reached its end."""
+        """The row of a request, once it has reached its end and its case has its post."""
         ends = ("done", "failed", "rejected", "expired", "dead", "cancelled")
-        return self.until(lambda: (row := self.row(request_id)) and row["state"] in ends and row)
+
+        def ended() -> dict[str, Any] | None:
+            row = self.row(request_id)
+            return row if row and row["state"] in ends and row["post_status"] != "waiting" else None
+
+        return self.until(ended)
 
     def row(self, request_id: UUID) -> dict[str, Any] | None:
         return self.first("SELECT * FROM action_requests WHERE request_id = :id", id=request_id)

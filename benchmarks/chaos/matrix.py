@@ -200,7 +200,7 @@ class Matrix:
         """The end that was reached; of a mass action, by all of it."""
         if cell.action != MASS:
             row = self.judge.request(cell.request_id)
-            return row.state if row and row.state in ENDS else None
+            return row.state if row and row.state in ENDS and row.post_status != "waiting" else None
         rows = self.judge.job(cell.request_id)
         if len(rows) < BULK_OF or any(row.state not in ENDS or row.post_status == "waiting" for row in rows):
             return None
@@ -258,5 +258,8 @@ def _arming(cell: Cell) -> list[str]:
     # All of a mass action this small is in its first chunk.
     bulk = cell.action == MASS
     message_id = f"{cell.request_id}.0" if bulk else cell.request_id
+    if bulk and "_log_" in cell.point:
+        # Its posts are nobody's entry: they go by the name of the job.
+        return [f"{cell.point}@{cell.request_id}"]
     mine, call = [f"{cell.point}@{message_id}"], "after_bulk_call" if bulk else "after_effect_call"
     return [f"{call}@{message_id}", *mine] if cell.point == "after_probe" else mine

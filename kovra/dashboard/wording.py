@@ -186,6 +186,7 @@ def post_sentence(status: PostStatus | None, code: int | None) -> str:
         PostStatus.REFUSED: f"Discord refused the post (code {code})",
         PostStatus.NOT_NEEDED: "This server has no log channel",
         PostStatus.UNKNOWN: "Posted perhaps: no answer came",
+        PostStatus.DELETED: "Its post was deleted in Discord",
     }.get(status, "")
 
 

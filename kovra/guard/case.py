@@ -28,12 +28,14 @@ class PostStatus(StrEnum):
     """What became of the post in the log channel."""
 
     WAITING = "waiting"
-    """A case of a job: it is posted together with others."""
+    """Its channel is busy or closed, or it is of a job: it is posted together with others."""
     SENDING = "sending"
     SENT = "sent"
     REFUSED = "refused"
     NOT_NEEDED = "not_needed"
     UNKNOWN = "unknown"
+    DELETED = "deleted"
+    """It was posted, and somebody has deleted it in Discord."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,12 +48,11 @@ class CaseActs:
     at: Callable[[str], None] = nowhere
 
     def carry(self, claim: Claim) -> None:
-        """From the claim to the entry in the thread, and the post in the log channel as it now reads."""
+        """From the claim to the entry in the thread; its post is edited by whoever posts."""
         case = claim.case
         if claim.state is State.EXECUTING:
             case = self._change(claim)
         if case is not None:
-            self.notices.repost(case, self.ledger.thread_post(claim))
             self.ledger.close(claim)
             self.at("after_done")
 

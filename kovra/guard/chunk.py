@@ -1,4 +1,4 @@
-"""The story of one chunk of a job, from the lane entry to the last post."""
+"""The story of one chunk of a job, from the lane entry to the last case."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from kovra.errors import EnvelopeRefused, Unavailable
 from kovra.guard.bulk import BulkBan, fits
 from kovra.guard.execute import Execute
 from kovra.guard.job_ports import Entry, JobLedger, Work
-from kovra.guard.job_posts import JobPosts
 from kovra.guard.ports import Quarantine
 from kovra.ids import GuildId
 
@@ -38,7 +37,6 @@ class ExecuteChunk:
     ledger: JobLedger
     execute: Execute
     bulk: BulkBan
-    posts: JobPosts
     quarantine: Quarantine
     bulletin: Bulletin
     keys: Mapping[str, Key]
@@ -68,7 +66,6 @@ class ExecuteChunk:
             return
         try:
             self._carry_on(chunk, body, work)
-            self.posts.run(chunk)
         except Unavailable:
             # Nothing more may be done without the record. The rows keep their place; the relay brings them back.
             log.warning("chunk %s.%d is left where it stands", chunk.batch_id, chunk.number)

@@ -155,14 +155,14 @@ class Execute:
         if told in (None, NoticeStatus.SENDING):
             told = self.notices.tell_after(claim, standing or self._standing(claim), case)
         if claim.request.batch_id is not None:
-            # The cases of a job are posted together, which nobody waits for.
+            # The cases of a job are posted together (guard.log_posts), which nobody waits for.
             self.ledger.finish(claim, PostResult(status=PostStatus.WAITING))
             self.at("after_done")
             return
         try:
             post = self.notices.post(claim, case, told)
         except (DiscordLimited, DiscordUnreached) as error:
-            # A log channel takes about one message a second; a burst of cases is posted as it allows.
+            # An earlier attempt may have sent it, so it cannot wait with others: its own nonce finds it again.
             self.ledger.put_off(claim, delay_s=getattr(error, "retry_after_s", RETRY_S))
             return
         self.at("after_log_post")

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from kovra.actions.rights import ALL_PERMISSIONS, PERMISSION_NAMES, Permission
+from kovra.guard.log_channels import EventClass
 from kovra.ids import GuildId, UserId
 
 #: A request that is due should be begun well before; later, no worker is at work on this server.
@@ -72,10 +73,14 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class LogChannel:
-    """The channel in which cases are posted. ``name`` is None when the chosen one does not exist any more."""
+    """A channel in which cases are posted. ``name`` is None when the chosen one does not exist any more.
+
+    ``of``: the classes of cases it was chosen for; of the common one, none.
+    """
 
     name: str | None
     overwrites: Sequence[Mapping[str, Any]] | None = None
+    of: Sequence[EventClass] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +89,9 @@ class Vitals:
 
     ``permissions`` are Guard's in the whole server; ``above`` names the roles that stand above Guard's or level with
     it. ``flags`` are the application's, None while no bot has started; ``commands_here`` and ``commands_told`` are the
-    fingerprints of the commands that this version has and that Discord was told.
+    fingerprints of the commands that this version has and that Discord was told. ``log_channel`` is the common one,
+    None when there is none; ``own_channels`` are those of single classes. ``unposted`` counts the cases that wait for
+    their post, and ``refused`` is Discord's code when it lately refused one.
     """
 
     guild_id: GuildId
@@ -98,6 +105,9 @@ class Vitals:
     commands_here: str | None
     commands_told: str | None
     log_channel: LogChannel | None
+    own_channels: Sequence[LogChannel] = ()
+    unposted: int = 0
+    refused: int | None = None
     gateway_silent: bool
     members_known: bool
     bans_known: bool
@@ -118,7 +128,7 @@ def examine(vitals: Vitals) -> list[Finding]:
     found = [
         *_permissions(vitals),
         *_intents(vitals),
-        *_log_channel(vitals),
+        *_log_channels(vitals),
         *_lag(vitals),
         *_role_order(vitals),
         *_commands(vitals),
@@ -181,25 +191,76 @@ def _intents(vitals: Vitals) -> list[Finding]:
     ]
 
 
-def _log_channel(vitals: Vitals) -> list[Finding]:
-    channel = vitals.log_channel
-    if channel is None:
-        return [
+def _log_channels(vitals: Vitals) -> list[Finding]:
+    found = []
+    if vitals.log_channel is None and {one for own in vitals.own_channels for one in own.of} != set(EventClass):
+        found.append(
             Finding(
                 area=Area.LOG_CHANNEL,
                 severity=Severity.WEAK,
                 sentence="This server has no log channel, so cases are posted nowhere in Discord.",
                 remedy="Choose one in the settings, or make a channel named mod-log.",
             )
-        ]
-    if channel.name is None:
-        return [
+        )
+    there = [vitals.log_channel] if vitals.log_channel is not None else []
+    for channel in (*there, *vitals.own_channels):
+        of = f" for {_listed(channel.of)}" if channel.of else ""
+        if channel.name is None:
+            found.append(
+                _broken(
+                    Area.LOG_CHANNEL,
+                    f"The log channel{of} was deleted, so its cases are posted nowhere in Discord. {_going_on(vitals)}",
+                    f"Choose another one in the settings. {_MADE_UP}",
+                )
+            )
+        elif lacking := _lacking(vitals, channel):
+            found.append(
+                _broken(
+                    Area.LOG_CHANNEL,
+                    f"Guard cannot post in #{channel.name}: it lacks {lacking} there. {_going_on(vitals)}",
+                    f"In Discord: Edit Channel, Permissions, add Guard’s role and allow {lacking}. {_MADE_UP}",
+                )
+            )
+    if vitals.refused is not None and not found:
+        found.append(
             _broken(
                 Area.LOG_CHANNEL,
-                "The log channel was deleted, so cases are posted nowhere in Discord. Moderation goes on.",
-                "Choose another one in the settings.",
+                f"Discord refused Guard’s last post in a log channel (code {vitals.refused}). {_going_on(vitals)}",
+                f"See whether the channel exists and what Guard may do in it, or choose another one. {_MADE_UP}",
             )
-        ]
+        )
+    return found
+
+
+#: What becomes of the cases that were not posted meanwhile.
+_MADE_UP = "What waits is then posted within a minute; what is older than a day is not."
+
+
+def _going_on(vitals: Vitals) -> str:
+    """Moderation never stops for a post."""
+    if not vitals.unposted:
+        return "Moderation goes on."
+    one = vitals.unposted == 1
+    return f"Moderation goes on; {vitals.unposted:,} {'case waits' if one else 'cases wait'} to be posted."
+
+
+def _listed(classes: Sequence[EventClass]) -> str:
+    names = [_CASES_OF[one] for one in classes]
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+#: What a class of cases is called in a sentence.
+_CASES_OF = {
+    EventClass.ACTIONS: "what moderators do",
+    EventClass.NOTES: "notes",
+    EventClass.NATIVE: "what is done in Discord itself",
+    EventClass.AUTOMOD: "AutoMod",
+    EventClass.ENDS: "what ends by itself",
+}
+
+
+def _lacking(vitals: Vitals, channel: LogChannel) -> str:
+    """The permissions that Guard lacks in a channel, in words; empty when it lacks none."""
     lacking = lacking_to_post(
         channel.overwrites or (),
         guild_id=vitals.guild_id,
@@ -207,15 +268,7 @@ def _log_channel(vitals: Vitals) -> list[Finding]:
         role_ids=vitals.role_ids,
         permissions=vitals.permissions,
     )
-    if not lacking:
-        return []
-    return [
-        _broken(
-            Area.LOG_CHANNEL,
-            f"Guard cannot post in #{channel.name}: it lacks {' and '.join(lacking)} there. Moderation goes on.",
-            f"In Discord: Edit Channel, Permissions, add Guard’s role and allow {' and '.join(lacking)}.",
-        )
-    ]
+    return " and ".join(lacking)
 
 
 def _role_order(vitals: Vitals) -> list[Finding]:

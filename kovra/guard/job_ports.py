@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -12,9 +11,8 @@ from kovra.actions.envelope import Verified
 from kovra.actions.job import Chunk, JobState
 from kovra.actions.request import Action
 from kovra.actions.rights import Standing
-from kovra.guard.case import Case, NoticeStatus, PostResult
+from kovra.guard.case import Case
 from kovra.guard.claim import Claim
-from kovra.guard.log_channels import LogChannels
 from kovra.guard.ports import Discord
 from kovra.ids import GuildId, UserId
 
@@ -41,18 +39,6 @@ class Work:
     action: Action
     singly: bool
     entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobPost:
-    """A post in the log channel that holds several cases. ``first_at``: when it was first tried, or is now."""
-
-    post_id: UUID
-    guild_id: GuildId
-    epoch: int
-    first_at: datetime
-    now: datetime
-    cases: tuple[tuple[Case, NoticeStatus | None], ...]
 
 
 class JobLedger(Protocol):
@@ -87,15 +73,6 @@ class JobLedger(Protocol):
     def disown(self, entry: Entry, guild_id: GuildId) -> None:
         """End a request whose kept seal does not hold: it was never ours to execute."""
 
-    def next_post(self, chunk: Chunk) -> JobPost | None:
-        """Take the next post that is due: one begun earlier, else up to ten cases that wait. Commits the intent."""
-
-    def put_off_post(self, post: JobPost, *, delay_s: float) -> None:
-        """It certainly was not sent."""
-
-    def end_post(self, post: JobPost, result: PostResult) -> None:
-        """What became of it, on the post, its requests and its cases."""
-
 
 class JobRoster(Protocol):
     """Who is who at the moment of execution, for many."""
@@ -103,8 +80,6 @@ class JobRoster(Protocol):
     def standings(
         self, guild_id: GuildId, moderator_id: UserId, target_ids: Sequence[UserId]
     ) -> Mapping[UserId, Standing]: ...
-
-    def log_channels(self, guild_id: GuildId) -> LogChannels: ...
 
 
 class BulkDiscord(Discord, Protocol):

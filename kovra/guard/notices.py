@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from kovra.actions.checkpoint import nowhere
-from kovra.actions.request import TO_SERVER, Action
 from kovra.actions.rights import Standing
 from kovra.errors import DiscordError, DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
 from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostStatus
+from kovra.guard.case_post import Shown, post_of
 from kovra.guard.claim import Claim
-from kovra.guard.endings import RENEWED
-from kovra.guard.native import NOBODY
-from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE, cut, notice_text, plain, telling
+from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE, notice_text, telling
 from kovra.guard.ports import Discord, Ledger, Message, Roster
-from kovra.ids import ChannelId, MessageId, audit_ref, message_nonce
+from kovra.ids import ChannelId, MessageId, message_nonce
 
 #: Discord remembers a nonce for "a few minutes"; it is trusted for this long after the first try.
 NONCE_TRUSTED = timedelta(seconds=60)
@@ -26,95 +24,45 @@ NONCE_TRUSTED = timedelta(seconds=60)
 #: Discord's clock and the database's differ by less than this.
 _CLOCKS_APART = timedelta(seconds=60)
 
-_MAX_REASON_IN_POST = 1000
+#: Discord refuses a post so when the channel is gone or closed to Guard (API reference, JSON Error Codes): Unknown
+#: Channel, Missing Access, Missing Permissions. Somebody can mend it, so what was not posted is posted then.
+CLOSED = frozenset({10003, 50001, 50013})
 
-_COLOURS = {
-    Action.BAN: 0xD9534F,
-    Action.KICK: 0xE0873E,
-    Action.MUTE: 0x8E6BD8,
-    Action.WARN: 0xD9B13B,
-    Action.NOTE: 0x7A8699,
-    Action.UNBAN: 0x3FA66B,
-    Action.UNMUTE: 0x3FA66B,
-    Action.SOFTBAN: 0xD9534F,
-    Action.ROLE_ADD: 0x4A90D9,
-    Action.ROLE_REMOVE: 0x4A90D9,
-    Action.QUARANTINE: 0x8E6BD8,
-    Action.UNQUARANTINE: 0x3FA66B,
-    Action.PRUNE: 0xE0873E,
-    Action.BLOCK: 0x7A8699,
-    Action.PURGE: 0xE0873E,
-    Action.LOCK: 0xD9B13B,
-    Action.UNLOCK: 0x3FA66B,
-    Action.SLOWMODE: 0xD9B13B,
-    Action.SLOWMODE_OFF: 0x3FA66B,
-    Action.LOCKDOWN: 0xD9534F,
-    Action.LOCKDOWN_OFF: 0x3FA66B,
-}
+#: For how long a channel that took no more counts as busy, in seconds.
+BUSY_S = 5.0
 
 
-def _whom(case: Case) -> list[dict[str, Any]]:
-    """The member or the channel of a case; a lockdown has neither."""
-    if case.action in TO_SERVER:
-        return []
-    if case.of_place:
-        found = [{"name": "Channel", "value": f"<#{case.target_id}>", "inline": True}]
-    else:
-        named = f"<@{case.target_id}>\n`{case.target_id}`"
-        # A prune names nobody.
-        value = plain(case.target_name) if case.action is Action.PRUNE else named
-        found = [{"name": "Member", "value": value, "inline": True}]
-    if case.result is not None:
-        where = " ".join(f"<#{channel_id}>" for channel_id in case.result["channels"][:10])
-        found += [{"name": "Deleted", "value": f"{case.result['deleted']} messages in {where}", "inline": True}]
-    return found
+@dataclass(frozen=True, kw_only=True)
+class Busy:
+    """Which channels lately took no more. While one does not, its cases wait and are posted together.
 
+    It is this process's own memory: forgotten, the first case finds the channel busy again, and nothing else happens.
+    """
 
-def case_post(
-    case: Case, notice: NoticeStatus | None, case_url: str, most_reason: int = _MAX_REASON_IN_POST
-) -> Message:
-    """The post in the log channel. Its footer carries the mark by which a lost post is found again."""
-    fields = [
-        *_whom(case),
-        {"name": "Moderator", "value": _who(case), "inline": True},
-        {"name": "Source", "value": case.source.value, "inline": True},
-    ]
-    if case.ends_at:
-        fields.append({"name": "Until", "value": f"<t:{int(case.ends_at.timestamp())}:f>", "inline": True})
-    if case.role_id:
-        fields.append({"name": "Role", "value": f"<@&{case.role_id}>", "inline": True})
-    if case.for_case:
-        word = "Carries on" if case.action in RENEWED else "Ends"
-        fields.append({"name": word, "value": f"#{case.for_case}", "inline": True})
-    if notice in (NoticeStatus.REFUSED, NoticeStatus.SKIPPED, NoticeStatus.UNKNOWN):
-        fields.append({"name": "DM", "value": f"{notice.value}: the member was not told", "inline": True})
-    if case.reverses:
-        fields.append({"name": "Reverses", "value": f"#{case.reverses}", "inline": True})
-    if case.voided:
-        fields.append({"name": "Void", "value": "This case does not count any more.", "inline": True})
-    embed = {
-        "title": f"Case #{case.case_no} · {case.action.noun.capitalize()} · {cut(plain(case.target_name), 80)}",
-        "url": case_url,
-        "description": cut(case.reason, most_reason) or "No reason given",
-        "color": _COLOURS[case.action],
-        "fields": fields,
-        "footer": {"text": audit_ref(case.request_id)},
-        "timestamp": case.created_at.isoformat(),
-    }
-    return Message(embeds=(embed,))
+    monotonic: Callable[[], float] = time.monotonic
+    _until: dict[ChannelId, float] = field(default_factory=dict)
+
+    def __call__(self, channel_id: ChannelId) -> bool:
+        return self.monotonic() < self._until.get(channel_id, 0.0)
+
+    def for_a_while(self, channel_id: ChannelId) -> None:
+        """It took no more just now."""
+        self._until[channel_id] = self.monotonic() + BUSY_S
 
 
 @dataclass(frozen=True, kw_only=True)
 class Notices:
     """Sends the messages of an action, each at most once, and records what became of them.
 
-    ``base_url`` is the dashboard's public address, for the link in a log post; ``at`` is the executor's checkpoint.
+    ``base_url`` is the dashboard's public address, for the link in a log post; ``busy`` knows the channels that take no
+    more now; ``at`` is the executor's checkpoint.
     """
 
     ledger: Ledger
     roster: Roster
     discord: Discord
     base_url: str
+    busy: Busy = field(default_factory=Busy)
     at: Callable[[str], None] = nowhere
 
     def tell_before(self, claim: Claim, standing: Standing, ends_at: datetime | None = None) -> NoticeStatus | None:
@@ -130,14 +78,6 @@ class Notices:
     def tell_again(self, claim: Claim, standing: Standing, case: Case) -> NoticeStatus:
         """Send the DM of a case once more, as the case reads now."""
         return self._tell(claim, standing, case)
-
-    def repost(self, case: Case, where: tuple[ChannelId, MessageId] | None) -> None:
-        """Let the post of a case read as the case does now. A post that is gone, or may not be edited, stays so."""
-        if where is None:
-            return
-        message = case_post(case, None, f"{self.base_url}/g/{case.guild_id}/cases?case={case.case_no}")
-        with suppress(DiscordError):
-            self.discord.edit(*where, message)
 
     def _tell(
         self, claim: Claim, standing: Standing, case: Case | None, ends_at: datetime | None = None
@@ -165,27 +105,38 @@ class Notices:
         return result.status
 
     def post(self, claim: Claim, case: Case, notice: NoticeStatus | None) -> PostResult:
-        """Post the case in the guild's log channel.
+        """Post the case in its channel, or leave it to be posted together with others when the channel is busy.
 
         Raises:
-            DiscordLimited, DiscordUnreached: this attempt certainly sent nothing; it is worth another later.
+            DiscordLimited, DiscordUnreached: this attempt certainly sent nothing, an earlier one may have.
         """
         channel_id = self.roster.log_channels(claim.guild_id).of_case(case)
         if channel_id is None:
             return PostResult(status=PostStatus.NOT_NEEDED)
+        begun = claim.post_at is not None
+        if not begun and self.busy(channel_id):
+            return PostResult(status=PostStatus.WAITING)
         look_only = _forgotten(claim.post_at, claim)
         if not look_only:
             self.ledger.intend_post(claim, channel_id)
             self.at("after_log_intent")
-        message = case_post(case, notice, f"{self.base_url}/g/{case.guild_id}/cases?case={case.case_no}")
+        message = post_of([Shown(case=case, notice=notice)], self.base_url)
         try:
             nonce = message_nonce(claim.request_id, "l")
             since = claim.post_at or claim.now
             message_id = send_once(self.discord, channel_id, message, nonce, since=since, look_only=look_only)
         except DiscordRefused as error:
+            if not begun and error.code in CLOSED:
+                self.busy.for_a_while(channel_id)
+                return PostResult(status=PostStatus.WAITING)
             return PostResult(status=PostStatus.REFUSED, code=error.code, channel_id=channel_id)
         except DiscordUnknown:
             return PostResult(status=PostStatus.UNKNOWN, channel_id=channel_id)
+        except (DiscordLimited, DiscordUnreached):
+            if begun:
+                raise
+            self.busy.for_a_while(channel_id)
+            return PostResult(status=PostStatus.WAITING)
         return PostResult(status=PostStatus.SENT, channel_id=channel_id, message_id=message_id)
 
     def _send_notice(self, claim: Claim, text: str, *, look_only: bool) -> NoticeResult:
@@ -233,11 +184,6 @@ def send_once(
     if found is None:
         raise DiscordUnknown("the message was not found where it may have been sent")
     return found
-
-
-def _who(case: Case) -> str:
-    """Whom a case is credited to; Discord names nobody for its own AutoMod, nor for a bulk ban."""
-    return plain(case.moderator_name) if case.moderator_id == NOBODY else f"<@{case.moderator_id}>"
 
 
 def _forgotten(first_try: datetime | None, claim: Claim) -> bool:

@@ -247,9 +247,6 @@ class Ledger(Protocol):
     def amend(self, claim: Claim, *, standing: Standing, change: Change) -> Case:
         """Change the case: itself, its end, its thread, event ``case.updated`` and state ``applied``, all in one."""
 
-    def thread_post(self, claim: Claim) -> tuple[ChannelId, MessageId] | None:
-        """Where the case stands in the log channel."""
-
     def close(self, claim: Claim) -> None:
         """Nothing is left to do for a request about a case: state ``done``, event ``action.done``."""
 

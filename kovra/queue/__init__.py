@@ -6,6 +6,7 @@
 ``relay``     refills the lanes with what Redis lost
 ``scheduler`` asks for the end of punishments when their time has come
 ``capture``   has cases made of what was done in Discord itself
+``posting``   sends what waits in the log channels
 ``actors``    what the worker runs
 ``dead_workers``  hands over what a dead worker held, at once
 ``janitor``   sweeps up what nobody announced

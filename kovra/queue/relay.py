@@ -59,7 +59,7 @@ class JobBacklog(Protocol):
     """Where overdue chunks are found."""
 
     def overdue(self) -> Sequence[OverdueChunk]:
-        """With requests that are overdue as single ones would be, or with cases that wait for their post."""
+        """With requests that are overdue as single ones would be."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,12 +18,12 @@ from kovra.guard.case import Case
 from kovra.guard.case_acts import Change
 from kovra.guard.claim import Claim
 from kovra.guard.endings import ENDS_OF, EndState, due_at
-from kovra.ids import ChannelId, MessageId
 from kovra.store.audit import AuditLog
 from kovra.store.case_thread import append_entry
 from kovra.store.casebook import case_of
 from kovra.store.database import Database
 from kovra.store.events import EventKind, append_event
+from kovra.store.log_posts import want_edit
 from kovra.store.requests import audit_entry, request_facts
 from kovra.store.tables import ActionRequests, ModCases, ScheduledEnds
 
@@ -50,15 +50,6 @@ class CaseChanges:
             row = session.get(ModCases, (claim.guild_id, claim.request.case_no))
             return row and case_of(row)
 
-    def thread_post(self, claim: Claim) -> tuple[ChannelId, MessageId] | None:
-        """Where the case stands in the log channel; None when it has no post there."""
-        with self._database.transaction(claim.guild_id) as session:
-            row = session.get(ModCases, (claim.guild_id, claim.request.case_no))
-            # A post of a job holds several cases: it stays as it was posted.
-            if row is None or row.post_message_id is None or row.batch_id is not None:
-                return None
-            return ChannelId(row.post_channel_id), MessageId(row.post_message_id)
-
     def amend(self, claim: Claim, *, standing: Standing, change: Change) -> Case:
         """Change the case, its end, its thread and the request's state, all in one.
 
@@ -77,6 +68,8 @@ class CaseChanges:
             _write(session, row, claim, change, now)
             if change.lasting:
                 _move_end(session, row, change.ends_at, now)
+            if request.action is not Action.COMMENT:
+                want_edit(session, guild_id, row.case_no, now)
             append_entry(
                 session,
                 self._audit_key,

@@ -26,6 +26,7 @@ from kovra.store.database import Database, end_with, run
 from kovra.store.endings import END_WRITES, end_row
 from kovra.store.group_commit import GroupCommit
 from kovra.store.holds import keep_or_let_go
+from kovra.store.log_posts import want_edit
 from kovra.store.prepared import Prepared
 from kovra.store.rows import as_rows, rows_of
 from kovra.store.tables import ActionRequests
@@ -119,6 +120,8 @@ class Finalising:
                 for one in new:
                     if one.case.action in HOLDS_OF:
                         keep_or_let_go(session, requests[one.case.request_id], one.case)
+                    if one.case.reverses is not None:
+                        want_edit(session, guild_id, one.case.reverses, one.case.created_at)
                 since = held[0].began
                 ends = [end_row(requests[one.case.request_id], one.case, since) for one in new]
                 written = {"in_guild": guild_id, "since": since, "new_ends": as_rows([end for end in ends if end])}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,18 +12,20 @@ from sqlalchemy.orm import Session
 
 from kovra.actions.request import State
 from kovra.actions.rights import ALL_PERMISSIONS
+from kovra.guard.case import PostStatus
 from kovra.guard.health import Finding, LogChannel, Vitals, examine
-from kovra.ids import GuildId, UserId
+from kovra.guard.log_channels import EventClass
+from kovra.ids import ChannelId, GuildId, UserId
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope
-from kovra.store.roster import Roster, chosen_log_channel
+from kovra.store.roster import Roster, log_channels_of
 from kovra.store.tables import (
     ActionRequests,
     BotStatus,
     Channels,
     CommandSyncs,
     Guilds,
-    GuildSettings,
+    LogPosts,
     Members,
     NativeEntries,
     Roles,
@@ -65,7 +68,7 @@ class Health:
                 flags=status[0] if status else None,
                 commands_here=status[1] if status else None,
                 commands_told=status[2] if status else None,
-                log_channel=_log_channel(session, guild_id),
+                **_posting(session, guild_id),
                 gateway_silent=silent,
                 members_known=guild.members_complete_at is not None,
                 bans_known=guild.bans_complete_at is not None,
@@ -117,15 +120,31 @@ def _above(session: Session, guild_id: GuildId, rank: int, guards: list[int]) ->
     return list(session.scalars(higher))
 
 
-def _log_channel(session: Session, guild_id: GuildId) -> LogChannel | None:
-    settings = session.get(GuildSettings, guild_id)
-    channel_id = chosen_log_channel(session, guild_id)
-    if channel_id is None:
-        return None
+def _posting(session: Session, guild_id: GuildId) -> dict[str, Any]:
+    """Where cases are posted, what waits, and how Discord refused the last."""
+    chosen = log_channels_of(session, guild_id)
+    classes: dict[ChannelId, list[EventClass]] = {}
+    for event_class, channel_id in chosen.by_class.items():
+        if channel_id is not None and channel_id != chosen.common:
+            classes.setdefault(channel_id, []).append(event_class)
+    row, post = ActionRequests, LogPosts
+    waiting = select(func.count()).where(row.guild_id == guild_id, row.post_status == PostStatus.WAITING.value)
+    refused = select(func.max(post.code)).where(post.guild_id == guild_id, post.status == PostStatus.SENDING.value)
+    return {
+        "log_channel": _log_channel(session, guild_id, chosen.common) if chosen.common is not None else None,
+        "own_channels": [_log_channel(session, guild_id, one, of) for one, of in classes.items()],
+        "unposted": session.scalars(waiting).one(),
+        "refused": session.scalars(refused).one(),
+    }
+
+
+def _log_channel(
+    session: Session, guild_id: GuildId, channel_id: ChannelId, of: Sequence[EventClass] = ()
+) -> LogChannel:
     channel = session.get(Channels, (guild_id, channel_id))
     if channel is None:
-        return LogChannel(name=None) if settings is not None else None
-    return LogChannel(name=channel.name, overwrites=channel.overwrites)
+        return LogChannel(name=None, of=of)
+    return LogChannel(name=channel.name, overwrites=channel.overwrites, of=of)
 
 
 def _oldest_due(session: Session, guild_id: GuildId) -> datetime | None:

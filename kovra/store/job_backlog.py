@@ -13,11 +13,10 @@ from sqlalchemy.orm import Session
 
 from kovra.actions.job import JobState
 from kovra.actions.request import State
-from kovra.guard.case import PostStatus
 from kovra.ids import GuildId
 from kovra.store.backlog import PATIENCE
 from kovra.store.database import Database, enter_guild
-from kovra.store.tables import ActionRequests, JobChunks, JobPosts
+from kovra.store.tables import ActionRequests, JobChunks
 from kovra.store.tables import Jobs as JobRows
 
 
@@ -40,10 +39,7 @@ class JobBacklog:
         self._database = database
         self._patience = patience
         row = ActionRequests
-        open_somewhere = or_(
-            row.state.in_([State.ACCEPTED.value, State.EXECUTING.value, State.APPLIED.value]),
-            row.post_status == PostStatus.WAITING.value,
-        )
+        open_somewhere = row.state.in_([State.ACCEPTED.value, State.EXECUTING.value, State.APPLIED.value])
         # Built once, as the relay asks for it four times a second.
         mentioned = select(row.guild_id, row.batch_id, row.chunk).where(row.chunk.is_not(None), open_somewhere)
         self._mentioned = mentioned.distinct()
@@ -70,7 +66,7 @@ class JobBacklog:
             .join(JobRows, and_(JobRows.batch_id == chunk.batch_id, JobRows.guild_id == guild_id))
             .where(chunk.guild_id == guild_id, tuple_(chunk.batch_id, chunk.number).in_(names))
             .where(or_(chunk.relayed_at.is_(None), chunk.relayed_at < lately))
-            .where(or_(self._has_requests(lately), self._has_posts()))
+            .where(self._has_requests(lately))
             .with_for_update(of=chunk, skip_locked=True)
         )
         ids = session.execute(wanted).all()
@@ -112,23 +108,3 @@ class JobBacklog:
             row.chunk == JobChunks.number,
             or_(waiting, abandoned),
         )
-
-    def _has_posts(self) -> Any:
-        row, post, now = ActionRequests, JobPosts, self._database.now()
-        ungathered = exists().where(
-            row.guild_id == JobChunks.guild_id,
-            row.batch_id == JobChunks.batch_id,
-            row.chunk == JobChunks.number,
-            row.post_status == PostStatus.WAITING.value,
-            row.post_at.is_(None),
-            row.done_at < now - self._patience,
-        )
-        unsent = exists().where(
-            post.guild_id == JobChunks.guild_id,
-            post.batch_id == JobChunks.batch_id,
-            post.chunk == JobChunks.number,
-            post.status == PostStatus.SENDING.value,
-            or_(post.claim_until.is_(None), post.claim_until < now),
-            or_(post.due_at.is_(None), post.due_at <= now),
-        )
-        return or_(ungathered, unsent)

@@ -28,7 +28,6 @@ from kovra.store.case_batches import number_cases, write_cases
 from kovra.store.database import Database
 from kovra.store.endings import cancel_ends
 from kovra.store.events import EventKind, append_events, write_events
-from kovra.store.job_posts import JobPostLedger
 from kovra.store.requests import request_facts
 from kovra.store.tables import ActionRequests, JobChunks
 from kovra.store.tables import Jobs as JobRows
@@ -39,7 +38,7 @@ _NOBODY: Mapping[str, None] = {"claim_owner": None, "claim_key": None, "claim_un
 _TRIES = 3
 
 
-class JobLedger(JobPostLedger):
+class JobLedger:
     """The pen of the executor of chunks. ``owner``, ``claim_key`` and ``claim_s`` are those of the worker's ledger."""
 
     def __init__(
@@ -51,7 +50,7 @@ class JobLedger(JobPostLedger):
         claim_s: float = 30,
         max_attempts: int = 10,
     ) -> None:
-        super().__init__(database)
+        self._database = database
         self._audit_key = audit_key
         self._audit = AuditLog(database, audit_key)
         self._owner = owner

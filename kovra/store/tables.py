@@ -103,7 +103,7 @@ class ActionRequests(Base):
         Index("ix_action_requests_made", "created_at", postgresql_using="brin"),
         # The budget's question.
         Index("ix_action_requests_budget", "guild_id", "moderator_id", "action", "accepted_at"),
-        # A job's questions: what is in this chunk, and which cases still wait for their post in the log channel.
+        # A job's question: what is in this chunk.
         Index(
             "ix_action_requests_batch",
             "batch_id",
@@ -112,9 +112,10 @@ class ActionRequests(Base):
             postgresql_where=text("batch_id IS NOT NULL"),
         ),
         Index(
+            # Which cases still wait for their post in a log channel.
             "ix_action_requests_unposted",
-            "batch_id",
-            "chunk",
+            "guild_id",
+            "case_no",
             postgresql_where=text("post_status = 'waiting'"),
         ),
         # What went over a budget is released once; a release that was itself refused leaves it free.
@@ -255,16 +256,19 @@ class JobChunks(Base):
     relayed_at: Mapped[Moment | None]
 
 
-class JobPosts(Base):
-    """Posts in the log channel that hold several cases of a job. ``first_at``: when it was first tried."""
+class LogPosts(Base):
+    """Posts of several cases. ``first_at``: when it was first tried; ``code``: how Discord refused it lately."""
 
-    __tablename__ = "job_posts"
-    __table_args__ = (Index("ix_job_posts_open", "batch_id", "chunk", postgresql_where=text("status = 'sending'")),)
+    __tablename__ = "log_posts"
+    __table_args__ = (
+        Index("ix_log_posts_open", "guild_id", postgresql_where=text("status = 'sending'")),
+        # Which cases a message shows.
+        Index("ix_log_posts_message", "guild_id", "message_id"),
+    )
 
     post_id: Mapped[UUID] = mapped_column(primary_key=True)
     guild_id: Mapped[Snowflake]
-    batch_id: Mapped[UUID]
-    chunk: Mapped[int]
+    event_class: Mapped[str] = mapped_column(server_default=text("'actions'"))
     case_nos: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     status: Mapped[str]
     code: Mapped[int | None]
@@ -274,6 +278,17 @@ class JobPosts(Base):
     due_at: Mapped[Moment | None]
     claim_until: Mapped[Moment | None]
     claim_epoch: Mapped[int] = mapped_column(server_default=ZERO)
+
+
+class PostEdits(Base):
+    """Cases that are not any more what their post says. ``wanted_at``: since the latest change."""
+
+    __tablename__ = "post_edits"
+
+    guild_id: Mapped[Key]
+    case_no: Mapped[Key]
+    wanted_at: Mapped[Moment]
+    due_at: Mapped[Moment]
 
 
 class LanePauses(Base):

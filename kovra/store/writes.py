@@ -184,6 +184,8 @@ class Writes:
         row = _ROW
         columns = (row.post_status, row.post_code, row.post_channel_id, row.post_message_id)
         posted = {column.key: _new(column) for column in columns}
+        # What is left to be posted with others was not begun.
+        begun = sql_case((_new(row.post_status) == PostStatus.WAITING.value, None), else_=row.post_at)
         ended = (
             self._fenced(_APPLIED)
             .values(
@@ -191,7 +193,8 @@ class Writes:
                 **NOBODY,
                 state=State.DONE.value,
                 done_at=self._now,
-                post_done_at=sql_case((row.post_at.is_not(None), self._now), else_=None),
+                post_at=begun,
+                post_done_at=sql_case((begun.is_not(None), self._now), else_=None),
                 notice_status=func.coalesce(row.notice_status, NoticeStatus.NOT_NEEDED.value),
             )
             .cte("ended")

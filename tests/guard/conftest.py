@@ -24,7 +24,7 @@ from kovra.guard.endings import KeptEnd
 from kovra.guard.execute import Execute
 from kovra.guard.log_channels import EventClass, LogChannels
 from kovra.guard.notice_texts import NoticeTexts
-from kovra.guard.notices import Notices
+from kovra.guard.notices import Busy, Notices
 from kovra.guard.restoring import Hold
 from kovra.ids import DISCORD_EPOCH_MS, ChannelId, GuildId, MessageId, UserId, new_request_id
 from tests.wishes import ROLE, needed
@@ -111,6 +111,7 @@ class World:
     rings: int = 0
     left: list[Claim] = field(default_factory=list)
     log_id: ChannelId | None = ChannelId(5)
+    busy: Busy = field(default_factory=Busy)
     logs: dict[EventClass, ChannelId | None] = field(default_factory=dict)
     texts: dict[Action, str] = field(default_factory=dict)
     target: Person = Person(user_id=TARGET, name="raider", member=True, rank=1)
@@ -401,9 +402,6 @@ class World:
         self._write("amend", claim, state=State.APPLIED, case=self.old_case)
         return self.old_case
 
-    def thread_post(self, claim: Claim) -> Any:
-        return ChannelId(5), MessageId(77)
-
     def close(self, claim: Claim) -> None:
         self._write("close", claim, state=State.DONE)
 
@@ -415,7 +413,8 @@ class World:
 
     def finish(self, claim: Claim, post: Any) -> None:
         told = self.rows[claim.request_id].notice or "not_needed"
-        self._write("finish", claim, state=State.DONE, post=post.status, notice=told)
+        row = self._write("finish", claim, state=State.DONE, post=post.status, notice=told)
+        row.post_at = None if post.status == "waiting" else row.post_at
 
     def reject(self, claim: Claim, refusal: Any) -> None:
         self._write("reject", claim, state=State.REJECTED, end=refusal)
@@ -487,7 +486,8 @@ class Stage:
         """Execute an entry; its row afterwards."""
         ledger = Ledger(self.world)
         address = "https://kovra.example"
-        notices = Notices(ledger=ledger, roster=self.world, discord=self.world, base_url=address, at=at)
+        world = {"roster": self.world, "discord": self.world, "busy": self.world.busy}
+        notices = Notices(ledger=ledger, base_url=address, at=at, **world)
         execute = Execute(
             ledger=ledger,
             roster=self.world,

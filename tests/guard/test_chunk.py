@@ -287,15 +287,12 @@ class Bench:
     def execute(self, *, lane, body, kid, sig):
         self.executed.append(body)
 
-    def run(self, *_):
-        pass
-
     def ring(self, guild_id):
         pass
 
     def carry(self, job, **how):
         sealed = seal_chunk(Chunk(guild_id=GUILD, batch_id=job.batch_id, number=0), KEY)
-        parts = {"ledger": self, "execute": self.execute, "bulk": None, "posts": self, "quarantine": self}
+        parts = {"ledger": self, "execute": self.execute, "bulk": None, "quarantine": self}
         execute = ExecuteChunk(bulletin=self, keys={"w1": KEY}, **parts, **how)
         execute(lane=GUILD, body=sealed.body, kid=sealed.kid, sig=sealed.sig)
 
@@ -355,7 +352,7 @@ def test_a_forged_entry_opens_nothing():
     job = a_job(2, Action.KICK)
     bench = kicks(job)
     execute = ExecuteChunk(
-        ledger=bench, execute=bench.execute, bulk=None, posts=bench, quarantine=bench, bulletin=bench, keys={"w1": KEY}
+        ledger=bench, execute=bench.execute, bulk=None, quarantine=bench, bulletin=bench, keys={"w1": KEY}
     )
 
     with pytest.raises(EnvelopeRefused):

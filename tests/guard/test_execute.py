@@ -18,10 +18,11 @@ from kovra.errors import (
 )
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.guard.claim import NotClaimed
+from kovra.guard.log_channels import EventClass
 from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE
 from kovra.guard.outcome import FailureKind
 from kovra.guard.restoring import RESTORING, Hold
-from kovra.ids import GuildId, UserId, new_request_id
+from kovra.ids import ChannelId, GuildId, UserId, new_request_id
 from tests.wishes import MAKING, ROLE
 
 REFUSED, LIMITED = DiscordRefused(403, 50013, "Missing Permissions"), DiscordLimited(3.5)
@@ -239,21 +240,41 @@ def test_what_certainly_was_not_done_is_done_later_and_told_once(stage, world, e
     assert len(world.deeds) == 1
 
 
-@pytest.mark.parametrize(("error", "delay_s"), [(LIMITED, 3.5), (UNREACHED, 5.0)])
+@pytest.mark.parametrize("error", [LIMITED, UNREACHED, REFUSED])
 @pytest.mark.parametrize("action", [Action.BAN, Action.WARN, Action.NOTE])
-def test_a_post_that_was_certainly_not_sent_is_sent_later(stage, world, action, error, delay_s):
-    sealed = stage.ask(action)
+def test_a_post_that_was_certainly_not_sent_waits_to_be_posted_with_others(stage, world, action, error):
     world.fail["log"] = error
-    waiting = stage.run(sealed)
-    assert (waiting.state, waiting.due_in_s, waiting.post, waiting.post_at) == (State.APPLIED, delay_s, None, None)
+
+    row = stage.run(stage.ask(action))
+
+    assert (row.state, row.post, row.post_at) == (State.DONE, PostStatus.WAITING, None)
+    assert [deed[0] for deed in world.deeds] == DEED.get(action, [])
+
+
+def test_while_a_channel_is_busy_its_cases_wait_and_those_of_others_do_not(stage, world):
+    world.logs[EventClass.NOTES] = ChannelId(8)
+    world.fail["log"] = LIMITED
+    stage.run(stage.ask())
     del world.fail["log"]
-    world.now += timedelta(minutes=10)
+
+    behind, elsewhere = stage.run(stage.ask(Action.WARN)), stage.run(stage.ask(Action.NOTE))
+
+    assert (behind.post, elsewhere.post) == (PostStatus.WAITING, PostStatus.SENT)
+    assert world.story.count("intend_post") == 2
+
+
+def test_a_post_that_an_earlier_attempt_may_have_sent_never_joins_others(stage, world):
+    sealed = stage.ask()
+    assert stage.die_at(sealed, "after_log_post")
+    world.fail["log"] = LIMITED
+    waiting = stage.run(sealed)
+    assert (waiting.state, waiting.due_in_s, waiting.post) == (State.APPLIED, 3.5, "sending")
+    del world.fail["log"]
 
     row = stage.run(sealed)
 
     assert (row.state, row.post) == (State.DONE, PostStatus.SENT)
-    assert [deed[0] for deed in world.deeds] == DEED.get(action, [])
-    assert world.story.count("dm") == (action is not Action.NOTE)
+    assert len(world.messages) == 2
 
 
 @pytest.mark.parametrize("where", ["open_dm", "dm"])
@@ -278,7 +299,7 @@ def test_a_failed_notice_never_stops_an_action(stage, world, where, action, erro
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (REFUSED, PostStatus.REFUSED),
+        (DiscordRefused(400, 200000, "Blocked by AutoMod"), PostStatus.REFUSED),
         (UNKNOWN, PostStatus.UNKNOWN),
     ],
 )

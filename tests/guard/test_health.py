@@ -19,6 +19,7 @@ from kovra.guard.health import (
     channel_permissions,
     examine,
 )
+from kovra.guard.log_channels import EventClass
 from kovra.ids import GuildId, UserId
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
@@ -65,6 +66,8 @@ def test_a_server_in_which_all_is_well_has_no_findings():
         ({"log_channel": None}, Area.LOG_CHANNEL, Severity.WEAK),
         ({"log_channel": LogChannel(name=None)}, Area.LOG_CHANNEL, Severity.BROKEN),
         ({"log_channel": closed(deny=str(SEND_MESSAGES))}, Area.LOG_CHANNEL, Severity.BROKEN),
+        ({"own_channels": [LogChannel(name=None, of=[EventClass.NOTES])]}, Area.LOG_CHANNEL, Severity.BROKEN),
+        ({"refused": 50001}, Area.LOG_CHANNEL, Severity.BROKEN),
         ({"commands_told": None}, Area.COMMANDS, Severity.WEAK),
         ({"gateway_silent": True}, Area.GATEWAY, Severity.BROKEN),
         ({"oldest_due_at": NOON - timedelta(minutes=1)}, Area.QUEUE, Severity.BROKEN),
@@ -79,6 +82,23 @@ def test_each_trouble_is_one_finding_with_its_remedy(changed, area, severity):
     assert (finding.area, finding.severity) == (area, severity)
     assert finding.sentence.endswith(".")
     assert finding.remedy.endswith(".")
+
+
+def test_a_lost_log_channel_says_whose_cases_wait_and_what_becomes_of_them():
+    lost = LogChannel(name=None, of=[EventClass.NATIVE, EventClass.NOTES])
+    [finding] = examine(replace(WELL, own_channels=[lost], unposted=12, refused=10003))
+
+    assert finding.sentence == (
+        "The log channel for what is done in Discord itself and notes was deleted, so its cases are posted nowhere in "
+        "Discord. Moderation goes on; 12 cases wait to be posted."
+    )
+    assert finding.remedy.endswith("What waits is then posted within a minute; what is older than a day is not.")
+
+
+def test_who_has_a_channel_for_every_class_needs_no_common_one():
+    every = LogChannel(name="all", overwrites=[], of=list(EventClass))
+
+    assert examine(replace(WELL, log_channel=None, own_channels=[every])) == []
 
 
 def test_the_worst_comes_first():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from kovra.actions.request import Action, ActionRequest, Source
 from kovra.errors import DiscordRefused
 from kovra.guard.case import Case, NoticeStatus
-from kovra.guard.notices import case_post
+from kovra.guard.case_post import Shown, post_of, text_in
 from kovra.guard.outcome import FailureKind, failure, unconfirmed
 from kovra.guard.perform import MAX_AUDIT_REASON, audit_reason
 from kovra.ids import GuildId, UserId, audit_ref
@@ -86,17 +87,50 @@ def test_any_audit_reason_fits_discord_on_one_line_and_keeps_its_mark(reason, na
 
 @pytest.mark.parametrize("action", MAKING)
 def test_a_post_fits_an_embed_and_carries_the_mark(action):
-    embed = case_post(case(action, reason="x" * 4000, name="_" * 200), NoticeStatus.REFUSED, "https://k").embeds[0]
+    shown = Shown(case=case(action, reason="x" * 4000, name="_" * 200), notice=NoticeStatus.REFUSED)
+    [embed] = post_of([shown], "https://k").embeds
 
     assert len(embed["title"]) <= 256
     assert len(embed["description"]) <= 4096
+    assert embed["url"] == "https://k/g/1/cases?case=42"
     assert embed["footer"]["text"] == audit_ref(REQUEST)
     assert {"name": "DM", "value": "refused: the member was not told", "inline": True} in embed["fields"]
     assert all(each["value"] for each in embed["fields"])
 
 
 def test_a_case_without_a_reason_says_so():
-    assert case_post(case(reason=""), NoticeStatus.SENT, "https://k").embeds[0]["description"] == "No reason given"
+    assert post_of([Shown(case=case(reason=""))], "https://k").embeds[0]["description"] == "No reason given"
+
+
+def test_ten_of_the_longest_cases_share_a_message_that_discord_takes():
+    big = (1 << 63) - 1
+    places = {"deleted": 1000, "channels": [str(big - place) for place in range(20)]}
+    longest = replace(
+        case(Action.PURGE, reason="x" * 4000, name="_" * 200),
+        **dict.fromkeys(("guild_id", "target_id", "moderator_id", "case_no", "role_id", "for_case", "reverses"), big),
+        ends_at=AT,
+        voided=True,
+        of_member=True,
+        result=places,
+    )
+    message = post_of([Shown(case=longest, notice=NoticeStatus.REFUSED, reversed_by=big)] * 10, "https://k")
+
+    assert len(message.embeds) == 10
+    assert sum(map(text_in, message.embeds)) <= 6000
+
+
+def test_cases_that_share_a_message_keep_as_much_of_their_reasons_as_there_is_room_for():
+    few = post_of([Shown(case=case(reason="x" * 4000))] * 3, "https://k").embeds
+    many = post_of([Shown(case=case(reason="x" * 4000))] * 10, "https://k").embeds
+
+    assert [len(embed["description"]) for embed in (*few, many[0])] == [1000, 1000, 1000, 400]
+
+
+def test_a_case_that_changed_says_so():
+    shown = Shown(case=replace(case(), voided=True), reversed_by=43)
+    fields = {one["name"]: one["value"] for one in post_of([shown], "https://k").embeds[0]["fields"]}
+
+    assert (fields["Reversed by"], fields["Void"]) == ("#43", "This case does not count any more.")
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_another_reason_and_length_reach_the_case_discord_and_the_log_channel(pa
     assert timedelta(hours=2) - timedelta(seconds=1) < case["ends_at"] - case["created_at"] <= timedelta(hours=2)
     until = path.discord.member(mute.target_id)["communication_disabled_until"]
     assert until.startswith(case["ends_at"].strftime("%Y-%m-%dT%H:%M:%S"))
-    assert "Scam, not spam" in json.dumps(path.discord.log_posts(mute.request_id)[0]["embeds"])
+    path.until(lambda: "Scam, not spam" in json.dumps(path.discord.log_posts(mute.request_id)[0]["embeds"]))
     [entry] = path.all("SELECT * FROM case_thread WHERE case_no = :no", no=case["case_no"])
     assert entry["before"]["reason"] == "spam"
     assert path.audit("case.amended", request_id=str(row["request_id"]))

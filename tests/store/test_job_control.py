@@ -229,65 +229,6 @@ class TestRelay:
 
         assert overdue() == [(job.batch_id, 0)]
 
-    def test_a_case_that_waits_for_its_post_is_not_forgotten(
-        self, accept_job, a_job, overdue, clock, pen, open_all, roster
-    ):
-        job = a_job(3)
-        accept_job(job)
-        claims = pen.claim_all(open_all(job))
-        pen.settle(claims, standings(roster, claims))
-        clock.forward(seconds=3)
-
-        assert overdue() == [(job.batch_id, 0)]
-
-
-class TestPosts:
-    """Ten cases share a message, and each message has one sender at a time."""
-
-    @pytest.fixture
-    def chunk(self, accept_job, a_job, pen, open_all, roster, part):
-        job = a_job(25)
-        accept_job(job)
-        claims = pen.claim_all(open_all(job))
-        pen.settle(claims, standings(roster, claims))
-        return part(job).chunk
-
-    def test_cases_are_posted_in_their_order_ten_at_a_time(self, pen, chunk):
-        posts = [pen.next_post(chunk) for _ in range(4)]
-
-        assert [post and [case.case_no for case, _ in post.cases] for post in posts] == [
-            list(range(1, 11)), list(range(11, 21)), list(range(21, 26)), None,
-        ]  # fmt: skip
-
-    def test_a_post_whose_sender_died_is_taken_up_with_the_same_cases(self, pen, chunk, clock):
-        first = pen.next_post(chunk)
-        clock.forward(seconds=6)
-
-        again = pen.next_post(chunk)
-
-        assert (again.post_id, again.cases, again.first_at) == (first.post_id, first.cases, first.first_at)
-
-    def test_a_post_that_was_not_sent_waits_and_begins_anew(self, pen, chunk, clock):
-        first = pen.next_post(chunk)
-        pen.put_off_post(first, delay_s=2)
-        assert pen.next_post(chunk).post_id != first.post_id
-        clock.forward(seconds=3)
-
-        again = pen.next_post(chunk)
-
-        assert again.post_id == first.post_id
-        assert again.first_at == again.now
-
-    def test_what_became_of_it_is_on_each_case(self, pen, chunk, count_rows):
-        from kovra.guard.case import PostResult, PostStatus
-
-        post = pen.next_post(chunk)
-
-        pen.end_post(post, PostResult(status=PostStatus.SENT, channel_id=7, message_id=8))
-
-        assert count_rows("SELECT count(*) FROM mod_cases WHERE post_status = 'sent' AND post_message_id = 8") == 10
-        assert count_rows("SELECT count(*) FROM action_requests WHERE post_status = 'waiting'") == 15
-
 
 def test_a_rest_is_what_nobody_has_stood_in_for(web, accept_job, a_job, control, odalys, say):
     job = a_job(3)
