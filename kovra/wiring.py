@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import dramatiq.worker
 from dramatiq import Worker
-from dramatiq.middleware import CurrentMessage, Middleware, Retries
+from dramatiq.middleware import CurrentMessage, Retries
 
 from kovra import readings
 from kovra.actions.checkpoint import nowhere
@@ -118,12 +118,12 @@ AT_THE_DOOR_S = 1.0
 STOP_MS = 20_000
 
 
-def build_broker(config: Config, *more: Middleware, patience_s: float = 5.0, **options: Any) -> LanesBroker:
+def build_broker(config: Config, *, patience_s: float = 5.0, **options: Any) -> LanesBroker:
     """The lanes, as every process sees them. Retries only marks what failed: an action's row says what comes next.
 
     ``patience_s`` is how long an answer of Redis is waited for.
     """
-    middleware = [CurrentMessage(), Retries(max_retries=0), *more]
+    middleware = [CurrentMessage(), Retries(max_retries=0)]
     client = connect(config.redis_url, socket_timeout_s=patience_s, connect_timeout_s=min(2.0, patience_s))
     broker = LanesBroker(client, middleware=middleware, **options)
     broker.declare_queue(QUEUE)
@@ -250,8 +250,8 @@ def build_worker(config: Config) -> WorkerProcess:
     liveness = Liveness(database, claim_key, free_left=ledger.free_left)
     broker = build_broker(
         config,
-        *_watched_acks(config, at),
         on_quarantine=_reporting(quarantine),
+        on_acknowledged=_watched_acks(config, at),
         heartbeat_timeout_ms=SILENT_MS,
         consumer_name=f"{_WORKER}{claim_key}",
     )
@@ -499,18 +499,17 @@ def _request_in_hand() -> str | None:
     return message.message_id if message is not None else None
 
 
-def _watched_acks(config: Config, at: Callable[[str], None]) -> list[Middleware]:
-    """In tests, a checkpoint after an entry has been taken off its lane."""
+def _watched_acks(config: Config, at: Callable[[str], None]) -> Callable[[str], None] | None:
+    """In tests, a checkpoint after Redis has taken an entry off its lane."""
     if not config.crash:
-        return []
+        return None
 
-    class AfterAck(Middleware):
-        def after_ack(self, broker: Any, message: Any) -> None:
-            # By now no message is in hand any more.
-            at("after_ack")
-            at(f"after_ack@{message.message_id}")
+    def acknowledged(message_id: str) -> None:
+        # By now no message is in hand any more.
+        at("after_ack")
+        at(f"after_ack@{message_id}")
 
-    return [AfterAck()]
+    return acknowledged
 
 
 def _reporting(quarantine: Quarantine) -> Callable[[str, bytes, str], None]:

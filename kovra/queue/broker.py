@@ -60,6 +60,7 @@ class LanesBroker(Broker):
         dead_most: how many of the newest of a shard are kept.
         check: refuses entries before they run.
         on_quarantine: hears of refused entries.
+        on_acknowledged: hears the id of each message whose end the server has kept.
         consumer_name: unique per process by default. A name that is used again hands over at once what its last
             process held; two living processes of one name would steal from each other.
     """
@@ -83,6 +84,7 @@ class LanesBroker(Broker):
         dead_most: int = 1_000,
         check: Check | None = None,
         on_quarantine: OnQuarantine | None = None,
+        on_acknowledged: Callable[[str], None] | None = None,
         consumer_name: str | None = None,
         middleware: list[Middleware] | None = None,
     ) -> None:
@@ -95,7 +97,7 @@ class LanesBroker(Broker):
         self.bulk_share, self.bulk_turn = bulk_share, bulk_turn
         self.heartbeat_timeout_ms, self.max_deliveries = heartbeat_timeout_ms, max_deliveries
         self.lock_ttl_ms, self.dead_ttl_ms, self.dead_most = lock_ttl_ms, dead_ttl_ms, dead_most
-        self.check, self.on_quarantine = check, on_quarantine
+        self.check, self.on_quarantine, self.on_acknowledged = check, on_quarantine, on_acknowledged
         self.consumer_name = consumer_name or str(uuid4())
         if not is_name(self.consumer_name) or self.consumer_name == "-":
             raise ValueError(f"{self.consumer_name!r} is no consumer name")

@@ -387,6 +387,8 @@ class LanesConsumer(Consumer):
             self.state.unsure.add(entry.prefix)
         else:
             self.doorbells.note_left(entry.prefix, left)
+            if self.broker.on_acknowledged is not None:
+                self.broker.on_acknowledged(entry.message_id)
         self._let_go(entry)
 
     def _let_go(self, entry: Entry) -> None:

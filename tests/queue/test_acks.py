@@ -84,6 +84,22 @@ def test_what_is_done_takes_its_slot_until_the_server_has_it(real_desk, take, el
     assert (held, broker.holdings.total()) == (1, 0)
 
 
+@pytest.mark.parametrize("sleeping", [True, False], ids=["a trip of its own", "the next trip"])
+def test_an_acknowledgement_is_heard_of_once_the_server_has_kept_it(real_desk, take, elsewhere, sleeping):
+    told = []
+    broker = real_desk.broker(on_acknowledged=lambda message_id: told.append((message_id, broker.qsize("work"))))
+    broker.offer(message := real_desk.message(lane="0"))
+    consumer = real_desk.consumer(broker)
+    (entry,) = take(consumer, 1)
+    if sleeping:
+        consumer.acks.taker = None
+
+    elsewhere(consumer.ack, entry)
+    next(consumer)
+
+    assert told == [(message.message_id, 0)]
+
+
 def test_whoever_iterates_and_acknowledges_in_one_thread_waits_for_nothing(real_desk, take):
     broker = real_desk.broker()
     broker.offer(real_desk.message(lane="0"))
