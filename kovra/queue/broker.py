@@ -35,6 +35,10 @@ Check = Callable[[str, Message], str | None]
 OnQuarantine = Callable[[str, bytes, str], None]
 
 
+class LaneFull(Exception):
+    """A lane holds as many entries as it takes."""
+
+
 class LanesBroker(Broker):
     """Carries messages on lanes. A message travels by its options:
 
@@ -51,6 +55,7 @@ class LanesBroker(Broker):
         shard_of: from lane to shard.
         in_flight: entries of one lane that may be in flight at a time, over all processes.
         kept: how many of these bulk work leaves free.
+        longest: how many entries of one priority a lane takes, so that no lane can fill the server's memory.
         bulk_share: the part of a worker's slots that bulk work may hold.
         bulk_turn: one pick in this many favours bulk, so that it never starves.
         heartbeat_timeout_ms: after this silence of a process its entries are delivered again.
@@ -75,6 +80,7 @@ class LanesBroker(Broker):
         shard_of: ShardOf | None = None,
         in_flight: int = 8,
         kept: int = 1,
+        longest: int = 10_000,
         bulk_share: float = 0.75,
         bulk_turn: int = 8,
         heartbeat_timeout_ms: int = 15_000,
@@ -101,7 +107,7 @@ class LanesBroker(Broker):
         self.consumer_name = consumer_name or str(uuid4())
         if not is_name(self.consumer_name) or self.consumer_name == "-":
             raise ValueError(f"{self.consumer_name!r} is no consumer name")
-        self.scripts = Scripts(client, in_flight=in_flight, kept=kept)
+        self.scripts = Scripts(client, in_flight=in_flight, kept=kept, longest=longest)
         self.holdings, self.leases = Holdings(), Leases(heartbeat_timeout_ms)
         self._states: dict[str, QueueState] = {}
 
@@ -149,9 +155,11 @@ class LanesBroker(Broker):
         """Enqueue a message; one whose lock says no is left out silently (``offer`` tells which).
 
         Raises:
-            As ``offer``.
+            LaneFull: the lane takes no more now.
+            Otherwise as ``offer``.
         """
-        self.offer(message, delay=delay)
+        if self.offer(message, delay=delay) is Offer.FULL:
+            raise LaneFull(f"lane {message.options.get('lane')!r} of queue {message.queue_name!r} takes no more now")
         return message
 
     def offer(self, message: Message, *, delay: int | None = None, again: bool = False) -> Offer:

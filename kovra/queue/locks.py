@@ -22,6 +22,7 @@ class Offer(StrEnum):
     TAKEN = "taken"  #: a message with another id holds the lock
     FINISHED = "finished"  #: the lock's message was acknowledged
     DEAD = "dead"  #: the lock's message is a dead letter; redrive it, or offer it again
+    FULL = "full"  #: the lane takes no more now; offer it again when it is shorter
 
 
 class LockState(StrEnum):

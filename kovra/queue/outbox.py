@@ -16,6 +16,7 @@ from kovra.actions.job import SealedChunk
 from kovra.ids import GuildId, UserId
 from kovra.queue.broker import LanesBroker
 from kovra.queue.keys import BULK
+from kovra.queue.locks import Offer
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class Outbox:
         return self.broker.answers()
 
     def offer(self, message: Message, *, again: bool = False) -> bool:
-        """Put a lane message; False when Redis is away.
+        """Put a lane message; False when Redis is away, or the lane takes no more now.
 
         Args:
             again: its row still wants it, whatever the lane remembers of an earlier entry.
@@ -125,19 +126,18 @@ class Outbox:
         if began < quiet.until:
             return False
         try:
-            self.broker.offer(message, again=again)
+            offer = self.broker.offer(message, again=again)
         except ConnectionClosed as error:
             if quiet.monotonic() - began > LONG_S:
                 quiet.until = quiet.monotonic() + QUIET_S
             log.warning("the lane of request %s waits for the relay: %s", message.message_id, error)
             return False
-        return True
+        return offer is not Offer.FULL
 
-    def offer_each(self, messages: Sequence[Message], *, again: bool = False) -> int:
-        """Put several lane messages at once; how many Redis took. ``again`` as in ``offer``."""
+    def offer_each(self, messages: Sequence[Message], *, again: bool = False) -> Sequence[Offer | None]:
+        """Put several lane messages at once; None for each that Redis did not take. ``again`` as in ``offer``."""
         try:
-            offers = self.broker.offer_each(messages, again=again)
+            return self.broker.offer_each(messages, again=again)
         except ConnectionClosed as error:
             log.warning("the lanes of %d requests wait for the relay: %s", len(messages), error)
-            return 0
-        return sum(offer is not None for offer in offers)
+            return [None] * len(messages)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from dramatiq import Message
 from kovra.actions.checkpoint import nowhere
 from kovra.errors import Unavailable
 from kovra.ids import GuildId, UserId
+from kovra.queue.locks import Offer
 from kovra.queue.outbox import Outbox, chunk_message, lane_message
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,9 @@ BATCH = 200
 
 #: How many messages travel to Redis in one trip.
 TOGETHER = 50
+
+#: A lane that took no more is left alone for so long, so that what it cannot take keeps no other from being looked at.
+FULL_S = 2.0
 
 
 class Overdue(Protocol):
@@ -40,8 +45,11 @@ class Overdue(Protocol):
 class Backlog(Protocol):
     """Where overdue rows are found."""
 
-    def overdue(self, limit: int) -> Sequence[Overdue]:
-        """Accepted and due but unclaimed for two seconds, or left behind by a worker that is gone."""
+    def overdue(self, limit: int, but: Collection[GuildId]) -> Sequence[Overdue]:
+        """Accepted and due but unclaimed for two seconds, or left behind by a worker that is gone.
+
+        Those that were looked at last come last; none of the guilds ``but``.
+        """
 
 
 class OverdueChunk(Protocol):
@@ -72,12 +80,18 @@ class Relay:
     at: Callable[[str], None] = nowhere
     #: Hears how many messages each tick put on a lane again.
     relayed: Callable[[int], object] = int
+    monotonic: Callable[[], float] = time.monotonic
+    #: Until when the lanes of these guilds are left alone.
+    full: dict[GuildId, float] = field(default_factory=dict)
 
     def tick(self) -> int:
         """Put every overdue row on its lane; how many Redis took."""
         if not self.outbox.answers():
             # A row that is given out is not given out again for two seconds: those would be lost to the outage's end.
             return 0
+        now = self.monotonic()
+        for guild_id in [guild_id for guild_id, until in self.full.items() if until <= now]:
+            del self.full[guild_id]
         rows = [
             lane_message(
                 guild_id=row.guild_id,
@@ -87,7 +101,7 @@ class Relay:
                 kid=row.kid,
                 sig=row.sig,
             )
-            for row in self.backlog.overdue(BATCH)
+            for row in self.backlog.overdue(BATCH, but=self.full)
         ]
         taken = self._put(rows)
         chunks = [
@@ -110,8 +124,13 @@ class Relay:
         taken = 0
         for first in range(0, len(messages), TOGETHER):
             self.at("relay_selected")
-            taken += self.outbox.offer_each(messages[first : first + TOGETHER], again=True)
+            some = messages[first : first + TOGETHER]
+            offers = self.outbox.offer_each(some, again=True)
             self.at("relay_pushed")
+            taken += sum(offer not in (None, Offer.FULL) for offer in offers)
+            for message, offer in zip(some, offers, strict=True):
+                if offer is Offer.FULL:
+                    self.full[GuildId(int(message.options["lane"]))] = self.monotonic() + FULL_S
         return taken
 
     def run(self, stop: threading.Event) -> None:

@@ -34,10 +34,11 @@ class Scripts:
         client: where they run.
         in_flight: how many entries of a lane may be in flight.
         kept: how many of these are kept for interactive work.
+        longest: how many entries of one priority a lane takes.
     """
 
-    def __init__(self, client: redis.Redis | RedisCluster, *, in_flight: int, kept: int) -> None:
-        self._caps = (in_flight, kept)
+    def __init__(self, client: redis.Redis | RedisCluster, *, in_flight: int, kept: int, longest: int) -> None:
+        self._caps = (in_flight, kept, longest)
         self.clustered = isinstance(client, RedisCluster)
         self.lines = ClusterLines(client) if self.clustered else Lines(client)
         self._sources = {name: _source(name) for name in _NAMES} | {"gather": (_FOLDER / "gather.lua").read_text()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Integer,
     Select,
     Uuid,
+    all_,
     and_,
     any_,
     bindparam,
@@ -58,14 +60,17 @@ class Backlog:
         # Built once: a relay looks four times a second, and building them would be most of what a look costs.
         self._late, self._mark = self._looking(), self._marking()
 
-    def overdue(self, limit: int = 200) -> list[Overdue]:
-        """Requests that somebody should be executing, oldest first.
+    def overdue(self, limit: int = 200, but: Collection[GuildId] = ()) -> list[Overdue]:
+        """Requests that somebody should be executing: first those never given here, then those given longest ago.
+
+        So thousands that wait their turn on a long lane do not hide the one that no lane has. None of the guilds
+        ``but``.
 
         Accepted, due and unclaimed for 2 s, or for half a second when no door noted that it is on its lane; or claimed,
         and the claim was freed or its time is over. Whatever is given here is not given again for 2 s, also to another
         relay.
         """
-        rows = self._database.once(None, self._late, {"most": limit})
+        rows = self._database.once(None, self._late, {"most": limit, "but": list(but)})
         if not rows:
             return []
         ids = defaultdict(list)
@@ -100,7 +105,8 @@ class Backlog:
             select(row.guild_id, row.request_id, row.action, row.target_id, row.body, row.kid, row.sig)
             # What belongs to a job travels in its chunk.
             .where(row.chunk.is_(None), or_(waiting, abandoned), self._not_lately())
-            .order_by(row.created_at)
+            .where(row.guild_id != all_(bindparam("but", type_=ARRAY(BigInteger))))
+            .order_by(row.relayed_at.nulls_first(), row.created_at)
             .limit(bindparam("most", type_=Integer))
         )
 

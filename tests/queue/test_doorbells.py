@@ -6,7 +6,7 @@ from kovra.queue.scripts import Scripts
 
 def doorbells(client, shards=8, *, bulk_turn=100):
     prefixes = [f"kovra:{{s{shard}}}:work:" for shard in range(shards)]
-    scripts = Scripts(client, in_flight=8, kept=1)
+    scripts = Scripts(client, in_flight=8, kept=1, longest=10)
     return prefixes, Doorbells(scripts, prefixes=prefixes, own_bell="bell", bulk_turn=bulk_turn)
 
 

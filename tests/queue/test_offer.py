@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from dramatiq.errors import ConnectionClosed
 
-from kovra.queue.broker import LanesBroker
+from kovra.queue.broker import LaneFull, LanesBroker
 from kovra.queue.client import connect
 from kovra.queue.entry import MAX_BYTES
 from kovra.queue.locks import LockState, Offer
@@ -208,3 +208,51 @@ def test_several_messages_for_a_redis_that_is_away_are_refused(desk):
 
     with pytest.raises(ConnectionClosed):
         broker.offer_each([desk.message(lane="1"), desk.message(lane="2")])
+
+
+# A lane that is full.
+
+
+@pytest.fixture
+def short(desk):
+    """A broker whose lanes take two entries of a priority; lane 0 has them, each with a lock."""
+    broker = desk.broker(longest=2)
+    assert [broker.offer(desk.message(lane="0", lock=f"first-{i}")) for i in range(2)] == [Offer.ENQUEUED] * 2
+    return broker
+
+
+def test_a_lane_takes_no_more_than_its_length_and_no_lock_is_left_behind(short, desk):
+    beyond = desk.message(lane="0", lock="beyond")
+
+    assert short.offer(beyond) is Offer.FULL
+    assert short.lock(beyond) is None
+    assert short.qsize("work") == 2
+
+
+def test_a_full_lane_holds_up_no_other_priority_and_no_other_lane(short, desk):
+    assert short.offer(desk.message(lane="0", priority=1)) is Offer.ENQUEUED
+    assert short.offer(desk.message(lane="1")) is Offer.ENQUEUED
+
+
+def test_a_full_lane_still_knows_what_it_holds(short, desk):
+    held = desk.message(lane="0", lock="held", message_id="held")
+    other = desk.broker()
+    other.offer(held)
+
+    assert short.offer(held) is Offer.SAME
+
+
+def test_what_was_refused_is_taken_when_there_is_room(short, desk, take):
+    consumer = desk.consumer(short)
+    beyond = desk.message(lane="0", lock="beyond")
+    short.offer(beyond)
+
+    for entry in take(consumer, 2):
+        consumer.ack(entry)
+
+    assert short.offer(beyond) is Offer.ENQUEUED
+
+
+def test_dramatiq_is_told_that_a_lane_is_full(short, desk):
+    with pytest.raises(LaneFull, match="takes no more"):
+        short.enqueue(desk.message(lane="0"))

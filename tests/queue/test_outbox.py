@@ -65,3 +65,11 @@ def test_a_redis_that_is_not_there_is_asked_every_time_and_found_when_it_is_back
     assert not away.offer(MESSAGE)
 
     assert Outbox(broker=desk.broker(client=real), quiet=away.quiet).offer(MESSAGE)
+
+
+def test_what_a_full_lane_does_not_take_is_not_on_it(client):
+    broker = LanesBroker(client, longest=1)
+    broker.declare_queue("guard")
+    outbox = Outbox(broker=broker)
+
+    assert [outbox.offer(MESSAGE), outbox.offer(MESSAGE)] == [True, False]

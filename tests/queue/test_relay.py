@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import pytest
@@ -11,7 +12,7 @@ from kovra.ids import new_request_id
 from kovra.queue.broker import LanesBroker
 from kovra.queue.client import connect
 from kovra.queue.outbox import QUEUE, Outbox
-from kovra.queue.relay import Relay
+from kovra.queue.relay import FULL_S, Relay
 
 
 @dataclass
@@ -35,15 +36,15 @@ class Rows:
     def __init__(self, count: int) -> None:
         self.asked, self.count = 0, count
 
-    def overdue(self, limit: int) -> list[Row]:
+    def overdue(self, limit: int, but: Collection[int]) -> list[Row]:
         self.asked += 1
-        return [Row() for _ in range(self.count)]
+        return [Row() for _ in range(self.count) if Row.guild_id not in but]
 
 
 @pytest.fixture
 def relay_over():
-    def make(client, rows=1):
-        broker = LanesBroker(client, shards=2)
+    def make(client, rows=1, **options):
+        broker = LanesBroker(client, shards=2, **options)
         broker.declare_queue(QUEUE)
         return Relay(backlog=Rows(rows), jobs=NoChunks(), outbox=Outbox(broker=broker)), broker
 
@@ -73,3 +74,17 @@ def test_what_an_outage_left_travels_together(relay_over, real):
 
     assert real.info("commandstats")["cmdstat_evalsha"]["calls"] - scripts == 3
     assert broker.qsize(QUEUE) == 240
+
+
+def test_a_lane_that_takes_no_more_is_left_alone_for_a_while(relay_over, client):
+    relay, broker = relay_over(client, rows=5, longest=3)
+    now = [0.0]
+    relay = replace(relay, monotonic=lambda: now[0])
+
+    taken = [relay.tick(), relay.tick()]
+    now[0] = FULL_S
+    client.flushall()
+
+    assert taken == [3, 0]
+    assert relay.tick() == 3
+    assert broker.qsize(QUEUE) == 3

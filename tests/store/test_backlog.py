@@ -51,6 +51,28 @@ def test_what_the_relay_was_given_is_not_given_again_for_2_seconds(accept, worke
     assert (first, second, overdue_ids(Backlog(worker))) == ([receipt.request_id], [], [receipt.request_id])
 
 
+def test_a_long_lane_does_not_hide_what_no_lane_has(accept, worker, clock):
+    """As many as wait for their turn, and are looked at again and again, nobody stands behind them."""
+    for number in range(30):
+        accept(target_id=UserId(1_000 + number))
+    backlog = Backlog(worker)
+    clock.forward(seconds=3)
+    while overdue_ids(backlog):
+        clock.forward(seconds=0.1)
+    _, lost = accept(target_id=UserId(9))
+    clock.forward(seconds=3)
+
+    assert overdue_ids(backlog)[0] == lost.request_id
+
+
+def test_a_guild_whose_lane_is_full_is_left_out(accept, worker, clock, say):
+    accept()
+    _, other = accept(guild_id=say.MEADOW, moderator_id=say.PELL)
+    clock.forward(seconds=3)
+
+    assert [row.request_id for row in Backlog(worker).overdue(10, but=[say.HARBOUR])] == [other.request_id]
+
+
 def test_two_relays_share_the_overdue_rows(accept, worker, clock, say):
     expected = {accept(target_id=UserId(1_000 + number))[1].request_id for number in range(20)}
     clock.forward(seconds=3)

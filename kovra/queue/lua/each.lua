@@ -1,7 +1,7 @@
 
 -- The end of every script: do the step in each shard. One that fails stops nobody else's.
 -- Reply, for each of KEYS: 1 and the step's answer, or 0 and the text of its error.
-local replies, at = {}, 3
+local replies, at = {}, 4
 for i, prefix in ipairs(KEYS) do
   local A = {}
   for j = 1, tonumber(ARGV[at]) do A[j] = ARGV[at + j] end

@@ -2,7 +2,7 @@
 -- A: lane, priority, payload, order key, lock, message id, lock ttl ms, again (1 = the message's record still wants it:
 --    a finished lock of its own does not stop it), delay ms ('' = none), uid,
 --    consumer, ref and order key of the entry in flight that this one replaces ('' = none)
--- Answer: enqueued | same | taken | finished | dead
+-- Answer: enqueued | same | taken | finished | dead | full
 local function step(A)
   local lane, priority, payload, order, lock, message = A[1], A[2], A[3], A[4], A[5], A[6]
   local ttl, delay, uid, me, held = A[7], A[9], A[10], A[11], A[12]
@@ -13,6 +13,9 @@ local function step(A)
     settle(old_lane)
     if not there then return 'same' end
   end
+  -- What a lock knows of is told apart below. A retry has just made room for itself; what is delayed is in no lane.
+  if held == '' and delay == '' and redis.call('XLEN', stream(priority, lane)) >= LONGEST
+    and (lock == '' or redis.call('EXISTS', lock_key(lock)) == 0) then return 'full' end
   local owner = 'q '..message..' '
   if lock ~= '' and not redis.call('SET', lock_key(lock), owner, 'NX', 'PX', ttl) then
     local word = verdict(lock, message, A[8] == '1')

@@ -1,11 +1,11 @@
 -- What every script begins with; `each.lua` is what it ends with. In between, a script defines step(A): one atomic step
 -- in one shard, with the arguments A. KEYS are the tagged prefixes of one or several (shard, queue): the step is done
 -- in each of them. Every other key is derived from the prefix and lies in the same slot. ARGV[1] is the number of
--- entries of a lane that may be in flight, ARGV[2] how many of these are kept for interactive work; then follow, for
--- each prefix, the number of its arguments and these. A "ref" names an entry: <priority>|<entry id>|<lane>. Lanes are
+-- entries of a lane that may be in flight, ARGV[2] how many of these are kept for interactive work, ARGV[3] how many
+-- entries of one priority a lane takes; then follow, for each prefix, the number of its arguments and these. A "ref" names an entry: <priority>|<entry id>|<lane>. Lanes are
 -- text everywhere: a snowflake does not fit a Lua number.
 local P, G, clock  -- the prefix, the shard's consumer group, its clock
-local CAP, KEPT = tonumber(ARGV[1]), tonumber(ARGV[2])
+local CAP, KEPT, LONGEST = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local PARKED = '-'  -- the consumer that holds entries waiting for their order key
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
