@@ -2,68 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from kovra.actions import budget, rights
-from kovra.actions.request import MAX_MUTE, REASON_REQUIRED, Action, ActionRequest, Source
-from kovra.actions.rights import GUARD_NEEDS, MEMBERS_ONLY, NEEDS, Capability
-from kovra.dashboard import wording
+from kovra.actions import already, budget, rights
+from kovra.actions.request import MAX_PURGE, PARAMS, REASON_REQUIRED, Action, ActionRequest, Source
+from kovra.actions.rights import GUARD_NEEDS, LASTING, MEMBERS_ONLY, NEEDS
+from kovra.dashboard import act_choices, wording
+from kovra.dashboard.act_choices import DAY_S, HOUR_S, ORDER, On
 from kovra.dashboard.services import Services
-from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE
-from kovra.ids import new_request_id
+from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE, Telling, notice_text
+from kovra.ids import UserId, new_request_id
 from kovra.store.guilds import GuildScope
+from kovra.store.member_list import RoleCard
 from kovra.store.members import MemberCard
+from kovra.store.places import PlaceCard
 
-DAY_S, HOUR_S = 86_400, 3_600
+__all__ = ["DAY_S", "HOUR_S", "Check", "Draft", "choices_for", "completed"]
 
-_PRESETS: Mapping[Action, Sequence[str]] = {
-    Action.WARN: ("Spam or ads", "Harassment", "Off topic after being asked", "Invite links"),
-    Action.MUTE: ("Spam or ads", "Harassment", "Cooling down"),
-    Action.KICK: ("Spam or ads", "Harassment", "Account looks compromised"),
-    Action.BAN: ("Spam or ads", "Harassment", "Raid", "Ban evasion", "Phishing"),
+#: Stands for the reason in a preview: a letter that nobody types.
+_REASON = "\ue000"
+_MOMENT = re.compile(r"<t:(\d+):f>")
+
+#: The act that a lift takes back, where Guard keeps what was before.
+_HELD_BY = {
+    Action.UNLOCK: Action.LOCK,
+    Action.SLOWMODE_OFF: Action.SLOWMODE,
+    Action.LOCKDOWN_OFF: Action.LOCKDOWN,
+    Action.UNQUARANTINE: Action.QUARANTINE,
 }
-_DURATIONS = (
-    (5 * 60, "5 minutes"),
-    (10 * 60, "10 minutes"),
-    (30 * 60, "30 minutes"),
-    (HOUR_S, "1 hour"),
-    (6 * HOUR_S, "6 hours"),
-    (12 * HOUR_S, "12 hours"),
-    (DAY_S, "1 day"),
-    (3 * DAY_S, "3 days"),
-    (7 * DAY_S, "7 days"),
-    (14 * DAY_S, "14 days"),
-    # Exactly 28 days are the longest time-out that Discord does: nobody means the minute beyond it.
-    (int(MAX_MUTE.total_seconds()), "28 days"),
-    (60 * DAY_S, "60 days"),
-    (90 * DAY_S, "90 days"),
-)
-#: 0: until someone lifts it.
-_BAN_DURATIONS = (
-    (0, "Until lifted"),
-    (HOUR_S, "1 hour"),
-    (12 * HOUR_S, "12 hours"),
-    (DAY_S, "1 day"),
-    (3 * DAY_S, "3 days"),
-    (7 * DAY_S, "7 days"),
-    (14 * DAY_S, "14 days"),
-    (30 * DAY_S, "30 days"),
-    (90 * DAY_S, "90 days"),
-    (180 * DAY_S, "180 days"),
-    (365 * DAY_S, "1 year"),
-)
-_WINDOWS = (
-    (0, "Keep all"),
-    (HOUR_S, "Last hour"),
-    (6 * HOUR_S, "Last 6 hours"),
-    (DAY_S, "Last 24 hours"),
-    (3 * DAY_S, "Last 3 days"),
-    (7 * DAY_S, "Last 7 days"),
-)
-#: What the dialog can ask for, in its order: the other actions need a field that it does not have.
-ORDER = (Action.WARN, Action.MUTE, Action.UNMUTE, Action.KICK, Action.BAN, Action.UNBAN, Action.NOTE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,24 +46,50 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """The dialog as far as it has been filled in."""
+    """The dialog as far as it has been filled in.
 
+    Its target is a person, or with ``on`` a channel or the server (``place``). ``preview`` is the DM in parts, between
+    which the reason stands; ``preview_bare`` the DM of an act without a reason.
+    """
+
+    on: On = On.MEMBER
     action: Action | None = None
     target: MemberCard | None = None
+    place: PlaceCard | None = None
     query: str = ""
     request_id: UUID = field(default_factory=new_request_id)
     reason: str = ""
     duration_s: int = HOUR_S
     ban_duration_s: int = 0
     delete_window_s: int = 0
+    role_id: int | None = None
+    count: int = 50
+    slow_s: int = 10
+    channel_id: int | None = None
+    notice: bool = True
     choices: Sequence[Action] = ()
     checks: Sequence[Check] = ()
-    durations: Sequence[tuple[int, str]] = _DURATIONS
-    ban_durations: Sequence[tuple[int, str]] = _BAN_DURATIONS
+    durations: Sequence[tuple[int, str]] = act_choices.DURATIONS
+    ban_durations: Sequence[tuple[int, str]] = act_choices.LASTING_DURATIONS
+    roles: Sequence[RoleCard] = ()
+    channels: Sequence[PlaceCard] = ()
+    preview: Sequence[str] = ()
+    preview_bare: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
     problem: str | None = None
 
-    windows = _WINDOWS
+    windows = act_choices.WINDOWS
+    slows = act_choices.SLOWS
+    most_messages = MAX_PURGE
+
+    @property
+    def target_id(self) -> int | None:
+        """Whom or what it is about, once that is chosen."""
+        return self.target.user_id if self.target else self.place.place_id if self.place else None
+
+    @property
+    def target_name(self) -> str:
+        return self.target.name if self.target else self.place.name if self.place else ""
 
     @property
     def refused(self) -> bool:
@@ -101,11 +97,21 @@ class Draft:
 
     @property
     def presets(self) -> Sequence[str]:
-        return _PRESETS.get(self.action, ()) if self.action else ()
+        return act_choices.PRESETS.get(self.action, ()) if self.action else ()
 
     @property
     def reason_required(self) -> bool:
         return self.action in REASON_REQUIRED
+
+    @property
+    def lasting(self) -> bool:
+        """Whether Guard ends it by itself when it is given an end; a mute ends in Discord."""
+        return self.action in LASTING and self.action is not Action.MUTE
+
+    @property
+    def tellable(self) -> bool:
+        """Whether the target is told, unless the moderator says otherwise."""
+        return self.action in TOLD_BEFORE | TOLD_AFTER
 
     @property
     def told(self) -> str:
@@ -119,66 +125,145 @@ class Draft:
 
 def completed(known: Services, viewer: GuildScope, draft: Draft) -> Draft:
     """Add what may be chosen and what would stand in the way."""
-    if draft.target is None:
+    if draft.target is None and draft.place is None:
         return draft
-    choices = choices_for(viewer, draft.target)
+    if draft.place is not None:
+        choices, held = _for_place(viewer, draft.on, draft.place), frozenset(draft.place.held)
+    else:
+        assert draft.target is not None
+        held = known.roster.held(viewer.guild_id, draft.target.user_id).holds or frozenset()
+        choices = choices_for(viewer, draft.target, held)
     action = draft.action if draft.action in choices else (draft.action or next(iter(choices), None))
-    shown = [choice for choice in ORDER if choice in choices or choice is action] if choices else []
-    return replace(
+    shown = [choice for choice in ORDER[draft.on] if choice in choices or choice is action] if choices else []
+    draft = replace(
         draft,
         action=action,
         choices=shown,
-        checks=_checks(known, viewer, draft.target, action) if action else (),
-        durations=_within(viewer, Capability.MUTE, _DURATIONS),
-        ban_durations=_within(viewer, Capability.BAN, _BAN_DURATIONS),
+        durations=_within(viewer, action, act_choices.DURATIONS),
+        ban_durations=_within(viewer, action, act_choices.LASTING_DURATIONS),
     )
+    if action in (Action.ROLE_ADD, Action.ROLE_REMOVE):
+        draft = _with_roles(known, viewer, draft)
+    if action is Action.PURGE and draft.on is On.MEMBER:
+        draft = replace(draft, channels=known.guilds.channels(viewer))
+    if draft.tellable and draft.target is not None:
+        draft = _with_preview(known, viewer, draft)
+    return replace(draft, checks=_checks(known, viewer, draft) if action else ())
 
 
-def _within(
-    viewer: GuildScope, capability: Capability, choices: Sequence[tuple[int, str]]
-) -> Sequence[tuple[int, str]]:
+def _within(viewer: GuildScope, action: Action | None, choices: Sequence[tuple[int, str]]) -> Sequence[tuple[int, str]]:
     """The lengths of time that this viewer may choose; for good is longer than any limit."""
-    longest_s = viewer.capabilities[capability].longest_s if viewer.may(capability) else None
+    needed = NEEDS.get(action) if action else None
+    longest_s = viewer.capabilities[needed].longest_s if needed and viewer.may(needed) else None
     return choices if longest_s is None else [choice for choice in choices if 0 < choice[0] <= longest_s]
 
 
-def choices_for(viewer: GuildScope, target: MemberCard) -> list[Action]:
-    """What this viewer may do and what makes sense for this person."""
-    offered = set(ORDER)
+def choices_for(viewer: GuildScope, target: MemberCard, held: frozenset[str] = frozenset()) -> list[Action]:
+    """What this viewer may do and what makes sense for this person; ``held`` is what Guard keeps of them."""
+    offered = set(ORDER[On.MEMBER])
     if not target.member:
-        offered -= MEMBERS_ONLY
+        offered -= MEMBERS_ONLY | {Action.PURGE}
     if not wording.muted(target):
         offered.discard(Action.UNMUTE)
     if target.member or not target.banned:
         offered.discard(Action.UNBAN)
     if not target.member and not target.banned:
         offered.add(Action.UNBAN)  # somebody nobody here knows may be banned all the same
-    choices = [action for action in ORDER if action in offered and viewer.may(NEEDS[action])]
+    if Action.QUARANTINE.value not in held:
+        offered.discard(Action.UNQUARANTINE)
+    choices = [action for action in ORDER[On.MEMBER] if action in offered and viewer.may(NEEDS[action])]
     # Who is banned may be given another end; but that is not what the dialog is opened for.
     return sorted(choices, key=lambda action: target.banned and action is Action.BAN)
 
 
-def _checks(known: Services, viewer: GuildScope, target: MemberCard, action: Action) -> list[Check]:
+def _for_place(viewer: GuildScope, on: On, place: PlaceCard) -> list[Action]:
+    """What this viewer may do here; a lift where there is something to lift comes first."""
+    choices = [action for action in ORDER[on] if viewer.may(NEEDS[action])]
+    choices = [action for action in choices if action not in _HELD_BY or _HELD_BY[action].value in place.held]
+    return sorted(choices, key=lambda action: action not in _HELD_BY)
+
+
+def _with_roles(known: Services, viewer: GuildScope, draft: Draft) -> Draft:
+    """The roles below the viewer and Guard that they have not, or have; rights decide when one is chosen."""
+    assert draft.target is not None
+    theirs = {role.role_id for role in known.member_list.roles_of(viewer, draft.target.user_id)}
+    wanted = draft.action is Action.ROLE_REMOVE
+    standing = known.roster.standing(viewer.guild_id, viewer.viewer.user_id, draft.target.user_id)
+    below = standing.guard.rank if viewer.owner else min(standing.guard.rank, standing.moderator.rank)
+    roles = [
+        role
+        for role in known.member_list.roles(viewer)
+        if not role.managed and (role.role_id in theirs) is wanted and role.position < below
+    ]
+    chosen = draft.role_id if draft.role_id in {role.role_id for role in roles} else None
+    return replace(draft, roles=roles, role_id=chosen or (roles[0].role_id if roles else None))
+
+
+def _with_preview(known: Services, viewer: GuildScope, draft: Draft) -> Draft:
+    """The DM as the server words it. The number of the case is not known yet."""
+    assert draft.target is not None
+    assert draft.action is not None
+    lasts_s = draft.duration_s if draft.action is Action.MUTE else draft.ban_duration_s if draft.lasting else 0
+    told = Telling(
+        action=draft.action,
+        member=draft.target.name,
+        moderator=viewer.viewer.name,
+        reason=_REASON,
+        ends_at=known.clock.now() + timedelta(seconds=lasts_s) if lasts_s > 0 else None,
+        lasts_s=lasts_s if lasts_s > 0 else None,
+    )
+    texts = known.roster.notice_texts(viewer.guild_id)
+    written, bare = (_readable(notice_text(texts, one)) for one in (told, replace(told, reason="")))
+    return replace(draft, preview=written.split(_REASON), preview_bare=bare)
+
+
+def _readable(text: str) -> str:
+    """Discord's markup as a person reads it."""
+    text = _MOMENT.sub(lambda found: wording.utc(datetime.fromtimestamp(int(found[1]), UTC)), text)
+    text = re.sub(r"(?m)^-# ", "", text).replace("**", "")
+    return re.sub(r"\\([\\*_~`|>\[\]()])", r"\1", text)
+
+
+def _checks(known: Services, viewer: GuildScope, draft: Draft) -> list[Check]:
     """Ask the rights as ``submit`` will, so that a refusal is known before it happens."""
-    standing = known.roster.standing(viewer.guild_id, viewer.viewer.user_id, target.user_id)
+    action, target_id = draft.action, draft.target_id
+    assert action is not None
+    assert target_id is not None
+    if action in (Action.ROLE_ADD, Action.ROLE_REMOVE) and draft.role_id is None:
+        which = "They have no role" if action is Action.ROLE_REMOVE else "There is no role"
+        return [
+            Check(
+                passed=False,
+                text=f"{which} below yours and Guard’s that can be {'taken' if 'They' in which else 'given'}.",
+            )
+        ]
     question = ActionRequest(
         request_id=new_request_id(),
         guild_id=viewer.guild_id,
         action=action,
-        target_id=target.user_id,
+        target_id=UserId(target_id),
         moderator_id=viewer.viewer.user_id,
         source=Source.DASHBOARD,
         reason="-",
         issued_at=known.clock.now(),
-        params={"duration_s": 1} if action is Action.MUTE else {},
+        params=_plausible(draft),
     )
+    standing = known.roster.standing(viewer.guild_id, viewer.viewer.user_id, question.target_id)
+    if rights.looks_around(question):
+        standing = known.roster.around(question, standing)
     refusal = rights.check(question, standing)
+    if refusal is None and already.in_question(question, standing):
+        held = known.roster.held(viewer.guild_id, question.target_id)
+        refusal = already.refusal(question, standing.target.name, held)
+    refusal = refusal or known.requests.running(viewer, question)
     if refusal:
         return [Check(passed=False, text=refusal.sentence)]
     checks = []
     if action in GUARD_NEEDS:
-        checks.append(Check(passed=True, text=f"Guard can {action} them"))
-    if target.member:
+        checks.append(
+            Check(passed=True, text=f"Guard can {action.verb} {'them' if draft.target else draft.target_name}")
+        )
+    if draft.target is not None and draft.target.member:
         owns = standing.owner_id == viewer.viewer.user_id
         checks.append(Check(passed=True, text="You own this server" if owns else "Below your role"))
     if (given := known.requests.budget(viewer, action)) is not None:
@@ -186,3 +271,21 @@ def _checks(known: Services, viewer: GuildScope, target: MemberCard, action: Act
             return [Check(passed=False, text=budget.refusal(action, given).sentence)]
         checks.append(Check(passed=True, text=f"Your budget: {given.used} of {given.limit} this hour"))
     return checks
+
+
+def _plausible(draft: Draft) -> dict[str, int]:
+    """The parameters that rights look at, as far as the dialog knows them."""
+    action = draft.action
+    assert action is not None
+    params: dict[str, int] = {}
+    if action is Action.MUTE:
+        params["duration_s"] = 1
+    elif draft.lasting and 0 < draft.ban_duration_s <= PARAMS[action]["duration_s"][1]:
+        params["duration_s"] = draft.ban_duration_s
+    if action is Action.PURGE:
+        params |= {"count": 1} | ({"of_member": 1} if draft.on is On.MEMBER else {})
+    if action is Action.SLOWMODE:
+        params["slow_s"] = 1
+    if action in (Action.ROLE_ADD, Action.ROLE_REMOVE) and draft.role_id is not None:
+        params["role_id"] = draft.role_id
+    return params

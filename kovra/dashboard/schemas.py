@@ -11,6 +11,7 @@ from uuid import UUID
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
 
 from kovra.actions.request import MAX_REASON, Action
+from kovra.dashboard.act_choices import On
 from kovra.errors import Malformed
 from kovra.ids import parse_snowflake
 
@@ -73,6 +74,24 @@ class ActionForm(Form):
     #: A ban's; 0 is until someone lifts it.
     ban_duration_s = fields.Integer(strict=False)
     delete_window_s = fields.Integer(strict=False)
+    #: What it is done to; a purge is of a member or of a channel.
+    on = fields.Enum(On, by_value=True, load_default=On.MEMBER)
+    role_id = Snowflake()
+    count = fields.Integer(strict=False)
+    slow_s = fields.Integer(strict=False)
+    #: Of a purge of a member: in this channel alone.
+    channel_id = Snowflake()
+    #: ``asks_notice``: the form had the switch of the DM; ``notice``: it was on.
+    asks_notice = fields.Boolean(load_default=False)
+    notice = fields.Boolean(load_default=False)
+
+    @pre_load
+    def unsaid(self, data: Any, **_: Any) -> Any:
+        """A choice that was left open is none."""
+        for name in ("role_id", "channel_id"):
+            if data.get(name) == "":
+                data = {key: text for key, text in data.items() if key != name}
+        return data
 
 
 class CaseActForm(Form):

@@ -17,6 +17,7 @@ from kovra.ids import ChannelId, GuildId, UserId
 from kovra.store.budgets import limits_of
 from kovra.store.database import Database, enter_guild
 from kovra.store.people import Seen, Sight, grants_of, grants_of_many, people
+from kovra.store.places import PlaceCard, held_in, written_channels
 from kovra.store.roster import Roster, chosen_log_channel
 from kovra.store.tables import Guilds as GuildRows
 
@@ -148,6 +149,17 @@ class Guilds:
                     enter_guild(session, guild_id)
                     cards.append(_card(session, guild_id, user_id, now))
         return sorted((card for card in cards if card), key=lambda card: (card.name.casefold(), card.guild_id))
+
+    def channels(self, scope: GuildScope) -> list[PlaceCard]:
+        """The channels in which people write, as Discord orders them."""
+        with self._database.transaction(scope.guild_id) as session:
+            return written_channels(session, scope.guild_id)
+
+    def server(self, scope: GuildScope) -> PlaceCard:
+        """The server as a place to act on."""
+        with self._database.transaction(scope.guild_id) as session:
+            held = held_in(session, scope.guild_id).get(scope.guild_id, frozenset())
+        return PlaceCard(place_id=scope.guild_id, name=scope.guild_name, held=held)
 
     def settings(self, guild_id: GuildId, defaults: Mapping[Action, int]) -> Settings:
         """The settings of a guild over the defaults."""

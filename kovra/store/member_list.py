@@ -139,6 +139,19 @@ class MemberList:
             found = session.scalars(wanted.order_by(row.position.desc(), row.role_id)).all()
         return [role_card(one) for one in found]
 
+    def roles_of(self, scope: GuildScope, user_id: UserId) -> list[RoleCard]:
+        """The roles of one member, the highest first."""
+        with self._database.transaction(scope.guild_id) as session:
+            member = session.get(Members, (scope.guild_id, user_id))
+            return roles_of(session, member) if member else []
+
+
+def roles_of(session: Session, member: Members) -> list[RoleCard]:
+    """The roles of a member, inside the caller's transaction."""
+    row = Roles
+    theirs = select(row).where(row.guild_id == member.guild_id, row.role_id == any_(member.role_ids))
+    return [role_card(one) for one in session.scalars(theirs.order_by(row.position.desc()))]
+
 
 def role_card(row: Roles) -> RoleCard:
     """A role as filters and profiles show it."""

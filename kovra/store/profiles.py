@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, any_, func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -18,9 +18,9 @@ from kovra.ids import UserId
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope
 from kovra.store.holding import holds, replaced, reversed_by
-from kovra.store.member_list import RoleCard, role_card
+from kovra.store.member_list import RoleCard, roles_of
 from kovra.store.members import MemberCard, card_in
-from kovra.store.tables import Bans, Members, ModCases, Roles, ScheduledEnds
+from kovra.store.tables import Bans, Members, ModCases, ScheduledEnds
 
 #: What can hold a person, the heaviest first.
 HOLDING = (Action.BAN, Action.QUARANTINE, Action.MUTE)
@@ -96,7 +96,7 @@ class Profiles:
                 holding=[held[action] for action in HOLDING if action in held],
                 notes=_read(session, noted, now) if scope.may(Capability.VIEW_NOTES) else (),
                 counts=_counts(session, scope, user_id),
-                roles=_roles(session, scope, member) if member and card.member else (),
+                roles=roles_of(session, member) if member and card.member else (),
                 pending=bool(member and card.member and member.pending),
                 ban_reason=ban.reason if ban else None,
             )
@@ -153,9 +153,3 @@ def _counts(session: Session, scope: GuildScope, user_id: UserId) -> list[tuple[
     if not scope.may(Capability.VIEW_NOTES):
         counted = counted.where(row.action != Action.NOTE.value)
     return [(Action(action), number) for action, number in session.execute(counted)]
-
-
-def _roles(session: Session, scope: GuildScope, member: Members) -> list[RoleCard]:
-    row = Roles
-    theirs = select(row).where(row.guild_id == scope.guild_id, row.role_id == any_(member.role_ids))
-    return [role_card(one) for one in session.scalars(theirs.order_by(row.position.desc()))]

@@ -33,7 +33,7 @@ from kovra.actions.budget import DEFAULT_LIMITS, Grant
 from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Sealed
 from kovra.actions.ports import Requests as RequestsPort
-from kovra.actions.request import Action, ActionRequest, Receipt, Refusal, RefusalKind, Source, State
+from kovra.actions.request import CASE_ACTS, Action, ActionRequest, Receipt, Refusal, RefusalKind, Source, State
 from kovra.errors import Conflict, Unavailable
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.ids import GuildId, UserId
@@ -49,6 +49,9 @@ from kovra.store.warming import NO_GUILD, NO_USER
 
 #: A twin that ends between our insert and our look makes room for us; it will not happen this often in a row.
 _TRIES = 5
+
+#: Of these any number may be under way on one person, as the index of live requests has it.
+MANY_AT_ONCE = frozenset({Action.WARN, Action.NOTE, Action.PURGE, Action.ROLE_ADD, Action.ROLE_REMOVE}) | CASE_ACTS
 
 #: What a receipt is made of, and what accept writes.
 _RECEIPT = (
@@ -160,6 +163,13 @@ class Requests(RequestsPort):
     def status(self, scope: GuildScope, request_id: UUID) -> RequestStatus | None:
         """Where a request of this guild stands; None when the guild has none of this id."""
         return self.progress(scope.guild_id, request_id)
+
+    def running(self, scope: GuildScope, request: ActionRequest) -> Refusal | None:
+        """The refusal that this request would meet because the same is under way; for a page to say beforehand."""
+        if request.action in MANY_AT_ONCE:
+            return None
+        with self._database.transaction(scope.guild_id) as session:
+            return running_twin(session, request)
 
     def budget(self, scope: GuildScope, action: Action) -> Grant | None:
         """What one more action of this kind would be granted to the viewer now; None where there is no budget.

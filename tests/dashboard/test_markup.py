@@ -55,8 +55,6 @@ def test_templates_hold_nothing_that_the_policy_or_escaping_would_have_to_forgiv
 #: These hold htmx attributes of their own, from before there were macros for them. None may be added.
 WITHOUT_MACROS = frozenset(
     {
-        "act.html",
-        "act_members.html",
         "problem_toast.html",
     }
 )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, make_response, render_template, request
 from marshmallow import ValidationError
+from werkzeug.datastructures import MultiDict
 
 from kovra.actions.request import (
     INVERSE,
@@ -19,21 +22,35 @@ from kovra.actions.request import (
     Source,
     State,
 )
-from kovra.actions.rights import NEEDS, Capability
+from kovra.actions.rights import LASTING, NEEDS, Capability
 from kovra.dashboard import toast
 from kovra.dashboard.access import in_guild, policy, scope, session
-from kovra.dashboard.draft import HOUR_S, ORDER, Draft, completed
+from kovra.dashboard.act_choices import ASKABLE, ORDER, On, on_of
+from kovra.dashboard.draft import Draft, completed
 from kovra.dashboard.problems import NoSuchPage
 from kovra.dashboard.schemas import TOKEN_FIELD, ActionForm, first_sentences
 from kovra.dashboard.services import services
 from kovra.dashboard.toast import Toast
 from kovra.errors import Conflict, Malformed, Unavailable
+from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE
 from kovra.ids import UserId, new_request_id, parse_snowflake
 from kovra.store.guilds import GuildScope
 from kovra.store.members import MemberCard
+from kovra.store.places import PlaceCard
 from kovra.store.requests import RequestStatus
 
 FOUND_AT_MOST = 12
+#: What is done to no person, as the picker offers it.
+ELSEWHERE = (Action.LOCK, Action.SLOWMODE, Action.PURGE, Action.LOCKDOWN)
+#: These mean something only together with what else the form says.
+_OTHERWISE = frozenset({"notice", "role_id", "channel_id"})
+#: The field that an action cannot be without.
+_FIELD_OF = {
+    Action.ROLE_ADD: "role_id",
+    Action.ROLE_REMOVE: "role_id",
+    Action.PURGE: "count",
+    Action.SLOWMODE: "slow_s",
+}
 act = Blueprint("act", __name__)
 
 
@@ -41,20 +58,53 @@ act = Blueprint("act", __name__)
 @policy(in_guild(Capability.VIEW))
 def form(guild_id: int) -> str:
     """The dialog for what was chosen so far: a picker without a target, the form with one."""
-    viewer, action = scope(), _action(request.args.get("action"))
-    target = person_of(viewer, request.args.get("target") or request.args.get("target_id"))
-    if target is None:
-        found = services().members.find(viewer, "", FOUND_AT_MOST)
-        return render_template("act.html", scope=viewer, draft=Draft(action=action), found=found, searched=False)
-    given = Draft(
-        action=action,
-        target=target,
-        request_id=kept_id(request.args.get("request_id")),
-        duration_s=request.args.get("duration_s", HOUR_S, type=int),
-        ban_duration_s=request.args.get("ban_duration_s", 0, type=int),
-        delete_window_s=request.args.get("delete_window_s", 0, type=int),
-    )
+    viewer = scope()
+    given = _drawn(viewer, request.args)
+    if given.target_id is None:
+        return _picker(viewer, given)
     return render_template("act.html", scope=viewer, draft=completed(services(), viewer, given))
+
+
+def _picker(viewer: GuildScope, given: Draft) -> str:
+    """Whom or where; the channels are all there, the members are looked for."""
+    known = services()
+    if given.on is On.CHANNEL:
+        return render_template("act.html", scope=viewer, draft=given, places=known.guilds.channels(viewer))
+    found = known.members.find(viewer, "", FOUND_AT_MOST)
+    elsewhere = [action for action in ELSEWHERE if viewer.may(NEEDS[action])] if given.action is None else []
+    return render_template(
+        "act.html", scope=viewer, draft=given, found=found, searched=False, elsewhere=elsewhere, places=None
+    )
+
+
+def _drawn(viewer: GuildScope, words: MultiDict[str, str], **more: Any) -> Draft:
+    """What an address or a form says of the dialog; what it does not say stands as in a fresh one."""
+    action, fresh = _action(words.get("action")), Draft()
+    on = On(words["on"]) if words.get("on") in list(On) else on_of(action)
+    text = words.get("target") or words.get("target_id")
+    given = replace(
+        fresh,
+        on=on,
+        action=action if action in ORDER[on] else None,
+        target=person_of(viewer, text) if on is On.MEMBER else None,
+        place=None if on is On.MEMBER else _place_of(viewer, on, text),
+        request_id=kept_id(words.get("request_id")),
+        duration_s=words.get("duration_s", fresh.duration_s, type=int),
+        ban_duration_s=words.get("ban_duration_s", fresh.ban_duration_s, type=int),
+        delete_window_s=words.get("delete_window_s", fresh.delete_window_s, type=int),
+        role_id=words.get("role_id", type=int),
+        count=words.get("count", fresh.count, type=int),
+        slow_s=words.get("slow_s", fresh.slow_s, type=int),
+        channel_id=words.get("channel_id", type=int),
+        notice="asks_notice" not in words or "notice" in words,
+    )
+    return replace(given, **more)
+
+
+def _place_of(viewer: GuildScope, on: On, text: str | None) -> PlaceCard | None:
+    if on is On.SERVER:
+        return services().guilds.server(viewer)
+    return next((one for one in services().guilds.channels(viewer) if str(one.place_id) == text), None)
 
 
 @act.get("/g/<int:guild_id>/act/members")
@@ -155,7 +205,7 @@ class _Unreadable(Exception):
     """The form cannot become a request. ``sentence`` is for the record, the rest for the dialog."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
-        fields = ("reason", "duration_s", "ban_duration_s", "delete_window_s")
+        fields = ("reason", "duration_s", "ban_duration_s", "delete_window_s", "role_id", "count", "slow_s")
         self.errors = {name: text for name, text in errors.items() if name in fields}
         others = [text for name, text in errors.items() if name not in fields]
         self.problem = others[0] if others else None
@@ -169,9 +219,15 @@ def _read(viewer: GuildScope) -> ActionRequest:
     except ValidationError as error:
         raise _Unreadable(first_sentences(error)) from error
     action: Action = given["action"]
-    params = {name: given[name] for name in PARAMS.get(action, {}) if name in given}
-    if action is Action.BAN and given.get("ban_duration_s"):
+    params = {name: given[name] for name in PARAMS.get(action, {}) if name in given and name not in _OTHERWISE}
+    if action in LASTING and action is not Action.MUTE and given.get("ban_duration_s"):
         params["duration_s"] = given["ban_duration_s"]
+    if action in (Action.ROLE_ADD, Action.ROLE_REMOVE) and "role_id" in given:
+        params["role_id"] = given["role_id"]
+    if action is Action.PURGE and given["on"] is On.MEMBER:
+        params |= {"of_member": 1} | ({"channel_id": given["channel_id"]} if "channel_id" in given else {})
+    if given["asks_notice"] and not given["notice"] and action in TOLD_BEFORE | TOLD_AFTER:
+        params["notice"] = 0
     try:
         return ActionRequest(
             request_id=given["request_id"],
@@ -193,8 +249,9 @@ def _field_of(action: Action, sentence: str) -> str:
     if "reason" in sentence:
         return "reason"
     if "duration" in sentence:
-        return "ban_duration_s" if action is Action.BAN else "duration_s"
-    return "delete_window_s" if "delete_window" in sentence else "form"
+        return "duration_s" if action is Action.MUTE else "ban_duration_s"
+    named = ("delete_window_s", "count", "slow_s", "role_id")
+    return next((name for name in named if name in sentence), _FIELD_OF.get(action, "form"))
 
 
 def _attempt() -> dict[str, str]:
@@ -210,18 +267,9 @@ def _again(
     fresh_id: bool = False,
 ) -> Response:
     """The same dialog with everything in it, and what to change."""
-    given = Draft(
-        action=_action(request.form.get("action")),
-        target=person_of(viewer, request.form.get("target_id")),
-        query=request.form.get("target_id", "")[:100],
-        request_id=new_request_id() if fresh_id else kept_id(request.form.get("request_id")),
-        reason=request.form.get("reason", ""),
-        duration_s=request.form.get("duration_s", HOUR_S, type=int),
-        ban_duration_s=request.form.get("ban_duration_s", 0, type=int),
-        delete_window_s=request.form.get("delete_window_s", 0, type=int),
-        errors=errors or {},
-        problem=problem,
-    )
+    again = {"request_id": new_request_id()} if fresh_id else {}
+    told = {"reason": request.form.get("reason", ""), "errors": errors or {}, "problem": problem}
+    given = _drawn(viewer, request.form, query=request.form.get("target_id", "")[:100], **told, **again)
     draft = given if status_code is HTTPStatus.SERVICE_UNAVAILABLE else completed(services(), viewer, given)
     made = make_response(render_template("act.html", scope=viewer, draft=draft, found=[], searched=True), status_code)
     made.headers["HX-Retarget"], made.headers["HX-Reswap"] = "#act-body", "innerHTML"
@@ -229,7 +277,7 @@ def _again(
 
 
 def _action(text: str | None) -> Action | None:
-    return Action(text) if text in ORDER else None
+    return Action(text) if text in ASKABLE else None
 
 
 def kept_id(text: str | None) -> UUID:

@@ -14,7 +14,8 @@ from kovra.actions.request import Action
 from kovra.actions.rights import NEEDS, Capability
 from kovra.dashboard import wording
 from kovra.dashboard.access import in_guild, policy, scope
-from kovra.dashboard.draft import ORDER, choices_for
+from kovra.dashboard.act_choices import ASKABLE, QUICK, On, on_of
+from kovra.dashboard.draft import choices_for
 from kovra.dashboard.pages.act import person_of
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import places
@@ -65,7 +66,7 @@ def find(guild_id: int) -> str:
         scope=viewer,
         typed=typed,
         groups=[group for group in groups if group.options],
-        offers={member.user_id: choices_for(viewer, member) for member in members},
+        offers={one.user_id: [act for act in choices_for(viewer, one) if act in QUICK] for one in members},
         keys=KEYS,
     )
 
@@ -130,6 +131,8 @@ def _actions(viewer: GuildScope, typed: str) -> list[Option]:
     action = next((one for one in _allowed(viewer) if one.value == word.casefold()), None)
     if action is None:
         return []
+    if on_of(action) is not On.MEMBER:
+        return [_bare(action)]
     whom = whom.strip()
     found = services().members.find(viewer, whom, MEMBERS) if whom else []
     if not found and (stranger := person_of(viewer, whom)) is not None:
@@ -154,11 +157,12 @@ def _bare_actions(viewer: GuildScope, wanted: str) -> list[Option]:
 
 
 def _bare(action: Action) -> Option:
-    return Option(title=f"{wording.action_label(action)} a member", icon=wording.action_icon(action), action=action)
+    whom = {On.MEMBER: " a member", On.CHANNEL: " a channel", On.SERVER: ""}[on_of(action)]
+    return Option(title=f"{wording.action_label(action)}{whom}", icon=wording.action_icon(action), action=action)
 
 
 def _allowed(viewer: GuildScope) -> list[Action]:
-    return [action for action in ORDER if viewer.may(NEEDS[action])]
+    return [action for action in ASKABLE if viewer.may(NEEDS[action])]
 
 
 def _places(viewer: GuildScope, wanted: str) -> list[Option]:

@@ -12,6 +12,7 @@ from flask import Blueprint, render_template, request
 from kovra.actions.rights import Capability
 from kovra.dashboard import charts, wording
 from kovra.dashboard.access import in_guild, policy, scope
+from kovra.dashboard.act_choices import QUICK
 from kovra.dashboard.draft import choices_for
 from kovra.dashboard.pages.palette import KEYS as ACT_KEYS
 from kovra.dashboard.problems import NoSuchPage
@@ -68,6 +69,7 @@ def _facts(viewer: GuildScope, user_id: int) -> Mapping[str, Any]:
         raise NoSuchPage
     who, moment = found.card.user_id, known.clock.now()
     signals = known.bygone.signals(viewer, who)
+    offers = choices_for(viewer, found.card, frozenset(case.action.value for case in found.holding))
     return {
         "profile": found,
         "card": found.card,
@@ -75,7 +77,8 @@ def _facts(viewer: GuildScope, user_id: int) -> Mapping[str, Any]:
         "before": before,
         "older": found.cases[CASES - 1].case_no if len(found.cases) > CASES else None,
         "by_hand": _by_hand(found, moment),
-        "offers": choices_for(viewer, found.card),
+        "offers": [action for action in offers if action in QUICK],
+        "more": any(action not in QUICK for action in offers),
         "keys": ACT_KEYS,
         "names": known.bygone.names(viewer, who),
         "joinings": known.bygone.joinings(viewer, who),

@@ -17,7 +17,7 @@ from kovra.actions.request import State
 from kovra.actions.rights import NEEDS, Capability
 from kovra.dashboard import queue_words, toast
 from kovra.dashboard.access import in_guild, policy, scope
-from kovra.dashboard.draft import ORDER
+from kovra.dashboard.act_choices import ASKABLE
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import Keys, seen_until, shell
 from kovra.errors import Unavailable
@@ -247,7 +247,7 @@ def _list(viewer: GuildScope) -> Mapping[str, Any]:
         "broken": broken[:PER_PAGE],
         "letters": [_told(letter) for letter in letters] if tab == "dead" else (),
         "lane_away": lane is None,
-        "askable": {action for action in ORDER if viewer.may(NEEDS[action])},
+        "askable": {action for action in ASKABLE if viewer.may(NEEDS[action])},
         "operator": viewer.may(Capability.QUEUE_OPS),
         "first": before is None,
         "older": older,

@@ -22,6 +22,16 @@ if (dialog) {
     const field = body.querySelector("[aria-invalid=true], [autofocus]");
     if (field && !body.contains(document.activeElement)) field.focus();
   });
+  // The DM as it will read, with the reason that is being typed; user text only as text.
+  const preview = () => {
+    const shown = body.querySelector("[data-preview]"), reason = body.querySelector("#act-reason")?.value.trim() ?? "";
+    if (!shown) return;
+    for (const part of shown.querySelectorAll("[data-reason]")) part.textContent = reason;
+    shown.querySelector("[data-with]").hidden = !reason;
+    shown.querySelector("[data-without]").hidden = Boolean(reason);
+  };
+  body.addEventListener("input", preview);
+  document.body.addEventListener("htmx:after:swap", preview);
   // The server says when a request is kept; only then does the form go away.
   dialog.addEventListener("act:kept", () => dialog.close());
   dialog.addEventListener("close", () => body.replaceChildren());
@@ -30,7 +40,7 @@ if (dialog) {
     const mine = event.target.closest("[data-mine]");
     if (mine) { body.querySelector("[name=entry]").value = mine.dataset.mine; mine.closest(".banner").remove(); body.querySelector("textarea").focus(); }
     const preset = event.target.closest("[data-preset]");
-    if (preset) { const area = body.querySelector("textarea"); area.value = preset.dataset.preset; area.focus(); }
+    if (preset) { const area = body.querySelector("textarea"); area.value = preset.dataset.preset; area.focus(); preview(); }
     // A slip beside the dialog must not cost a written reason.
     if (event.target === dialog && !body.querySelector("textarea")?.value) dialog.close();
   });
