@@ -8,7 +8,8 @@ bans asked for at once, as a bot's own command would.
 ``http_429`` is what the limits refused Guard, ``stock_http_429`` what they refused py-cord. The floors are those of the
 limits: 45 requests a second after a burst of 5, and one bulk ban of 200 in 5 s. ``calls_…`` counts what the sandbox was
 asked meanwhile, ``cpu_…`` the CPU seconds of Kovra's processes and servers: on a machine that others use, these tell
-more than the clock.
+more than the clock. ``posts_…`` counts the messages of their cases in the log channel, the last of them after
+``posted_…_s``.
 """
 
 from __future__ import annotations
@@ -101,10 +102,13 @@ class Bench:
             ("bulk_300", self.bulk, f"a mass ban of {BULK}"),
         ):
             say(words)
-            calls, spent = self._calls(), self._cpu_s()
+            began, calls, spent = self._now(), self._calls(), self._cpu_s()
             report.add(f"{key}_s", bans())
             report.add(f"calls_{key}", self._calls() - calls)
             report.add(f"cpu_{key}_s", self._cpu_s() - spent)
+            posted_s, messages = self._last_post(began)
+            report.add(f"posted_{key}_s", posted_s)
+            report.add(f"posts_{key}", messages)
         report.add("http_429", self._refused())
         report.add("floor_single_200_s", (SINGLE - BURST) / PER_SECOND + LATENCY_MS / 1000)
         report.add("floor_bulk_300_s", (-(-BULK // CHUNK_SIZE) - 1) * _BULK_GAP_S + LATENCY_MS / 1000)
@@ -198,6 +202,21 @@ class Bench:
             return last if count >= wanted else None
 
         return (must(all_there, f"the case of each of {wanted}", _PATIENCE_S) - began).total_seconds()
+
+    def _last_post(self, began: datetime) -> tuple[float, int]:
+        """Wait until every case has its post; seconds from ``began``, and how many messages they are."""
+        look = text(
+            "SELECT count(*) FILTER (WHERE post_status IS DISTINCT FROM 'sent'), max(post_done_at),"
+            " count(DISTINCT post_message_id) FROM action_requests WHERE guild_id = :guild AND applied_at > :began"
+        )
+
+        def all_there() -> tuple[datetime, int] | None:
+            with self.engine.connect() as line:
+                without, last, messages = line.execute(look, {"guild": self.guild_id, "began": began}).one()
+            return None if without else (last, messages)
+
+        last, messages = must(all_there, "the post of each case", _PATIENCE_S)
+        return (last - began).total_seconds(), messages
 
     def _mirrored(self) -> bool:
         # A gateway that was not heard yet makes Guard ask Discord who is who.

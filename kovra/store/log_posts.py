@@ -25,7 +25,7 @@ from kovra.store.tables import ActionRequests, LogPosts, ModCases, PostEdits
 
 #: How long whoever took a post has it to themselves. No one sees whether they died meanwhile, so it is short: a second
 #: sender is kept from posting twice by the nonce, and from writing over the first by the claim's number.
-_CLAIM_FOR = timedelta(seconds=3)
+_CLAIM_FOR = timedelta(seconds=2)
 
 #: How soon it is looked again whether a case has its post, so that this can be edited.
 _POSTED_WITHIN = timedelta(seconds=1)
@@ -147,7 +147,7 @@ class PostLedger(PostLedgerPort):
         row, case = PostEdits, ModCases
         done = delete(row).where(row.guild_id == edit.guild_id)
         with self._database.transaction(edit.guild_id) as session:
-            session.connection().execute(done.where(tuple_(row.case_no, row.wanted_at).in_(list(edit.wanted.items()))))
+            # The cases before their edits, as an amendment takes them.
             if gone:
                 lost = update(case).where(
                     case.guild_id == edit.guild_id,
@@ -155,6 +155,7 @@ class PostLedger(PostLedgerPort):
                     case.post_message_id == edit.message_id,
                 )
                 session.connection().execute(lost.values(post_status=PostStatus.DELETED.value, post_message_id=None))
+            session.connection().execute(done.where(tuple_(row.case_no, row.wanted_at).in_(list(edit.wanted.items()))))
 
     def put_off_edit(self, edit: PostEdit, *, delay_s: float) -> None:
         """It was not edited, or perhaps it was: later again."""

@@ -54,6 +54,7 @@ def upgrade() -> None:
     )
     op.execute("DROP POLICY relay_posts ON action_requests")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON post_edits TO kovra_worker")
+    op.execute("GRANT SELECT ON post_edits TO kovra_web, kovra_bot")
     op.execute("ALTER TABLE post_edits ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE post_edits FORCE ROW LEVEL SECURITY")
     op.execute(

@@ -34,6 +34,7 @@ ALLOWED = {
         "lane_pauses": "SELECT INSERT DELETE",
         "job_chunks": "SELECT INSERT UPDATE",
         "log_posts": "SELECT",
+        "post_edits": "SELECT",
         "guild_counters": "SELECT INSERT UPDATE",
         "action_requests": "SELECT INSERT UPDATE",
         "mod_cases": "SELECT",
@@ -98,6 +99,7 @@ ALLOWED = {
         "lane_pauses": "SELECT",
         "job_chunks": "SELECT INSERT UPDATE",
         "log_posts": "SELECT",
+        "post_edits": "SELECT",
         "guild_counters": "SELECT INSERT UPDATE",
         "action_requests": "SELECT INSERT UPDATE",
         "mod_cases": "SELECT",
@@ -327,4 +329,4 @@ def test_nobody_else_may_call_the_functions_that_look_across_guilds(owner):
     all_of_them = text("SELECT count(*) FROM pg_proc WHERE proname LIKE 'kovra_%' AND prosecdef")
     with owner.transaction(None) as session:
         assert session.scalars(public).all() == []
-        assert session.scalars(all_of_them).one() == 13
+        assert session.scalars(all_of_them).one() == 14
