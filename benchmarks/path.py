@@ -33,11 +33,16 @@ from kovra.errors import DiscordError
 from kovra.guard.ports import Message
 from kovra.ids import ChannelId, GuildId, UserId, message_nonce, new_request_id
 from kovra.launcher.stack import Stack
+from kovra.live.events import HintKind
+from kovra.live.hints import GAPS_S
 from kovra.store.database import sqlalchemy_url
 
 #: Actions a second, and the cycle they come in: half of them send a notice.
 RATE = 20
 CYCLE = ("ban", "note", "mute", "note")
+
+#: What the floor of the stream is measured with: kinds that end no stream.
+HINTS = tuple(kind for kind in HintKind if kind not in (HintKind.GUILD_LEFT, HintKind.SESSION_ENDED))
 
 #: How long the last action may take before the run counts it as missing.
 PATIENCE_S = 30.0
@@ -201,14 +206,19 @@ class Bench:
             line.commit()
 
     def _time_stream(self, into: list[float], count: int) -> None:
-        """A hint through Pub/Sub, hub and stream: what showing costs when there is nothing to read."""
+        """A hint through Pub/Sub, hub and stream: what showing costs when there is nothing to read.
+
+        The hub holds back a second one of its kind for a while, so they take turns.
+        """
         arrived = threading.Event()
         stream = self.person.listen(self.guild_id, lambda kind, facts, at: arrived.set())
         with redis.Redis.from_url(self.stack.redis_url) as client:
-            for _ in range(count):
+            for number in range(count):
+                if number % len(HINTS) == 0:
+                    time.sleep(2 * GAPS_S[0])  # until the hub has forgotten the last turn
                 arrived.clear()
                 with _timed(into):
-                    client.publish("kovra:bulletin", b"%d member.updated {}" % self.guild_id)
+                    client.publish("kovra:bulletin", b"%d %s {}" % (self.guild_id, HINTS[number % len(HINTS)].encode()))
                     if not arrived.wait(5):
                         raise RuntimeError("a hint did not come through the stream")
         stream.close()

@@ -116,12 +116,17 @@ class Load:
         self.stop()
 
     def stop(self) -> None:
-        """Ask for nothing new; returns when every press was answered or given up."""
+        """Ask for nothing new; returns when every press was answered or given up.
+
+        Wishes that no hand was free for are dropped, as if they had never been: a slow machine gets a smaller load.
+        """
         self._ended.set()
         self._thread.join()
-        self._hands.shutdown(wait=True)
+        self._hands.shutdown(wait=True, cancel_futures=True)
         for pressing in self._under_way:
-            pressing.result()
+            if not pressing.cancelled():
+                pressing.result()
+        self.wishes = [wish for wish in self.wishes if wish.answers]
 
     @property
     def answered(self) -> list[str]:
