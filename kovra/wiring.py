@@ -61,6 +61,7 @@ from kovra.store.casebook import Casebook
 from kovra.store.cases import CaseDetail, CaseRow, Cases
 from kovra.store.database import Database, PostgresClock, sqlalchemy_url
 from kovra.store.events import Events
+from kovra.store.evidence import Evidence, EvidenceKeeper, LooseEvidence
 from kovra.store.expiry import Expiry
 from kovra.store.guilds import Guilds, GuildScope
 from kovra.store.health import Health, HealthKeeper
@@ -299,7 +300,7 @@ def build_worker(config: Config) -> WorkerProcess:
         janitor=Janitor(broker),
         dead_workers=DeadWorkers(broker=broker, proven=_proven_dead(liveness)),
         pauses=KeepPauses(decided=LanePauses(database, config.audit_key), broker=broker),
-        retention=Retention(events=Events(database)),
+        retention=Retention(events=Events(database), evidence=LooseEvidence(database)),
         expiry=Expiry(database, config.audit_key),
         scheduler=Scheduler(
             schedule=Schedule(database, config.audit_key, at=at),
@@ -349,6 +350,7 @@ class CaseBook:
 
 def build_bot(config: Config) -> BotProcess:
     """The bot: ``kovra_bot`` in PostgreSQL, the gateway, and the door ``/mod``."""
+    from kovra.bot.evidence import EvidenceRoom
     from kovra.bot.gateway import BotProcess
     from kovra.bot.pointing import point_pycord_at
 
@@ -366,6 +368,7 @@ def build_bot(config: Config) -> BotProcess:
         health=HealthKeeper(database),
         submit=build_submit(config, database, config.guard_keys[0]),
         outcomes=Outcomes(hub, requests.progress),
+        evidence=EvidenceRoom(EvidenceKeeper(database), config.discord_cdn_url),
         book=CaseBook(guilds=Guilds(database), cases=Cases(database), undoing=Undoing(database, config.audit_key)),
         dashboard_url=config.base_url,
         hints=Bulletin(bulletin.connect(of_one_node(config.redis_url))).hint,
@@ -428,6 +431,7 @@ def build_web(config: Config) -> Flask:
         traffic=Traffic(database),
         health=Health(database),
         settings=SettingsBook(database, config.audit_key),
+        evidence=Evidence(database),
         audit_log=AuditLog(database, config.audit_key),
         audit_pages=AuditPages(database),
         casebook=Casebook(database, config.audit_key),

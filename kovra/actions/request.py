@@ -157,19 +157,27 @@ _CASE_NO = (1, (1 << 53) - 1)
 _SNOWFLAKE = (1, (1 << 63) - 1)
 #: The case that is taken back; ``of_many``: with others at once, so it stands behind what is clicked one by one.
 _TAKES_BACK = {"reverses": _CASE_NO, "of_many": (1, 1)}
+#: The message over which somebody is acted on, when it is to be deleted with the act.
+_OVER_MESSAGE = {"delete_channel_id": _SNOWFLAKE, "delete_message_id": _SNOWFLAKE}
 
 #: The parameters each action takes, each a whole number, and its bounds. ``…_s`` are seconds; ``notice`` says whether
 #: the target is told (1) or not (0); ``for_case`` is the case whose end Guard keeps with it;
 #: ``role_id`` is the role that is given or taken, of a quarantine the one they have meanwhile.
 PARAMS: Mapping[Action, Mapping[str, tuple[int, int]]] = MappingProxyType(
     {
-        Action.BAN: {"delete_window_s": (0, MAX_DELETE_WINDOW_S), "duration_s": _DURATION_S, "notice": (0, 1)},
+        Action.BAN: {
+            "delete_window_s": (0, MAX_DELETE_WINDOW_S),
+            "duration_s": _DURATION_S,
+            "notice": (0, 1),
+            **_OVER_MESSAGE,
+        },
         Action.UNBAN: {"for_case": _CASE_NO, **_TAKES_BACK},
         Action.UNMUTE: _TAKES_BACK,
-        Action.SOFTBAN: {"delete_window_s": (0, MAX_DELETE_WINDOW_S), "notice": (0, 1)},
-        Action.KICK: {"notice": (0, 1)},
-        Action.MUTE: {"duration_s": _DURATION_S, "for_case": _CASE_NO, "notice": (0, 1)},
-        Action.WARN: {"notice": (0, 1)},
+        Action.SOFTBAN: {"delete_window_s": (0, MAX_DELETE_WINDOW_S), "notice": (0, 1), **_OVER_MESSAGE},
+        Action.KICK: {"notice": (0, 1), **_OVER_MESSAGE},
+        Action.MUTE: {"duration_s": _DURATION_S, "for_case": _CASE_NO, "notice": (0, 1), **_OVER_MESSAGE},
+        Action.WARN: {"notice": (0, 1), **_OVER_MESSAGE},
+        Action.NOTE: _OVER_MESSAGE,
         Action.ROLE_ADD: {"role_id": _SNOWFLAKE, **_TAKES_BACK},
         Action.ROLE_REMOVE: {"role_id": _SNOWFLAKE, **_TAKES_BACK},
         Action.QUARANTINE: {
@@ -177,6 +185,7 @@ PARAMS: Mapping[Action, Mapping[str, tuple[int, int]]] = MappingProxyType(
             "for_case": _CASE_NO,
             "notice": (0, 1),
             "role_id": _SNOWFLAKE,
+            **_OVER_MESSAGE,
         },
         Action.UNQUARANTINE: {"for_case": _CASE_NO, **_TAKES_BACK},
         # Of a channel, or with ``of_member`` of a person, in one channel or in all.
@@ -266,6 +275,8 @@ class ActionRequest:
             raise Malformed("Say what is to change: the reason, the duration, or both.")
         if self.action is Action.PURGE and "channel_id" in self.params and "of_member" not in self.params:
             raise Malformed("A purge of a channel has that channel as its target, and no other.")
+        if ("delete_message_id" in self.params) != ("delete_channel_id" in self.params):
+            raise Malformed("A message to delete is named with its channel.")
         if self.action in TO_SERVER and self.target_id != self.guild_id:
             raise Malformed("A lockdown is of the whole server.")
         if self.for_case is not None and self.source is not Source.SYSTEM:
@@ -280,6 +291,12 @@ class ActionRequest:
     def case_no(self) -> int | None:
         """The case that this request changes."""
         return self.params.get("case_no")
+
+    @property
+    def over_message(self) -> tuple[int, int] | None:
+        """The message that goes with the act: its channel, and itself."""
+        message_id = self.params.get("delete_message_id")
+        return None if message_id is None else (self.params["delete_channel_id"], message_id)
 
     @property
     def of_place(self) -> bool:

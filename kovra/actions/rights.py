@@ -384,6 +384,13 @@ def _about_moderator(request: ActionRequest, standing: Standing) -> Refusal | No
                 f"You may not {verb} here: it takes the capability “{wanted}”, which comes with "
                 f"{permission_names(GIVEN_BY[wanted])} in Discord. Ask an admin of this server.",
             )
+    if request.over_message is not None and Capability.CHANNELS not in held:
+        return _no(
+            RefusalKind.NO_CAPABILITY,
+            "You may not delete messages here: it takes the capability “channels”, which comes with "
+            f"{permission_names(GIVEN_BY[Capability.CHANNELS])} in Discord. Nothing was done; ask again and leave the "
+            "message where it is.",
+        )
     longest_s = held[needed].longest_s
     # What is asked for without an end lasts longer than any limit.
     if request.action in LASTING and (refusal := too_long(verb, longest_s, request.params.get("duration_s", inf))):

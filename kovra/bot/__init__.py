@@ -20,6 +20,7 @@
 ``hardening``  the defects of Pycord, patched
 ``slash``      the door of commands, menus and forms: promises an answer, submits, and edits the outcome in
 ``answers``    the answers: how they reach Discord, and their words
+``evidence``   keeping a message and its files before anybody acts on it
 ``forms``      the dialog behind the menus: what it asks, and what was filled in
 ``asking``     a command turned into the canonical request
 ``reading``    what ``/case view``, ``/case list`` and ``/history`` say

@@ -16,8 +16,8 @@ from kovra.ids import GuildId, UserId, derived_request_id, parse_snowflake, snow
 
 #: Commands that read, and ask for nothing.
 READING = frozenset({"case view", "case list", "history", "menu history"})
-#: The menu that opens a form; what was filled in is asked for under its name.
-MODERATE = "menu moderate"
+#: The menus that open a form, on a member and on a message; what was filled in is asked for under their names.
+MODERATE, ACT = "menu moderate", "menu act"
 #: Commands about a case, which has to be looked up first.
 OF_CASE = {"case edit": Action.AMEND, "case void": Action.VOID, "case reverse": None}
 
@@ -128,6 +128,8 @@ def _params(action: Action, interaction: discord.Interaction, options: Mapping[s
         params["duration_s"] = _seconds(interaction, options["duration"])
     if action in _ROLES and options.get("role") is not None:
         params["role_id"] = options["role"].id
+    if options.get("delete_message"):
+        params["delete_channel_id"], params["delete_message_id"] = options["delete_message"]
     if action is Action.SLOWMODE:
         params["slow_s"] = options["seconds"]
     if action is Action.PURGE:

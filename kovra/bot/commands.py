@@ -13,7 +13,7 @@ import discord
 from discord import Option, OptionChoice, SlashCommandGroup, SlashCommandOptionType
 
 from kovra.actions.request import MAX_PURGE, MAX_REASON, MAX_SLOWMODE_S, Action
-from kovra.bot.asking import MODERATE
+from kovra.bot.asking import ACT, MODERATE
 from kovra.bot.suggestions import suggest_durations, suggest_reasons
 from kovra.bot.tongues import spoken
 
@@ -233,6 +233,7 @@ def all_commands(run: Run) -> list[discord.ApplicationCommand]:
         _slash(HISTORY, "history", run, **_SHOWN_TO, **_WHERE),
         _menu("History", "menu history", run),
         _menu("Moderate", MODERATE, run),
+        _message_menu("Act on this message", ACT, run),
     ]
 
 
@@ -312,3 +313,12 @@ def _menu(shown: str, name: str, run: Run) -> discord.UserCommand:
         await run(name, context, {"user": user})
 
     return discord.UserCommand(called, name=shown, name_localizations=spoken(shown), **_SHOWN_TO, **_WHERE)
+
+
+def _message_menu(shown: str, name: str, run: Run) -> discord.MessageCommand:
+    async def called(context: discord.ApplicationContext, message: Any) -> None:
+        # Pycord's own message leaves out what it does not know; evidence is what Discord said.
+        resolved = context.interaction.data["resolved"]["messages"]
+        await run(name, context, {"message": resolved[context.interaction.data["target_id"]]})
+
+    return discord.MessageCommand(called, name=shown, name_localizations=spoken(shown), **_SHOWN_TO, **_WHERE)

@@ -15,6 +15,7 @@ import discord
 from discord.ui import DesignerModal, InputText, Label, Select
 
 from kovra.actions.request import MAX_REASON, Action
+from kovra.bot.asking import ACT, MODERATE
 from kovra.bot.commands import DELETE_WINDOWS, description_of
 from kovra.bot.tongues import said
 from kovra.errors import Malformed
@@ -34,6 +35,10 @@ OFFERED = (
 _LASTING = frozenset({Action.MUTE, Action.BAN, Action.QUARANTINE})
 _CLEARING = frozenset({Action.BAN, Action.SOFTBAN})
 
+#: What becomes of the message.
+_DELETE = "delete"
+_FATES = {"stay": "Leave it where it is", _DELETE: "Delete it"}
+
 _PREFIX = "kovra:form:"
 #: A title and a label hold this many characters, a description more (API reference, Components).
 _MOST_LABEL, _MOST_DESCRIPTION = 45, 100
@@ -43,15 +48,19 @@ _MOST_DURATION = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """An open form: the interaction that opened it, and whom it is about."""
+    """An open form: the interaction that opened it, whom it is about, and the message that is kept for it."""
 
     opened_by: int
     target_id: int
+    channel_id: int | None = None
+    message_id: int | None = None
 
     @property
     def custom_id(self) -> str:
         """Its name on Discord, at most 100 characters."""
-        return f"{_PREFIX}{self.opened_by}:{self.target_id}"
+        about = [self.opened_by, self.target_id]
+        about += [each for each in (self.channel_id, self.message_id) if each is not None]
+        return _PREFIX + ":".join(map(str, about))
 
     def request_id(self, user_id: int) -> UUID:
         """The id of what it asks for when this person sends it. Who sends it belongs to it: ids can be made up."""
@@ -64,13 +73,23 @@ def form_of(interaction: discord.Interaction) -> Form | None:
     if interaction.type is not discord.InteractionType.modal_submit or not custom_id.startswith(_PREFIX):
         return None
     parts = custom_id.removeprefix(_PREFIX).split(":")
-    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and int(part) < 1 << 63 for part in parts):
+    if len(parts) not in (2, 4) or not all(part.isascii() and part.isdigit() and int(part) < 1 << 63 for part in parts):
         return None
-    return Form(opened_by=int(parts[0]), target_id=int(parts[1]))
+    opened_by, target_id, *message = map(int, parts)
+    channel_id, message_id = message or (None, None)
+    return Form(opened_by=opened_by, target_id=target_id, channel_id=channel_id, message_id=message_id)
 
 
-def dialog(form: Form, name: str, offered: Sequence[Action], locale: str | None) -> DesignerModal:
-    """What is shown. Needs a running loop, which Pycord wants for every dialog."""
+def named(interaction: discord.Interaction) -> str:
+    """The menu whose form was sent."""
+    form = form_of(interaction)
+    return ACT if form is not None and form.message_id is not None else MODERATE
+
+
+def dialog(
+    form: Form, name: str, offered: Sequence[Action], locale: str | None, *, deleting: bool = False
+) -> DesignerModal:
+    """What is shown; ``deleting``: it offers to delete the message. Pycord wants a running loop for every dialog."""
 
     def text(english: str) -> str:
         return said(english, locale)
@@ -86,7 +105,7 @@ def dialog(form: Form, name: str, offered: Sequence[Action], locale: str | None)
     ]
     windows = [discord.SelectOption(label=shown, value=str(seconds)) for shown, seconds in DELETE_WINDOWS.items()]
     long, short = discord.InputTextStyle.long, discord.InputTextStyle.short
-    return DesignerModal(
+    fields = [
         Label(text("Action"), Select(custom_id="action", options=actions, required=True)),
         Label(
             text("Reason"),
@@ -103,6 +122,13 @@ def dialog(form: Form, name: str, offered: Sequence[Action], locale: str | None)
             Select(custom_id="delete_messages", options=windows, min_values=0, required=False),
             description=text("With a ban or softban"),
         ),
+    ]
+    if deleting:
+        fate = [discord.SelectOption(label=text(shown), value=value) for value, shown in _FATES.items()]
+        about = Select(custom_id="message", options=fate, min_values=0, required=False)
+        fields.insert(1, Label(text("This message"), about, description=text("It is kept as evidence either way")))
+    return DesignerModal(
+        *fields,
         title=_cut(title, _MOST_LABEL),
         custom_id=form.custom_id,
         # Pycord would remember each until the process ends; what was sent is known by its id.
@@ -140,6 +166,8 @@ def as_command(form: Form, filled: Mapping[str, str]) -> tuple[str, dict[str, An
         if window not in map(str, DELETE_WINDOWS.values()):
             raise Malformed("choose how far back messages are deleted from the list.")
         options["delete_messages"] = int(window)
+    if form.message_id is not None and filled.get("message") == _DELETE:
+        options["delete_message"] = (form.channel_id, form.message_id)
     if action is Action.QUARANTINE:
         options["change"] = "begin"
     return f"mod {action.value}", options

@@ -16,6 +16,7 @@ import discord
 
 from kovra.bot import hardening
 from kovra.bot.comings import Comings
+from kovra.bot.evidence import EvidenceRoom
 from kovra.bot.http import GuardHTTP
 from kovra.bot.introduction import Introduction
 from kovra.bot.mirror import Mirror
@@ -105,6 +106,7 @@ class BotProcess:
         submit: the one way in.
         outcomes: waits for the end of a request.
         book: the cases, for commands that read; ``dashboard_url`` is where their links lead.
+        evidence: keeps messages that are acted on.
         native: where it is written down what was done in Discord itself; None leaves that out.
         bygone: where it is written down who comes and goes, and how much members write; None leaves that out.
         health: where the bot says what it knows of itself, for the health check; None leaves that out.
@@ -126,6 +128,7 @@ class BotProcess:
         submit: SubmitPort,
         outcomes: Outcomes,
         book: Book | None = None,
+        evidence: EvidenceRoom | None = None,
         dashboard_url: str = "",
         native: NativeInbox | None = None,
         bygone: BygoneKeeper | None = None,
@@ -141,7 +144,7 @@ class BotProcess:
         self._token, self._base_url, self._pacer = token, base_url, pacer
         self._stored, self._native, self._bygone, self._hints = mirror, native, bygone, hints
         self._health = health
-        self._door = Door(submit=submit, outcomes=outcomes, book=book, dashboard_url=dashboard_url)
+        self._door = Door(submit=submit, outcomes=outcomes, book=book, evidence=evidence, dashboard_url=dashboard_url)
         self._rejoins = RejoinDoor(mutes=mirror, submit=submit)
         self._shards = {"shard_count": shard_count, "shard_ids": shard_ids}
         self._gaps = {"identify_gap_s": identify_gap_s, "ready_timeout_s": ready_timeout_s}

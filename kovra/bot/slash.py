@@ -16,7 +16,7 @@ from typing import Any
 import discord
 
 from kovra.actions.request import INVERSE, Action, ActionRequest, Receipt, Source, State
-from kovra.actions.rights import NEEDS
+from kovra.actions.rights import NEEDS, Capability
 from kovra.bot import forms, reading
 from kovra.bot.answers import (
     ANSWER_ERRORS,
@@ -28,8 +28,9 @@ from kovra.bot.answers import (
     words_of_outcome,
     words_of_receipt,
 )
-from kovra.bot.asking import MODERATE, READING, request_of, undo_request
+from kovra.bot.asking import ACT, MODERATE, READING, request_of, undo_request
 from kovra.bot.commands import all_commands
+from kovra.bot.evidence import EvidenceRoom
 from kovra.bot.ports import Book, Outcomes, SubmitPort
 from kovra.errors import Conflict, Malformed, Unavailable
 from kovra.ids import GuildId, UserId
@@ -54,10 +55,14 @@ UNDO = "button undo"
 #: How long the rights of who opens a form are looked up, in seconds; Discord waits three for the form.
 _RIGHTS_S = 1.5
 
+#: How long the files of a message are waited for before its author is acted on, in seconds.
+_FILES_S = 20.0
+
 _MAY_NOT_READ = "You may not look at the cases of this server. Ask an admin for a capability such as “view”."
 _MAY_NOT_ACT = (
     "You may not moderate in this server. Nothing was asked. Ask an admin for a capability such as “warn” or “mute”."
 )
+_BY_WEBHOOK = "A webhook wrote this message, so there is nobody to act on. Delete it, or the webhook, in Discord."
 _STOPPING = "Guard is just restarting. Nothing was asked; try again in a few seconds."
 _NO_SERVER = "Moderating takes a server. Use this command in the one you mean."
 _NOT_HEARD = "Not queued: Kovra’s database does not answer. Nothing was done; try again in a moment."
@@ -69,20 +74,27 @@ _STILL_RUNNING = "Still queued after {minutes} minutes. Kovra’s Cases will sho
 
 
 class Door:
-    """The commands ``/mod``, ``/case`` and ``/history``, the menus *History* and *Moderate*, and the button *Undo*.
+    """The commands ``/mod``, ``/case`` and ``/history``, the menus, their forms, and the button *Undo*.
 
     Args:
         submit: the one way in.
         outcomes: waits for the end of a request.
         book: the cases, for those who may read them.
+        evidence: keeps messages that are acted on.
         dashboard_url: the dashboard's public address, for links.
     """
 
     def __init__(
-        self, *, submit: SubmitPort, outcomes: Outcomes, book: Book | None = None, dashboard_url: str = ""
+        self,
+        *,
+        submit: SubmitPort,
+        outcomes: Outcomes,
+        book: Book | None = None,
+        evidence: EvidenceRoom | None = None,
+        dashboard_url: str = "",
     ) -> None:
         self._submit, self._outcomes = submit, outcomes
-        self._book, self._dashboard_url = book, dashboard_url
+        self._book, self._evidence, self._dashboard_url = book, evidence, dashboard_url
         self._submitting = ThreadPoolExecutor(_SUBMIT_THREADS, "slash-submit")
         self._waiting = ThreadPoolExecutor(_WAIT_THREADS, "slash-wait")
         self._closing = False
@@ -99,13 +111,19 @@ class Door:
         self._closing = True
         if self._asking:
             await asyncio.wait(self._asking, timeout=drain_s)
+        if self._evidence is not None:
+            await self._evidence.close()
         self._submitting.shutdown(wait=False, cancel_futures=True)
         self._waiting.shutdown(wait=False, cancel_futures=True)
 
     async def run(self, name: str, context: discord.ApplicationContext, options: Mapping[str, Any]) -> None:
         """Take one command, from its arrival to the last edit of its answer."""
         if name == MODERATE:
-            await self._open_form(context.interaction, name, options["user"])
+            user = options["user"]
+            form = forms.Form(opened_by=context.interaction.id, target_id=user.id)
+            await self._open_form(context.interaction, name, form, getattr(user, "display_name", str(user.id)))
+        elif name == ACT:
+            await self._open_on_message(context.interaction, options["message"])
         else:
             await self._take(context.interaction, name, options)
 
@@ -115,35 +133,56 @@ class Door:
         if case_no is not None:
             await self._take(interaction, UNDO, {"number": case_no})
         elif forms.form_of(interaction) is not None:
-            await self._take(interaction, MODERATE, forms.filled_in(interaction))
+            await self._take(interaction, forms.named(interaction), forms.filled_in(interaction))
 
-    async def _open_form(self, interaction: discord.Interaction, name: str, target: Any) -> None:
-        """Show what can be done to somebody, to those who may do any of it."""
-        refused, offered = await self._offered(interaction)
-        if refused:
+    async def _open_on_message(self, interaction: discord.Interaction, message: Mapping[str, Any]) -> None:
+        """Show the form on the author of a message, and keep what it says before anything happens to it."""
+        author = message["author"]
+        if message.get("webhook_id") and author.get("bot"):
             if await promise(interaction):
-                await answer(interaction, refused)
-            if refused == _MAY_NOT_ACT:
-                await self._in_thread(self._record_malformed, name, interaction, {"user": target}, refused)
+                await answer(interaction, _BY_WEBHOOK)
             return
-        form = forms.Form(opened_by=interaction.id, target_id=target.id)
-        shown = forms.dialog(form, getattr(target, "display_name", str(target.id)), offered, interaction.locale)
+        form = forms.Form(
+            opened_by=interaction.id,
+            target_id=int(author["id"]),
+            channel_id=int(message["channel_id"]),
+            message_id=int(message["id"]),
+        )
+        if await self._open_form(interaction, ACT, form, author.get("global_name") or author["username"]):
+            user_id = UserId(interaction.user.id)
+            self._evidence.begin(GuildId(interaction.guild_id), form.request_id(user_id), user_id, message)
+
+    async def _open_form(self, interaction: discord.Interaction, name: str, form: forms.Form, whom: str) -> bool:
+        """Show what can be done to somebody, to those who may do any of it. True when it is shown."""
+        refused, scope = await self._reader(interaction)
+        offered = [action for action in forms.OFFERED if scope is not None and scope.may(NEEDS[action])]
+        if form.message_id is not None:
+            offered = [action for action in offered if action is not Action.UNMUTE]
+        if refused or not offered:
+            if await promise(interaction):
+                await answer(interaction, refused or _MAY_NOT_ACT)
+            if not refused:
+                about = {"user": form.target_id}
+                await self._in_thread(self._record_malformed, name, interaction, about, _MAY_NOT_ACT)
+            return False
+        deleting = form.message_id is not None and scope is not None and scope.may(Capability.CHANNELS)
+        shown = forms.dialog(form, whom, offered, interaction.locale, deleting=deleting)
         try:
             await asyncio.wait_for(interaction.response.send_modal(shown), PROMISE_S - _RIGHTS_S)
         except ANSWER_ERRORS as error:
             # Discord tells the moderator that it failed, and nothing was asked yet.
             log.warning("a form could not be shown in time: %r", error)
+            return False
+        return True
 
-    async def _offered(self, interaction: discord.Interaction) -> tuple[str | None, list[Action]]:
-        """Why no form is shown, or the actions that it offers."""
+    async def _reader(self, interaction: discord.Interaction) -> tuple[str | None, GuildScope | None]:
+        """Why nobody can be asked now, or what this person holds."""
         if self._closing or interaction.guild_id is None:
-            return (_STOPPING if self._closing else _NO_SERVER), []
+            return (_STOPPING if self._closing else _NO_SERVER), None
         try:
-            scope = await asyncio.wait_for(self._in_thread(self._scope, interaction), _RIGHTS_S)
+            return None, await asyncio.wait_for(self._in_thread(self._scope, interaction), _RIGHTS_S)
         except (Unavailable, TimeoutError):
-            return _NOT_HEARD, []
-        offered = [action for action in forms.OFFERED if scope is not None and scope.may(NEEDS[action])]
-        return (None if offered else _MAY_NOT_ACT), offered
+            return _NOT_HEARD, None
 
     async def _take(self, interaction: discord.Interaction, name: str, options: Mapping[str, Any]) -> None:
         if not await promise(interaction):
@@ -167,6 +206,7 @@ class Door:
             if name in READING:
                 await self._read(name, interaction, options)
                 return None
+            await self._keep_first(interaction)
             request = await self._in_thread(self._request, name, interaction, options)
             receipt = await self._in_thread(self._submit, request)
         except Malformed as error:
@@ -185,6 +225,20 @@ class Door:
             return None
         await answer(interaction, words_of_receipt(receipt, name_of(options.get("user"), receipt.target_name)))
         return receipt
+
+    async def _keep_first(self, interaction: discord.Interaction) -> None:
+        """What a case is to stand on is kept before anybody acts, and its files before they may be gone.
+
+        Raises:
+            Malformed: the message is not kept.
+            Unavailable: the database does not answer.
+        """
+        form = forms.form_of(interaction)
+        if form is None or form.message_id is None:
+            return
+        wish, guild_id = form.request_id(interaction.user.id), GuildId(interaction.guild_id)
+        if self._evidence is None or not await self._evidence.settled(guild_id, wish, _FILES_S):
+            raise Malformed("the message could not be kept as evidence. Use the menu on it again.")
 
     def _request(self, name: str, interaction: discord.Interaction, options: Mapping[str, Any]) -> ActionRequest:
         if form := forms.form_of(interaction):

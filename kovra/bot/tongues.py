@@ -219,6 +219,21 @@ _TEXTS: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
         ),
         "History": ("Verlauf", "Historique", "Historial", "Histórico"),
         "Moderate": ("Moderieren", "Modérer", "Moderar", "Moderar"),
+        "Act on this message": (
+            "Wegen dieser Nachricht handeln",
+            "Agir sur ce message",
+            "Actuar sobre este mensaje",
+            "Agir sobre esta mensagem",
+        ),
+        "This message": ("Diese Nachricht", "Ce message", "Este mensaje", "Esta mensagem"),
+        "It is kept as evidence either way": (
+            "Als Beweis bleibt sie in jedem Fall",
+            "Il est gardé comme preuve dans tous les cas",
+            "Se guarda como prueba en cualquier caso",
+            "Ela é guardada como prova de qualquer forma",
+        ),
+        "Leave it where it is": ("Stehen lassen", "Le laisser", "Dejarlo donde está", "Deixar onde está"),
+        "Delete it": ("Löschen", "Le supprimer", "Borrarlo", "Apagar"),
         "Action": ("Aktion", "Action", "Acción", "Ação"),
         "Reason": ("Grund", "Motif", "Motivo", "Motivo"),
         "A warning and a note need one": (

@@ -13,7 +13,8 @@
 ``audit_words`` how an entry of the record reads
 ``charts``    where bars, lines and labels stand; templates draw them
 ``queue_words`` how the Action Queue reads: dead letters, latency
-``case_sheet`` the side sheet of one case; ``case_draft`` the dialogs about it, ``many`` those about all that are ticked
+``case_sheet`` the side sheet of one case; ``evidence`` the message it stands on; ``case_draft`` the dialogs about it,
+              ``many`` those about all that are ticked
 ``draft``     the action dialog as far as it is filled in; ``act_choices`` what it offers
 ``toast``     one request from queued to its end
 ``assets``    static files under an address that changes with their content

@@ -10,7 +10,7 @@ from typing import Any
 from kovra.actions.case_rights import TOLD
 from kovra.actions.request import INVERSE, Action
 from kovra.actions.rights import NEEDS, Capability
-from kovra.dashboard import trace, wording
+from kovra.dashboard import evidence, trace, wording
 from kovra.dashboard.services import services
 from kovra.dashboard.wording import muted
 from kovra.guard.case import NoticeStatus
@@ -63,6 +63,7 @@ def drawn(viewer: GuildScope, case_no: int) -> dict[str, Any] | None:
         "sheet_actions": _offers(viewer, detail),
         "comment_id": new_request_id(),
         **_changes(viewer, detail),
+        **evidence.shown(viewer, detail.request_id),
     }
 
 

@@ -27,6 +27,7 @@ from kovra.store.case_thread import Threads
 from kovra.store.casebook import Casebook
 from kovra.store.cases import Cases
 from kovra.store.events import Events
+from kovra.store.evidence import Evidence
 from kovra.store.guilds import Guilds
 from kovra.store.health import Health
 from kovra.store.job_control import JobControl
@@ -97,6 +98,7 @@ class Services:
     traffic: Traffic
     health: Health
     settings: SettingsBook
+    evidence: Evidence
     threads: Threads
     undoing: Undoing
     reverse: Reverse

@@ -26,6 +26,7 @@ from kovra.dashboard.pages.audit import audit as audit_page
 from kovra.dashboard.pages.case_acts import case_acts
 from kovra.dashboard.pages.case_many import case_many
 from kovra.dashboard.pages.cases import cases
+from kovra.dashboard.pages.evidence import evidence as evidence_files
 from kovra.dashboard.pages.jobs import jobs as job_pages
 from kovra.dashboard.pages.looks import chosen, looks
 from kovra.dashboard.pages.mass import mass
@@ -52,6 +53,7 @@ from kovra.store.casebook import Casebook
 from kovra.store.cases import Cases
 from kovra.store.database import sqlalchemy_url
 from kovra.store.events import Events
+from kovra.store.evidence import Evidence
 from kovra.store.guilds import Guilds
 from kovra.store.health import Health
 from kovra.store.job_control import JobControl
@@ -108,6 +110,7 @@ def create_site(
     traffic: Traffic,
     health: Health,
     settings: SettingsBook,
+    evidence: Evidence,
     audit_log: AuditLog,
     audit_pages: AuditPages,
     casebook: Casebook,
@@ -135,6 +138,7 @@ def create_site(
         requests, roster, guilds, cases, health, traffic, sessions, events: what pages read.
         members, member_list, profiles, bygone: people, as pages read them.
         settings: what people set for their server.
+        requests, roster, guilds, members, bygone, cases, health, evidence, sessions, events: what pages read.
         clock: the database's clock.
         hub: hands out streams of events; its owner starts and stops it.
         trusted_proxies: how many proxies in front may say who the client is and whether it came by https.
@@ -181,6 +185,7 @@ def create_site(
         traffic=traffic,
         health=health,
         settings=settings,
+        evidence=evidence,
         audit_log=audit_log,
         audit_pages=audit_pages,
         casebook=casebook,
@@ -297,6 +302,7 @@ def _add_routes(app: Flask) -> None:
         profile,
         case_acts,
         case_many,
+        evidence_files,
         act,
         palette,
         audit_page,

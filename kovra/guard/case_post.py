@@ -115,7 +115,9 @@ def _whom(case: Case, most_channels: int) -> list[dict[str, Any]]:
         # A prune names nobody.
         value = plain(case.target_name) if case.action is Action.PRUNE else named
         found = [_field("Member", value)]
-    if case.result is not None:
+    if case.result and "message" in case.result:
+        found += [_field("Message", "deleted" if case.result["message"] == "deleted" else "could not be deleted")]
+    if case.result and "deleted" in case.result:
         where = " ".join(f"<#{channel_id}>" for channel_id in case.result["channels"][:most_channels])
         found += [_field("Deleted", f"{case.result['deleted']} messages in {where}")]
     return found

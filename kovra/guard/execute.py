@@ -32,7 +32,7 @@ from kovra.guard.notices import Notices
 from kovra.guard.perform import DEEDLESS, HalfDone, audit_reason, ends_at, finish_half, perform
 from kovra.guard.ports import Discord, Ledger, Quarantine, Roster
 from kovra.guard.probe import Verdict, fence, probe
-from kovra.guard.purge import Purge
+from kovra.guard.purge import Purge, delete_message
 from kovra.ids import GuildId
 
 log = logging.getLogger(__name__)
@@ -187,8 +187,9 @@ class Execute:
             told = self.notices.tell_before(claim, standing, end)
             if claim.request.action not in DEEDLESS and not self._do(claim, standing, end, kept):
                 return None, None, None
+        did = self.purge.deleted(claim) or delete_message(self.discord, claim.request, standing.moderator.name)
+        deleted = {"result": did} if did else {}
         self.at("before_finalise")
-        deleted = {"result": did} if (did := self.purge.deleted(claim)) else {}
         case = self.ledger.finalise(claim, standing=standing, ends_at=end, **deleted)
         self.at("after_finalise")
         return case, told, standing

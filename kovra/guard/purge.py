@@ -15,6 +15,7 @@ from kovra.actions.rights import WRITTEN_IN
 from kovra.errors import DiscordError, DiscordRefused
 from kovra.guard import outcome
 from kovra.guard.claim import Claim
+from kovra.guard.perform import audit_reason
 from kovra.guard.ports import Discord, Ledger, MessageSeen
 from kovra.ids import snowflake_ms
 
@@ -108,6 +109,29 @@ class Purge:
             self.ledger.give_back(claim, delay_s=getattr(error, "retry_after_s", RETRY_S), intent_stays=True)
             return False
         return True
+
+
+def delete_message(discord: Discord, request: ActionRequest, moderator_name: str) -> dict[str, Any] | None:
+    """Delete the message over which somebody was acted on; what the case says of it, None when none was to go.
+
+    The act is done by now and stays done: a message that stays is told of, and no reason to begin again.
+    """
+    if request.over_message is None:
+        return None
+    channel_id, message_id = request.over_message
+    told: dict[str, Any] = {}
+    # Deleting it twice is deleting it once.
+    for _ in range(2):
+        try:
+            discord.delete_messages(channel_id, [message_id], reason=audit_reason(request, moderator_name))
+            return {"message": "deleted"}
+        except DiscordRefused as error:
+            if error.code == _GONE:
+                return {"message": "deleted"}
+            return {"message": "refused", "code": error.code}
+        except DiscordError:
+            told = {"message": "unknown"}
+    return told
 
 
 def _newest(discord: Discord, request: ActionRequest, now: datetime) -> Iterator[tuple[int, MessageSeen]]:

@@ -40,6 +40,9 @@ async def serve(sandbox: Sandbox, request: web.BaseRequest) -> web.StreamRespons
         return await consent.token(sandbox, request, revoke=False)
     if path in _REVOKE_PATHS and request.method == "POST":
         return await consent.token(sandbox, request, revoke=True)
+    if path.startswith("/cdn/attachments/"):
+        held = sandbox.files.get(path)
+        return web.Response(body=held[0], content_type=held[1]) if held else web.Response(status=404)
     if path.startswith("/cdn/"):
         return web.Response(body=_avatar(path), content_type="image/png", headers={"Cache-Control": "max-age=86400"})
     if path in _FILES:

@@ -22,6 +22,7 @@ from kovra.sandbox.conformance import Conformance, Description
 from kovra.sandbox.effects import Effects
 from kovra.sandbox.errors import Refusal
 from kovra.sandbox.faults import Fault, Faults, When
+from kovra.sandbox.files import Files
 from kovra.sandbox.gateway import Gateway
 from kovra.sandbox.interactions import Desk
 from kovra.sandbox.limits import Limits
@@ -98,6 +99,7 @@ class Sandbox:
         self.gateway = Gateway(world, clock, token, lambda: self.limits.on)
         self.stage = Stage(world, clock, self.gateway, self.effects)
         self.desk = Desk(self.stage)
+        self.files = Files(world)
         self.theatre = Theatre(self.stage, self.desk)
         self.authority = Authority(clock=clock, client_id=world.bot_id, client_secret=client_secret)
         self.authority.restore(grants or [])
@@ -284,15 +286,10 @@ class Sandbox:
             else:
                 content = await part.read()
                 attachment_id = self.stage.new_id()
-                files.append(
-                    {
-                        "id": str(attachment_id),
-                        "filename": part.filename or "file",
-                        "size": len(content),
-                        "url": f"{self.base_url}/cdn/attachments/{attachment_id}",
-                        "proxy_url": f"{self.base_url}/cdn/attachments/{attachment_id}",
-                    }
-                )
+                media_type = part.headers.get("Content-Type", "")
+                # Where a file is kept names its channel; of an upload by a bot only the number is looked at.
+                where = (self.base_url, 0, attachment_id, part.filename or "file")
+                files.append(self.files.put(*where, content, media_type))
         return body, files
 
     async def _fail(

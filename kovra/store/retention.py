@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kovra.errors import Unavailable
 from kovra.store.events import Events
+from kovra.store.evidence import LooseEvidence
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,7 @@ class Retention:
     """One loop in each worker. Running it twice is harmless: what is gone is gone."""
 
     events: Events
+    evidence: LooseEvidence
     every_s: float = EVERY_S
 
     def run(self, stop: threading.Event) -> None:
@@ -28,6 +30,8 @@ class Retention:
             try:
                 if forgotten := self.events.prune_everywhere():
                     log.info("forgot %d events that open pages can no longer ask for", forgotten)
+                if forgotten := self.evidence.prune_everywhere():
+                    log.info("forgot %d messages that no case stands on", forgotten)
             except Unavailable:
-                log.warning("old events stay for now: the database does not answer")
+                log.warning("what is old stays for now: the database does not answer")
             stop.wait(self.every_s)

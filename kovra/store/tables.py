@@ -10,7 +10,18 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, MetaData, Text, literal_column, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    SmallInteger,
+    Text,
+    literal_column,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -791,3 +802,57 @@ class Sessions(Base):
 
 #: Tables whose rows belong to one guild.
 GUILD_TABLES = tuple(table for table in Base.metadata.sorted_tables if "guild_id" in table.columns)
+
+
+class Evidence(Base):
+    """A message as it stood when somebody acted on it, by the request that it belongs to.
+
+    ``loose``: no case is known to stand on it yet; what stays so is forgotten.
+    """
+
+    __tablename__ = "evidence"
+    __table_args__ = (Index("ix_evidence_loose", "kept_at", postgresql_where=text("loose")),)
+
+    guild_id: Mapped[Key]
+    request_id: Mapped[UUID] = mapped_column(primary_key=True)
+    channel_id: Mapped[Snowflake]
+    message_id: Mapped[Snowflake]
+    author_id: Mapped[Snowflake]
+    author_name: Mapped[str]
+    content: Mapped[str]
+    embeds: Mapped[list[Any]] = mapped_column(JSONB)
+    sent_at: Mapped[Moment]
+    edited_at: Mapped[Moment | None]
+    kept_by: Mapped[Snowflake]
+    kept_at: Mapped[Moment]
+    loose: Mapped[bool] = mapped_column(server_default=text("true"))
+
+
+class EvidenceFiles(Base):
+    """A file of a kept message, fetched from Discord. ``size`` is what Discord said."""
+
+    __tablename__ = "evidence_files"
+    __table_args__ = (
+        CheckConstraint("status IN ('waiting', 'kept', 'too_large', 'wrong_type', 'elsewhere', 'lost')", name="status"),
+        CheckConstraint(
+            "(status = 'kept') = (content IS NOT NULL) AND (status = 'kept') = (sha256 IS NOT NULL)", name="kept"
+        ),
+        CheckConstraint("octet_length(content) <= 8388608", name="content"),
+        ForeignKeyConstraint(
+            ["guild_id", "request_id"],
+            ["evidence.guild_id", "evidence.request_id"],
+            name="fk_evidence_files_guild_id_evidence",
+            ondelete="CASCADE",
+        ),
+    )
+
+    guild_id: Mapped[Key]
+    request_id: Mapped[UUID] = mapped_column(primary_key=True)
+    place: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    filename: Mapped[str]
+    media_type: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    url: Mapped[str]
+    status: Mapped[str]
+    sha256: Mapped[bytes | None]
+    content: Mapped[bytes | None]

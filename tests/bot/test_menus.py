@@ -1,14 +1,19 @@
-"""The menu *Moderate*: a form on a member, from the click to the request, through real Pycord."""
+"""The menus *Moderate* and *Act on this message*: from the click to the request, through real Pycord."""
 
 from __future__ import annotations
+
+import base64
+import hashlib
 
 import pytest
 
 from kovra.actions.request import MAX_MUTE, Action, Source, State
 from kovra.bot import commands
+from kovra.bot.evidence import EvidenceRoom
 from kovra.errors import Unavailable
 from kovra.ids import derived_request_id, snowflake_ms
 from kovra.store.cases import Cases
+from kovra.store.evidence import EvidenceKeeper
 from kovra.store.guilds import Guilds
 from kovra.store.undoing import Undoing
 from kovra.wiring import CaseBook
@@ -218,3 +223,129 @@ def test_a_form_speaks_the_language_of_its_reader(begin, opened, sandbox):
 
     assert dialog["title"].startswith("Moderieren: ")
     assert [field["label"] for field in dialog["components"]] == ["Aktion", "Grund", "Dauer", "Nachrichten löschen"]
+
+
+# On a message
+
+
+PICTURE = b"\x89PNG" + bytes(2000)
+
+
+@pytest.fixture
+def keeper(database):
+    return EvidenceKeeper(database)
+
+
+@pytest.fixture
+def begin_keeping(begin, keeper, sandbox):
+    """Start a bot that keeps messages; Discord's files are the sandbox's."""
+    return lambda **options: begin(evidence=EvidenceRoom(keeper, f"{sandbox.base_url}/cdn"), **options)
+
+
+@pytest.fixture
+def hall(sandbox):
+    def look(s):
+        guild = s.world.guilds[s.world.cast.guild_id]
+        return next(channel.id for channel in s.world.guild_channels(guild) if channel.name == "main-hall")
+
+    return sandbox.call(look)
+
+
+@pytest.fixture
+def said(control, people, hall):
+    """``said(content, *files)``: somebody writes, with files of name, type and bytes; gives the message."""
+
+    def write(content, *files):
+        attachments = [
+            {"filename": name, "content_type": kind, "base64": base64.b64encode(data).decode()}
+            for name, kind, data in files
+        ]
+        who = {"user_id": str(people["target"]), "channel_id": str(hall)}
+        return control("messages", content=content, attachments=attachments, **who)
+
+    return write
+
+
+@pytest.fixture
+def opened_on(asks, control, eventually, hall):
+    """``opened_on(message)`` uses the menu on a message and gives the dialog."""
+
+    def use(message, by="Owner"):
+        click = asks(by, command="Act on this message", target_id=message["id"], channel_id=str(hall))
+        eventually(lambda: control(f"interactions/{click}")["modal"], "the dialog")
+        return control(f"interactions/{click}")["modal"]
+
+    return use
+
+
+def files_of(rows):
+    return rows("SELECT filename, status, sha256, content FROM evidence_files ORDER BY place")
+
+
+def test_a_message_is_kept_with_its_files_before_anybody_is_acted_on(
+    begin_keeping, said, opened_on, asks, says, submit, rows, people, hall, control
+):
+    begin_keeping()
+    message = said("free nitro", ("a b.png", "image/png", PICTURE), ("x.html", "text/html", b"<script>"))
+
+    dialog = opened_on(message)
+    assert [field["label"] for field in dialog["components"]][1] == "This message"
+    fields = {"action": "warn", "reason": "scam", "message": "delete"}
+    says(asks("Owner", modal={"custom_id": dialog["custom_id"], "fields": fields}), "Queued: warn")
+
+    [request] = submit.requests
+    assert request.target_id == people["target"]
+    assert request.over_message == (hall, int(message["id"]))
+    [kept] = rows("SELECT request_id, author_id, message_id, channel_id, content, kept_by FROM evidence")
+    assert kept == (str(request.request_id), people["target"], int(message["id"]), hall, "free nitro", people["Owner"])
+    picture, page = files_of(rows)
+    assert (picture[0], picture[1], bytes(picture[2]), bytes(picture[3])) == (
+        "a b.png",
+        "kept",
+        hashlib.sha256(PICTURE).digest(),
+        PICTURE,
+    )
+    assert page == ("x.html", "wrong_type", None, None)
+
+
+def test_a_message_that_is_left_where_it_is_asks_for_no_deletion(begin_keeping, said, opened_on, asks, says, submit):
+    begin_keeping()
+
+    filled = {"custom_id": opened_on(said("hello"))["custom_id"], "fields": {"action": "note", "reason": "seen"}}
+    says(asks("Owner", modal=filled), "Queued: note")
+
+    assert submit.requests[0].over_message is None
+
+
+def test_who_may_delete_no_messages_is_not_offered_it(begin_keeping, said, opened_on):
+    begin_keeping()
+
+    labels = [field["label"] for field in opened_on(said("hello"), by="Trainee")["components"]]
+
+    assert labels == ["Action", "Reason", "Duration", "Delete messages"]
+
+
+def test_a_file_that_discord_does_not_give_is_told_as_lost(
+    begin_keeping, said, opened_on, asks, says, control, hall, rows, sandbox
+):
+    begin_keeping()
+    message = said("gone soon", ("a.png", "image/png", PICTURE))
+    sandbox.call(lambda s: s.files._held.clear())
+
+    filled = {"custom_id": opened_on(message)["custom_id"], "fields": {"action": "kick"}}
+    says(asks("Owner", modal=filled), "Queued: kick")
+
+    assert files_of(rows) == [("a.png", "lost", None, None)]
+
+
+def test_nobody_is_acted_on_over_a_message_that_is_not_kept(
+    begin_keeping, said, opened_on, asks, says, submit, keeper, monkeypatch
+):
+    begin_keeping()
+    # As if the database had been away when the form was opened.
+    monkeypatch.setattr(keeper, "keep", lambda *args: None)
+    filled = {"custom_id": opened_on(said("hello"))["custom_id"], "fields": {"action": "kick"}}
+
+    says(asks("Owner", modal=filled), "Not queued: the message could not be kept")
+
+    assert submit.requests == []

@@ -433,7 +433,14 @@ def test_commands_that_discord_did_not_take_are_not_remembered(sandbox, rest):
 def test_the_commands_look_as_discord_wants_them():
     found = {(command.get("type", 1), command["name"]): command for command in commands.payloads()}
 
-    assert set(found) == {(1, "mod"), (1, "case"), (1, "history"), (2, "History"), (2, "Moderate")}
+    assert set(found) == {
+        (1, "mod"),
+        (1, "case"),
+        (1, "history"),
+        (2, "History"),
+        (2, "Moderate"),
+        (3, "Act on this message"),
+    }
     assert {option["name"] for option in found[1, "mod"]["options"]} == {
         *("ban", "unban", "softban", "kick", "mute", "unmute", "warn", "note", "role", "quarantine"),
         *("purge", "lock", "unlock", "slowmode", "lockdown"),

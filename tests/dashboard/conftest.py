@@ -47,6 +47,7 @@ from kovra.store.casebook import Casebook
 from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock
 from kovra.store.events import Events
+from kovra.store.evidence import Evidence
 from kovra.store.guilds import Guilds
 from kovra.store.health import Health
 from kovra.store.job_control import JobControl
@@ -365,6 +366,7 @@ def site(
         traffic=Traffic(database),
         health=Health(database),
         settings=SettingsBook(database, AUDIT_KEY),
+        evidence=Evidence(database),
         audit_log=AuditLog(database, AUDIT_KEY),
         audit_pages=AuditPages(database),
         casebook=Casebook(database, AUDIT_KEY),

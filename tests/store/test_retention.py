@@ -29,6 +29,8 @@ def test_it_looks_at_once_and_outlives_an_absent_database(failures):
     stop = threading.Event()
     log = Log(stop, failures)
 
-    Retention(events=log, every_s=0.001).run(stop)
+    evidence = Log(stop)
 
-    assert log.looks == failures + 1
+    Retention(events=log, evidence=evidence, every_s=0.001).run(stop)
+
+    assert (log.looks, evidence.looks) == (failures + 1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 from kovra.sandbox import errors, payloads, permissions
@@ -20,7 +21,7 @@ table = Table()
 
 @table.on("POST", "messages")
 def _post(sandbox: Sandbox, ask: Ask) -> Json:
-    """Someone says something: ``user_id``, ``channel_id`` (or none: a DM to the bot), ``content``."""
+    """Someone says something: ``user_id``, ``channel_id`` (or none: a DM to the bot), ``content``, ``attachments``."""
     user = find_user(sandbox, ask.id("user_id"))
     if "channel_id" in ask.body:
         channel = find_channel(sandbox, ask.id("channel_id"))
@@ -29,9 +30,18 @@ def _post(sandbox: Sandbox, ask: Ask) -> Json:
     guild = sandbox.world.guilds.get(channel.guild_id or 0)
     if guild is not None:
         permissions.require_in(guild, channel, user.id, permissions.SEND_MESSAGES, sandbox.stage.now())
-    attachments = ask.body.get("attachments") or []
+    attachments = [_upload(sandbox, channel, each) for each in ask.body.get("attachments") or []]
     message = messages.post(sandbox.stage, channel, user.id, ask.body, attachments=attachments)
     return payloads.message(message, sandbox.world)
+
+
+def _upload(sandbox: Sandbox, channel: Channel, asked: Json) -> Json:
+    """A file: ``filename``, ``content_type`` and ``base64``, or an attachment as Discord would tell of it."""
+    if "base64" not in asked:
+        return asked
+    content, file_id = base64.b64decode(asked["base64"]), sandbox.stage.new_id()
+    where = (sandbox.base_url, channel.id, file_id, str(asked["filename"]))
+    return sandbox.files.put(*where, content, str(asked.get("content_type", "")))
 
 
 @table.on("POST", "messages/delete")

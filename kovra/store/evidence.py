@@ -1,0 +1,205 @@
+"""Messages kept as evidence: written by the bot before anybody acts on them, read by who may see evidence."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CursorResult, and_, delete, exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from kovra.actions.request import State
+from kovra.actions.rights import Capability
+from kovra.guard.evidence import FileStatus, SeenMessage
+from kovra.ids import ChannelId, GuildId, MessageId, UserId
+from kovra.store.database import Database
+from kovra.store.guilds import GuildScope
+from kovra.store.tables import ActionRequests, EvidenceFiles, ModCases
+from kovra.store.tables import Evidence as EvidenceRows
+
+#: How long a message is kept for which no case came: longer than any request waits for its turn.
+LOOSE_FOR = timedelta(days=1)
+_UNDER_WAY = [state.value for state in State if not state.terminal]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptFile:
+    """A file of a kept message. ``sha256`` as hexadecimal digits, None unless it is kept."""
+
+    place: int
+    filename: str
+    media_type: str
+    size: int
+    status: FileStatus
+    sha256: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptMessage:
+    """A message as it stood when somebody acted on it.
+
+    ``fate``: ``deleted``, ``refused`` or ``unknown`` when it was to be deleted with the act, else None.
+    """
+
+    channel_id: ChannelId
+    message_id: MessageId
+    author_id: UserId
+    author_name: str
+    content: str
+    embeds: Sequence[Mapping[str, Any]]
+    sent_at: datetime
+    edited_at: datetime | None
+    kept_at: datetime
+    fate: str | None
+    files: Sequence[KeptFile]
+
+
+class Evidence:
+    """Read what was kept. Only for holders of ``view_notes``: to others it is not there."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_request(self, scope: GuildScope, request_id: UUID) -> KeptMessage | None:
+        """The message that a case stands on."""
+        if not scope.may(Capability.VIEW_NOTES):
+            return None
+        with self._database.transaction(scope.guild_id) as session:
+            found = session.get(EvidenceRows, (scope.guild_id, request_id))
+            if found is None:
+                return None
+            case = select(ModCases.result).where(ModCases.guild_id == scope.guild_id, ModCases.request_id == request_id)
+            result = session.scalars(case).first() or {}
+            row = EvidenceFiles
+            columns = (row.place, row.filename, row.media_type, row.size, row.status, row.sha256)
+            files = session.execute(
+                select(*columns).where(row.guild_id == scope.guild_id, row.request_id == request_id).order_by(row.place)
+            )
+            return KeptMessage(
+                channel_id=ChannelId(found.channel_id),
+                message_id=MessageId(found.message_id),
+                author_id=UserId(found.author_id),
+                author_name=found.author_name,
+                content=found.content,
+                embeds=found.embeds,
+                sent_at=found.sent_at,
+                edited_at=found.edited_at,
+                kept_at=found.kept_at,
+                fate=result.get("message"),
+                files=[
+                    KeptFile(
+                        place=one.place,
+                        filename=one.filename,
+                        media_type=one.media_type,
+                        size=one.size,
+                        status=FileStatus(one.status),
+                        sha256=one.sha256.hex() if one.sha256 else None,
+                    )
+                    for one in files
+                ],
+            )
+
+    def file(self, scope: GuildScope, case_no: int, place: int) -> tuple[str, bytes] | None:
+        """A kept file of a case: its name and what it holds."""
+        if not scope.may(Capability.VIEW_NOTES):
+            return None
+        row = EvidenceFiles
+        theirs = (
+            select(row.filename, row.content)
+            .join(ModCases, and_(ModCases.guild_id == row.guild_id, ModCases.request_id == row.request_id))
+            .where(ModCases.guild_id == scope.guild_id, ModCases.case_no == case_no)
+            .where(row.place == place, row.status == FileStatus.KEPT.value)
+        )
+        with self._database.transaction(scope.guild_id) as session:
+            found = session.execute(theirs).first()
+        return (found.filename, bytes(found.content)) if found else None
+
+
+class EvidenceKeeper:
+    """Write down messages before they are gone, and their files as they arrive. Everything may come twice."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def keep(self, guild_id: GuildId, request_id: UUID, kept_by: UserId, message: SeenMessage) -> None:
+        """Keep a message for a request that is yet to be asked. The first of two stays."""
+        names = ("channel_id", "message_id", "author_id", "author_name", "content", "embeds", "sent_at", "edited_at")
+        key = {"guild_id": guild_id, "request_id": request_id}
+        row = key | {name: getattr(message, name) for name in names}
+        row |= {"kept_by": kept_by, "kept_at": self._database.now()}
+        files = [
+            key
+            | {"place": place, "filename": one.filename, "media_type": one.media_type, "size": one.size}
+            | {"url": one.url, "status": one.status.value}
+            for place, one in enumerate(message.files)
+        ]
+        with self._database.transaction(guild_id) as session:
+            written: CursorResult[Any] = session.connection().execute(
+                insert(EvidenceRows).values(row).on_conflict_do_nothing()
+            )
+            if written.rowcount and files:
+                session.execute(insert(EvidenceFiles).values(files))
+
+    def holds(self, guild_id: GuildId, request_id: UUID) -> bool:
+        """Whether a message is kept for this request."""
+        with self._database.transaction(guild_id) as session:
+            return session.get(EvidenceRows, (guild_id, request_id)) is not None
+
+    def waiting(self, guild_id: GuildId, request_id: UUID) -> list[tuple[int, str]]:
+        """The files that are still to be fetched: place and address."""
+        row = EvidenceFiles
+        theirs = (
+            select(row.place, row.url)
+            .where(row.guild_id == guild_id, row.request_id == request_id, row.status == FileStatus.WAITING.value)
+            .order_by(row.place)
+        )
+        with self._database.transaction(guild_id) as session:
+            return [(one.place, one.url) for one in session.execute(theirs)]
+
+    def fetched(self, guild_id: GuildId, request_id: UUID, place: int, content: bytes | FileStatus) -> None:
+        """What became of a file: what it holds, or why it is not kept."""
+        row = EvidenceFiles
+        if isinstance(content, FileStatus):
+            what: dict[str, Any] = {"status": content.value}
+        else:
+            digest = hashlib.sha256(content).digest()
+            what = {"status": FileStatus.KEPT.value, "content": content, "sha256": digest}
+        waits = (
+            row.guild_id == guild_id,
+            row.request_id == request_id,
+            row.place == place,
+            row.status == FileStatus.WAITING.value,
+        )
+        with self._database.transaction(guild_id) as session:
+            session.connection().execute(update(row).where(*waits).values(**what))
+
+
+class LooseEvidence:
+    """Forget what was kept for a form that nobody sent, or for a request that made no case. For workers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def prune_everywhere(self, loose_for: timedelta = LOOSE_FOR) -> int:
+        """Settle what has been loose for this long, in every guild that has some; how many messages went."""
+        before = self._database.now() - loose_for
+        with self._database.transaction(None) as session:
+            guild_ids = session.scalars(select(func.kovra_guilds_with_loose_evidence(before))).all()
+        return sum(self._prune(GuildId(guild_id), before) for guild_id in guild_ids)
+
+    def _prune(self, guild_id: GuildId, before: datetime) -> int:
+        row, case, asked = EvidenceRows, ModCases, ActionRequests
+        old = (row.guild_id == guild_id, row.loose, row.kept_at < before)
+        has_case = exists().where(case.guild_id == row.guild_id, case.request_id == row.request_id)
+        under_way = exists().where(
+            asked.guild_id == row.guild_id, asked.request_id == row.request_id, asked.state.in_(_UNDER_WAY)
+        )
+        with self._database.transaction(guild_id) as session:
+            line = session.connection()
+            line.execute(update(row).where(*old, has_case).values(loose=False))
+            gone: CursorResult[Any] = line.execute(delete(row).where(*old, ~has_case, ~under_way))
+            return gone.rowcount

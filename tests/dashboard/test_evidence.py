@@ -1,0 +1,77 @@
+"""The message that a case stands on, in its sheet, and its files."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from kovra.actions.request import Action
+from kovra.guard.evidence import FileStatus, SeenFile, SeenMessage
+from kovra.store.evidence import EvidenceKeeper
+from kovra.store.tables import ModCases
+
+PICTURE = b"<script>alert(1)</script>"
+
+
+@pytest.fixture
+def stands_on_a_message(site, cast, a_case, databases):
+    """Case #1, and the message that it is about."""
+    a_case(Action.WARN, reason="scam")
+    with site.worker.transaction(cast.harbour) as session:
+        request_id = UUID(str(session.query(ModCases.request_id).scalar()))
+    keeper, now = EvidenceKeeper(databases("kovra_bot")), site.database.now()
+    facts = {"media_type": "image/png", "size": len(PICTURE), "url": "https://cdn.example.org/1"}
+    files = [
+        SeenFile(filename='..\\x/"free\r\nnitro".png', status=FileStatus.WAITING, **facts),
+        SeenFile(filename="page.html", status=FileStatus.WRONG_TYPE, **facts),
+    ]
+    message = SeenMessage(
+        channel_id=500,
+        message_id=77,
+        author_id=cast.quillon,
+        author_name="Quillon <b>",
+        content="free <b>nitro</b>",
+        embeds=[{"title": "Claim <i>now</i>", "url": "https://evil.example"}],
+        sent_at=now,
+        edited_at=None,
+        files=files,
+    )
+    keeper.keep(cast.harbour, request_id, cast.admin, message)
+    keeper.fetched(cast.harbour, request_id, 0, PICTURE)
+
+
+def test_the_sheet_shows_the_message_as_it_was(site, cast, stands_on_a_message):
+    sheet = site.signed_in(cast.trial).fragment(f"/g/{cast.harbour}/cases/1").get_data(as_text=True)
+
+    assert "free &lt;b&gt;nitro&lt;/b&gt;" in sheet
+    assert "Claim &lt;i&gt;now&lt;/i&gt;" in sheet
+    assert f"/g/{cast.harbour}/cases/1/evidence/0" in sheet
+    assert f"/g/{cast.harbour}/cases/1/evidence/1" not in sheet
+    assert "of a type that is not kept" in sheet
+    assert f"/channels/{cast.harbour}/500/77" in sheet
+    assert 'href="https://evil.example' not in sheet
+
+
+def test_a_file_is_for_the_disk_and_never_shown(site, cast, stands_on_a_message):
+    answer = site.signed_in(cast.admin).get(f"/g/{cast.harbour}/cases/1/evidence/0")
+
+    assert answer.data == PICTURE
+    assert answer.headers["Content-Disposition"] == "attachment; filename*=UTF-8''%22freenitro%22.png"
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("place", [1, 2, 99_999])
+def test_what_is_not_kept_is_not_there(site, cast, stands_on_a_message, place):
+    assert site.signed_in(cast.admin).get(f"/g/{cast.harbour}/cases/1/evidence/{place}").status_code == 404
+
+
+def test_nobody_else_gets_a_file(site, cast, stands_on_a_message):
+    path = f"/g/{cast.harbour}/cases/1/evidence/0"
+
+    assert site.signed_in(cast.nobody).get(path).status_code == 404
+    assert site.signed_in(cast.neighbour).get(path).status_code == 404
+    assert site.signed_in(cast.neighbour).get(f"/g/{cast.meadow}/cases/1/evidence/0").status_code == 404
+    assert site.visitor().get(path).status_code in (302, 303)
