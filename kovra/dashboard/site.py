@@ -17,7 +17,7 @@ from kovra.actions.ports import Clock
 from kovra.actions.reverse import Reverse
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
-from kovra.dashboard import access, assets, problems, wording
+from kovra.dashboard import access, assets, case_lines, problems, wording
 from kovra.dashboard.access import OPEN, REPORTS, csrf_token, policy
 from kovra.dashboard.live import live
 from kovra.dashboard.login import login
@@ -262,7 +262,10 @@ def _dress_templates(app: Flask, known: Services) -> None:
         return f"{known.addresses.discord_cdn_url}/avatars/{user_id}/{image}.png?{urlencode({'size': 64})}"
 
     app.jinja_env.globals.update(
-        asset=lambda name: f"/static/{tag}/{name}", avatar_url=avatar_url, csrf_token=csrf_token
+        asset=lambda name: f"/static/{tag}/{name}",
+        avatar_url=avatar_url,
+        csrf_token=csrf_token,
+        case_line=case_lines.drawer(app.jinja_env),
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 

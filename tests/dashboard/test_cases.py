@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from uuid import UUID
 
@@ -317,3 +318,17 @@ def test_new_cases_are_counted_by_what_fits(site, cast, a_case):
     none = who.fragment(f"/g/{cast.harbour}/cases/new?action=ban&since=0").get_data(as_text=True)
 
     assert (fit, none) == ("1 new case", "")
+
+
+def test_a_line_is_drawn_once_and_anew_when_something_of_it_has_changed(site, cast, a_case):
+    a_case()
+    known, line = site.app.extensions["kovra"], site.app.jinja_env.globals["case_line"]
+    row = known.cases.row(known.guilds.scope(cast.admin, cast.harbour), 1)
+
+    with site.app.test_request_context():
+        once, again, other = line(row, "/base"), line(row, "/base"), line(replace(row, voided=True), "/base")
+        opened = line(row, "/base", open=True)
+
+    assert once is again
+    assert 'class="void"' in other
+    assert ('aria-current="true"' in opened, 'aria-current="true"' in once) == (True, False)
