@@ -31,6 +31,7 @@ from kovra.errors import Unavailable
 from kovra.guard.bulk import BulkBan
 from kovra.guard.chunk import ExecuteChunk
 from kovra.guard.execute import Execute
+from kovra.guard.health import Finding
 from kovra.guard.log_posts import LogPosts
 from kovra.guard.notices import Busy, Notices
 from kovra.ids import GuildId, UserId
@@ -332,6 +333,7 @@ class CaseBook:
     guilds: Guilds
     cases: Cases
     undoing: Undoing
+    health: Health
 
     def scope(self, user_id: UserId, guild_id: GuildId) -> GuildScope | None:
         return self.guilds.scope(user_id, guild_id)
@@ -346,6 +348,9 @@ class CaseBook:
         if user_id is not None:
             return self.cases.earlier(scope, user_id, None)
         return self.cases.latest(scope, 10)
+
+    def findings(self, scope: GuildScope) -> Sequence[Finding]:
+        return self.health.findings(scope)
 
 
 def build_bot(config: Config) -> BotProcess:
@@ -369,7 +374,12 @@ def build_bot(config: Config) -> BotProcess:
         submit=build_submit(config, database, config.guard_keys[0]),
         outcomes=Outcomes(hub, requests.progress),
         evidence=EvidenceRoom(EvidenceKeeper(database), config.discord_cdn_url),
-        book=CaseBook(guilds=Guilds(database), cases=Cases(database), undoing=Undoing(database, config.audit_key)),
+        book=CaseBook(
+            guilds=Guilds(database),
+            cases=Cases(database),
+            undoing=Undoing(database, config.audit_key),
+            health=Health(database),
+        ),
         dashboard_url=config.base_url,
         hints=Bulletin(bulletin.connect(of_one_node(config.redis_url))).hint,
         pacer=_pacer(config),

@@ -15,7 +15,7 @@ from kovra.errors import Malformed
 from kovra.ids import GuildId, UserId, derived_request_id, parse_snowflake, snowflake_ms
 
 #: Commands that read, and ask for nothing.
-READING = frozenset({"case view", "case list", "history", "menu history"})
+READING = frozenset({"mod doctor", "case view", "case list", "history", "menu history"})
 #: The menus that open a form, on a member and on a message; what was filled in is asked for under their names.
 MODERATE, ACT = "menu moderate", "menu act"
 #: Commands about a case, which has to be looked up first.

@@ -198,6 +198,7 @@ MOD = (
         description="Close the server to newcomers, or open it again",
         options=lambda: [_one_of("change", "On or off", "on", "off"), _reason(), _duration()],
     ),
+    Command(name="doctor", description="What keeps Guard from its work, and what to do about it", options=list),
 )
 CASE = (
     Command(name="view", description="Show a case", options=lambda: [_number()]),

@@ -9,6 +9,7 @@ from uuid import UUID
 from kovra.actions.ports import Attempt
 from kovra.actions.request import ActionRequest, Receipt, Source
 from kovra.actions.reverse import Undo
+from kovra.guard.health import Finding
 from kovra.ids import GuildId, UserId
 from kovra.shared_state.pacing import Line, Turn
 from kovra.store.cases import CaseDetail, CaseRow
@@ -56,6 +57,9 @@ class Book(Protocol):
 
     def latest(self, scope: GuildScope, user_id: UserId | None) -> Sequence[CaseRow]:
         """The latest cases, of one person or of all."""
+
+    def findings(self, scope: GuildScope) -> Sequence[Finding]:
+        """What keeps Guard from its work here, the worst first."""
 
 
 class Outcomes(Protocol):

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from discord.utils import escape_markdown
 
+from kovra.guard.health import Finding, Severity
 from kovra.store.cases import CaseDetail, CaseRow
 
 #: A list is cut here; Kovra shows the rest.
 _REASON = 80
 MOST_ROWS = 10
+#: So much of the findings is told in one message; Discord takes 2,000 characters.
+_MOST_FOUND = 1900
 
 
 def words_of_case(detail: CaseDetail) -> str:
@@ -46,3 +49,24 @@ def words_of_list(rows: Sequence[CaseRow], whose: str) -> str:
             f"<t:{int(row.created_at.timestamp())}:R>{force} · {escape_markdown(cut)}"
         )
     return "\n".join(lines)
+
+
+def words_of_findings(findings: Sequence[Finding]) -> str:
+    """What keeps Guard from its work, the worst first, each with what to do about it."""
+    if not findings:
+        return "All is well: Guard can do its work here."
+    broken = sum(finding.severity is Severity.BROKEN for finding in findings)
+    first = f"**{broken} broken, {len(findings) - broken} that could be better**"
+    lines = [
+        f"{'❌' if finding.severity is Severity.BROKEN else '⚠️'} {escape_markdown(finding.sentence)}\n"
+        f"→ {escape_markdown(finding.remedy)}"
+        for finding in findings
+    ]
+    told, room = [first], _MOST_FOUND - len(first)
+    for number, line in enumerate(lines):
+        room -= len(line) + 1
+        if room < 0:
+            told.append(f"… and {len(lines) - number} more, in Kovra’s health check.")
+            break
+        told.append(line)
+    return "\n".join(told)

@@ -266,6 +266,8 @@ class Door:
         if scope is None:
             return _MAY_NOT_READ, None
         base = f"{self._dashboard_url}/g/{scope.guild_id}/cases"
+        if name == "mod doctor":
+            return reading.words_of_findings(self._book.findings(scope)), None
         if name == "case view":
             found = self._book.detail(scope, options["number"])
             if found is None:

@@ -116,6 +116,12 @@ _TEXTS: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
             "Cerrar el servidor a los nuevos, o abrirlo de nuevo",
             "Fechar o servidor a novatos, ou reabri-lo",
         ),
+        "What keeps Guard from its work, and what to do about it": (
+            "Was Guard an der Arbeit hindert, und was dagegen zu tun ist",
+            "Ce qui empêche Guard de travailler, et que faire",
+            "Qué impide a Guard trabajar, y qué hacer",
+            "O que impede o Guard de trabalhar, e o que fazer",
+        ),
         "Show a case": ("Einen Fall zeigen", "Afficher un dossier", "Mostrar un caso", "Mostrar um caso"),
         "List the latest cases": (
             "Die neuesten Fälle auflisten",

@@ -12,9 +12,11 @@ from kovra.bot import commands
 from kovra.bot.evidence import EvidenceRoom
 from kovra.errors import Unavailable
 from kovra.ids import derived_request_id, snowflake_ms
+from kovra.sandbox.deeds import places
 from kovra.store.cases import Cases
 from kovra.store.evidence import EvidenceKeeper
 from kovra.store.guilds import Guilds
+from kovra.store.health import Health, HealthKeeper
 from kovra.store.undoing import Undoing
 from kovra.wiring import CaseBook
 
@@ -31,7 +33,9 @@ class Known:
 
 @pytest.fixture
 def book(database):
-    return CaseBook(guilds=Guilds(database), cases=Cases(database), undoing=Undoing(database, bytes(32)))
+    return CaseBook(
+        guilds=Guilds(database), cases=Cases(database), undoing=Undoing(database, bytes(32)), health=Health(database)
+    )
 
 
 @pytest.fixture
@@ -349,3 +353,40 @@ def test_nobody_is_acted_on_over_a_message_that_is_not_kept(
     says(asks("Owner", modal=filled), "Not queued: the message could not be kept")
 
     assert submit.requests == []
+
+
+# The doctor
+
+
+def test_the_doctor_tells_what_is_wrong_and_what_to_do_within_a_minute(
+    begin, asks, says, sandbox, database, eventually, control
+):
+    begin(health=HealthKeeper(database))
+    guild = sandbox.call(lambda s: s.world.guilds[s.world.cast.guild_id])
+    first = says(asks("Trainee", command="mod doctor"), "**0 broken")["content"]
+    assert "Guard’s role is not above Council" in first
+    assert "→ If Guard is to act on them" in first
+
+    def lose(s):
+        for role_id in guild.members[s.world.bot_id].roles:
+            guild.roles[role_id].permissions = 0
+            places.role_changed(s.stage, guild, guild.roles[role_id], [], by=guild.owner_id, reason=None)
+        channel = next(c for c in s.world.guild_channels(guild) if c.name == "mod-log")
+        places.delete_channel(s.stage, guild, channel, by=guild.owner_id, reason=None)
+
+    sandbox.call(lose)
+
+    def told():
+        seen = asks("Trainee", command="mod doctor")
+        eventually(lambda: control(f"interactions/{seen}")["content"])
+        return control(f"interactions/{seen}")["content"]
+
+    eventually(lambda: "lacks Ban Members" in told(), "the lost permission")
+    assert "→ In Discord: Server Settings, Roles" in told()
+    assert len(told()) <= 2000
+
+
+def test_the_doctor_sees_nobody_without_rights(begin, asks, says):
+    begin()
+
+    says(asks("nobody", command="mod doctor"), "You may not look")

@@ -443,7 +443,7 @@ def test_the_commands_look_as_discord_wants_them():
     }
     assert {option["name"] for option in found[1, "mod"]["options"]} == {
         *("ban", "unban", "softban", "kick", "mute", "unmute", "warn", "note", "role", "quarantine"),
-        *("purge", "lock", "unlock", "slowmode", "lockdown"),
+        *("purge", "lock", "unlock", "slowmode", "lockdown", "doctor"),
     }
     assert {option["name"] for option in found[1, "case"]["options"]} == {"view", "list", "edit", "void", "reverse"}
     assert {tuple(command["contexts"]) for command in found.values()} == {(0,)}
