@@ -280,7 +280,15 @@ def build_worker(config: Config) -> WorkerProcess:
         at=at,
         stopping=ending.is_set,
     )
-    posts = LogPosts(ledger=waiting, roster=roster, discord=rest, base_url=config.base_url, busy=busy, at=at)
+    posts = LogPosts(
+        ledger=waiting,
+        roster=roster,
+        discord=rest,
+        bulletin=execute.bulletin,
+        base_url=config.base_url,
+        busy=busy,
+        at=at,
+    )
     # A click does not wait behind the calls of a mass action.
     declare_chunks(broker, rest.behind(chunks))
     metrics.watch("the lanes", readings.of_queue(broker, QUEUE))

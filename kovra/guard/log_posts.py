@@ -13,6 +13,7 @@ from typing import Protocol
 from uuid import UUID
 
 from kovra.actions.checkpoint import nowhere
+from kovra.actions.ports import Bulletin
 from kovra.errors import DiscordError, DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
 from kovra.guard.case import PostResult, PostStatus
 from kovra.guard.case_post import Shown, post_of
@@ -97,6 +98,7 @@ class LogPosts:
     ledger: PostLedger
     roster: LogRoster
     discord: Discord
+    bulletin: Bulletin
     base_url: str
     busy: Busy = field(default_factory=Busy)
     at: Callable[[str], None] = nowhere
@@ -135,6 +137,7 @@ class LogPosts:
             result = PostResult(status=PostStatus.REFUSED, code=error.code, channel_id=post.channel_id)
         self._at("after_log_post", post)
         self.ledger.end_post(post, result)
+        self.bulletin.ring(post.guild_id)
 
     def _sent(self, post: LogPost) -> PostResult:
         if post.channel_id is None:
@@ -162,6 +165,7 @@ class LogPosts:
         except DiscordRefused as error:
             # What may not be edited stays as it reads; nobody can tell when it may be again.
             self.ledger.end_edit(edit, gone=error.code == _UNKNOWN_MESSAGE)
+            self.bulletin.ring(edit.guild_id)
         except DiscordError as error:
             self.ledger.put_off_edit(edit, delay_s=getattr(error, "retry_after_s", RETRY_S))
             return False

@@ -53,6 +53,7 @@ class EventKind(StrEnum):
     JOB_CHANGED = "job.changed"
     LANE_CHANGED = "lane.changed"
     SETTINGS_CHANGED = "settings.changed"
+    POST_CHANGED = "post.changed"
 
 
 Facts = Mapping[str, str | int | None]

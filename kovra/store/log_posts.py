@@ -21,6 +21,7 @@ from kovra.guard.log_posts import PostLedger as PostLedgerPort
 from kovra.ids import ChannelId, GuildId, MessageId, derived_request_id
 from kovra.store.casebook import case_of
 from kovra.store.database import Database
+from kovra.store.events import EventKind, append_event
 from kovra.store.tables import ActionRequests, LogPosts, ModCases, PostEdits
 
 #: How long whoever took a post has it to themselves. No one sees whether they died meanwhile, so it is short: a second
@@ -120,6 +121,7 @@ class PostLedger(PostLedgerPort):
                 request.guild_id == post.guild_id, request.request_id.in_([one.case.request_id for one in post.cases])
             )
             session.connection().execute(requests.values(**facts, post_done_at=self._database.now()))
+            _tell(session, post.guild_id, numbers)
             cases = update(ModCases).where(ModCases.guild_id == post.guild_id, ModCases.case_no.in_(numbers))
             session.connection().execute(cases.values(**facts))
 
@@ -149,6 +151,7 @@ class PostLedger(PostLedgerPort):
         with self._database.transaction(edit.guild_id) as session:
             # The cases before their edits, as an amendment takes them.
             if gone:
+                _tell(session, edit.guild_id, [one.case.case_no for one in edit.cases])
                 lost = update(case).where(
                     case.guild_id == edit.guild_id,
                     case.case_no.in_([one.case.case_no for one in edit.cases]),
@@ -243,6 +246,12 @@ def _taken(session: Session, case: ModCases, now: datetime) -> PostEdit:
         cases=_shown(session, guild_id, numbers),
         wanted={one.case_no: one.wanted_at for one in wanted},
     )
+
+
+def _tell(session: Session, guild_id: GuildId, case_nos: Sequence[int]) -> None:
+    """Tell open pages that what became of these posts is known: one event for all of them."""
+    between = {"from_case": min(case_nos), "to_case": max(case_nos)}
+    append_event(session, guild_id, EventKind.POST_CHANGED, None, between)
 
 
 def _mine(post: LogPost) -> tuple[Any, ...]:

@@ -61,6 +61,7 @@ class Bench:
     said: list = field(default_factory=list)
     story: list = field(default_factory=list)
     found: MessageId | None = None
+    rings: int = 0
 
     def log_channels(self, guild_id):
         return LogChannels(common=LOG)
@@ -90,6 +91,9 @@ class Bench:
             raise answer
         return answer
 
+    def ring(self, guild_id):
+        self.rings += 1
+
     def send(self, channel_id, message, *, nonce):
         return self._answer(nonce, len(message.embeds))
 
@@ -100,7 +104,7 @@ class Bench:
         return self.found
 
     def run(self, **how) -> LogPosts:
-        posts = LogPosts(ledger=self, roster=self, discord=self, base_url="https://k", **how)
+        posts = LogPosts(ledger=self, roster=self, discord=self, bulletin=self, base_url="https://k", **how)
         posts.run(GUILD)
         return posts
 
@@ -118,6 +122,7 @@ def test_cases_that_wait_share_a_message_and_their_channel_is_left_to_them_meanw
 
     assert [count for _, count in bench.said] == [10, 1]
     assert bench.story == [(PostStatus.SENT, 9)] * 2
+    assert bench.rings == 2
     assert posts.busy(LOG)
     assert not Bench(posts=[a_post(1)]).run().busy(LOG)
 

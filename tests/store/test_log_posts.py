@@ -8,6 +8,7 @@ from kovra.actions.request import Action
 from kovra.guard.case import PostResult, PostStatus
 from kovra.guard.log_channels import EventClass, LogChannels
 from kovra.ids import ChannelId, UserId
+from kovra.store.events import Events
 from kovra.store.log_posts import PostLedger, want_edit
 
 LOG, NOTES = ChannelId(5), ChannelId(6)
@@ -44,7 +45,7 @@ def sent(message_id=8):
     return PostResult(status=PostStatus.SENT, channel_id=LOG, message_id=message_id)
 
 
-def test_cases_that_wait_are_posted_in_their_order_ten_at_a_time(posts, a_case, count_rows, say):
+def test_cases_that_wait_are_posted_in_their_order_ten_at_a_time(posts, a_case, web, count_rows, say):
     assert posts.waiting() == []
     for _ in range(12):
         a_case()
@@ -57,6 +58,8 @@ def test_cases_that_wait_are_posted_in_their_order_ten_at_a_time(posts, a_case, 
     assert posts.waiting() == []
     assert count_rows("SELECT count(*) FROM mod_cases WHERE post_status = 'sent' AND post_message_id = 8") == 10
     assert count_rows("SELECT count(*) FROM action_requests WHERE post_status = 'waiting'") == 2
+    told = Events(web).after(say.HARBOUR, 0)[-1]
+    assert (told.kind, told.facts) == ("post.changed", {"from_case": 1, "to_case": 10})
 
 
 def test_cases_for_one_channel_share_a_message_and_others_do_not(posts, a_case, say):

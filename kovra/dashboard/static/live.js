@@ -3,6 +3,7 @@
 const NUMBERED = [
   "action.queued", "action.running", "action.done", "action.failed", "action.rejected", "action.cancelled",
   "action.expired", "action.discarded", "case.created", "case.updated", "job.changed", "lane.changed", "settings.changed",
+  "post.changed",
 ];
 // What of Discord's nobody keeps: it says how many of its kind and, when they are few, which: `count`, `user_ids`, ….
 const HINTS = [

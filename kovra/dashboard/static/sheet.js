@@ -62,6 +62,10 @@ if (slot) {
   });
   document.body.addEventListener("live:case", ({ detail }) => { if (detail.kind === "case.updated") renew(detail.case_no); });
   document.body.addEventListener("live:action", ({ detail }) => { if (detail.case_no) renew(detail.case_no); });
+  document.body.addEventListener("live:post", ({ detail }) => {
+    const open = Number(sheet()?.dataset.case);
+    if (detail.from_case <= open && open <= detail.to_case) renew(open);
+  });
   document.body.addEventListener("live:resync", () => renew(sheet()?.dataset.case));
   addEventListener("popstate", () => {
     const number = new URL(location.href).searchParams.get("case");
