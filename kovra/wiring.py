@@ -54,6 +54,7 @@ from kovra.queue.relay import Relay
 from kovra.queue.scheduler import Scheduler
 from kovra.store.audit import AuditLog, Quarantine
 from kovra.store.audit_pages import AuditPages
+from kovra.store.ban_list import BanList
 from kovra.store.broken import BrokenRequests
 from kovra.store.bygone import Bygone, BygoneKeeper
 from kovra.store.cancelling import Cancelling
@@ -443,6 +444,7 @@ def build_web(config: Config) -> Flask:
         members=Members(database),
         member_list=MemberList(database),
         profiles=Profiles(database),
+        ban_list=BanList(database),
         bygone=Bygone(database),
         cases=Cases(database),
         overview=Overview(database),

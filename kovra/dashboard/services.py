@@ -20,6 +20,7 @@ from kovra.live.hub import Hub
 from kovra.live.wires import Wires
 from kovra.store.audit import AuditLog
 from kovra.store.audit_pages import AuditPages
+from kovra.store.ban_list import BanList
 from kovra.store.broken import BrokenRequests
 from kovra.store.bygone import Bygone
 from kovra.store.cancelling import Cancelling
@@ -92,6 +93,7 @@ class Services:
     members: Members
     member_list: MemberList
     profiles: Profiles
+    ban_list: BanList
     bygone: Bygone
     cases: Cases
     overview: Overview

@@ -23,6 +23,7 @@ from kovra.dashboard.live import live
 from kovra.dashboard.login import login
 from kovra.dashboard.pages.act import act
 from kovra.dashboard.pages.audit import audit as audit_page
+from kovra.dashboard.pages.bans import bans
 from kovra.dashboard.pages.case_acts import case_acts
 from kovra.dashboard.pages.case_many import case_many
 from kovra.dashboard.pages.cases import cases
@@ -45,6 +46,7 @@ from kovra.live.hub import Hub
 from kovra.live.wires import Wires
 from kovra.store.audit import AuditLog
 from kovra.store.audit_pages import AuditPages
+from kovra.store.ban_list import BanList
 from kovra.store.broken import BrokenRequests
 from kovra.store.bygone import Bygone
 from kovra.store.cancelling import Cancelling
@@ -104,6 +106,7 @@ def create_site(
     members: Members,
     member_list: MemberList,
     profiles: Profiles,
+    ban_list: BanList,
     bygone: Bygone,
     cases: Cases,
     overview: Overview,
@@ -136,7 +139,7 @@ def create_site(
         undoing, reverse: what there is to take back, and taking back many at once.
         broken, pauses, lanes: what failed, which lanes are paused, and what lies on them.
         requests, roster, guilds, cases, health, traffic, sessions, events: what pages read.
-        members, member_list, profiles, bygone: people, as pages read them.
+        members, member_list, profiles, ban_list, bygone: people, as pages read them.
         settings: what people set for their server.
         requests, roster, guilds, members, bygone, cases, health, evidence, sessions, events: what pages read.
         clock: the database's clock.
@@ -179,6 +182,7 @@ def create_site(
         members=members,
         member_list=member_list,
         profiles=profiles,
+        ban_list=ban_list,
         bygone=bygone,
         cases=cases,
         overview=overview,
@@ -303,6 +307,7 @@ def _add_routes(app: Flask) -> None:
         cases,
         member_pages,
         profile,
+        bans,
         case_acts,
         case_many,
         evidence_files,

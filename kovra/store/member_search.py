@@ -36,7 +36,7 @@ def find_ids(session: Session, guild_id: GuildId, typed: str, limit: int) -> Seq
     if not wanted:
         return []
     by_part = session.scalars(_by_part(guild_id, wanted, limit)).all()
-    if by_part or not _may_be_mistyped(wanted):
+    if by_part or not may_be_mistyped(wanted):
         return by_part
     return session.scalars(_alike(guild_id, wanted, limit)).all()
 
@@ -58,20 +58,26 @@ def going_by(guild_id: GuildId, wanted: str) -> Select[tuple[int]]:
 
 def going_nearly_by(guild_id: GuildId, wanted: str) -> Select[tuple[int]] | None:
     """Everybody whose name is like this ``typed_name``; None when it is too short, or a number, to be mistyped."""
-    if not _may_be_mistyped(wanted):
+    if not may_be_mistyped(wanted):
         return None
     row = _SEARCH.c
     alike = select(row.user_id).where(row.guild_id == guild_id, literal(wanted).op("<%")(row.names))
     return select(alike.cte("going_nearly_by").prefix_with("MATERIALIZED").c.user_id)
 
 
-def _may_be_mistyped(wanted: str) -> bool:
+def part_of(wanted: str) -> str:
+    """The same as a part of a pattern."""
+    return wanted.translate(_MEANING)
+
+
+def may_be_mistyped(wanted: str) -> bool:
+    """Whether a name may be like this: it is long enough, and no number."""
     return len(wanted) >= LEAST_FOR_TYPOS and not wanted.isdigit()
 
 
 def _patterns(wanted: str) -> list[str]:
     """Patterns of names, from the narrowest to the widest."""
-    part = wanted.translate(_MEANING)
+    part = part_of(wanted)
     patterns = [f"% {part} %", f"% {part}%"]
     if len(wanted) >= LEAST_FOR_TYPOS:
         # Fewer letters are somewhere in nearly every name, and no index knows them.

@@ -39,6 +39,7 @@ from kovra.queue.outbox import QUEUE, Outbox
 from kovra.sandbox import DEFAULT_BOT_ID, DEFAULT_SECRET
 from kovra.store.audit import AuditLog
 from kovra.store.audit_pages import AuditPages
+from kovra.store.ban_list import BanList
 from kovra.store.broken import BrokenRequests
 from kovra.store.bygone import Bygone
 from kovra.store.cancelling import Cancelling
@@ -360,6 +361,7 @@ def site(
         members=Members(database),
         member_list=MemberList(database),
         profiles=Profiles(database),
+        ban_list=BanList(database),
         bygone=Bygone(database),
         cases=Cases(database),
         overview=Overview(database),

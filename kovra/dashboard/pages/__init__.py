@@ -3,7 +3,7 @@
 ``servers``  the server picker
 ``overview`` the front page of a server: key numbers, charts, Guard's health, what waits for somebody
 ``cases``    the case browser: table, rows, side sheet
-``members``  the list of members; ``profile`` one person
+``members``  the list of members; ``bans`` who is banned; ``profile`` one person
 ``case_acts`` what is done with a case: amend, comment, resend the DM, take back, void
 ``case_many`` the same with all the cases that are ticked
 ``act``      the action dialog, what comes of a submit, and the toasts
