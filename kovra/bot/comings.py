@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
@@ -31,8 +32,8 @@ class Comings:
 
     def __init__(self, keeper: BygoneKeeper, writer: Writer, reader: InviteReader) -> None:
         self._keeper, self._writer, self._reader = keeper, writer, reader
-        #: Code of each invite to its uses and who made it; a guild that is not here is not known.
-        self._invites: dict[GuildId, dict[str, tuple[int, UserId | None]]] = {}
+        #: The invites by code; a guild that is not here is not known.
+        self._invites: dict[GuildId, dict[str, _Invite]] = {}
         #: Who came since the invites were last read.
         self._came: dict[GuildId, list[tuple[UserId, datetime]]] = defaultdict(list)
         self._reading: dict[GuildId, asyncio.Task[None]] = {}
@@ -55,7 +56,7 @@ class Comings:
             name == "INVITE_CREATE"
             and (known := self._invites.get(GuildId(int(data.get("guild_id") or 0)))) is not None
         ):
-            known[data["code"]] = (data.get("uses") or 0, _maker(data))
+            known[data["code"]] = _invite(data)
 
     def ask_again(self) -> None:
         """Write down what was counted."""
@@ -108,20 +109,33 @@ class Comings:
             self._invites.pop(guild_id, None)
             return
         before = self._invites.get(guild_id)
-        now = self._invites[guild_id] = {one["code"]: (one.get("uses") or 0, _maker(one)) for one in page}
+        now = self._invites[guild_id] = {one["code"]: _invite(one) for one in page}
         if before is None or not came:
             return
-        used = {code: uses - before.get(code, (0, None))[0] for code, (uses, _) in now.items()}
+        used = {code: one.uses - (before[code].uses if code in before else 0) for code, one in now.items()}
         used = {code: more for code, more in used.items() if more > 0}
-        # One that was for a single use is gone with it.
-        spent = [code for code in before if code not in now]
+        # With its last use an invite is gone; one that ran out or was revoked has brought nobody.
+        spent = [code for code, one in before.items() if code not in now and one.uses + 1 == one.most]
         code = next(iter(used), None) if not spent else spent[0] if not used and len(spent) == len(came) == 1 else None
         if code is None or (used and (len(used) > 1 or used[code] < len(came))):
             return  # several were used at once: nobody can tell who came by which
-        inviter_id = (now.get(code) or before[code])[1]
+        inviter_id = (now.get(code) or before[code]).inviter_id
         self._writer.put(lambda: self._keeper.joined(guild_id, came, code, inviter_id))
 
 
-def _maker(invite: Payload) -> UserId | None:
-    inviter = invite.get("inviter") or {}
-    return UserId(int(inviter["id"])) if inviter.get("id") else None
+@dataclass(frozen=True, kw_only=True)
+class _Invite:
+    """An invite as it was last seen. ``most``: how often it may be used; 0 is without a limit."""
+
+    uses: int
+    most: int
+    inviter_id: UserId | None
+
+
+def _invite(data: Payload) -> _Invite:
+    inviter = data.get("inviter") or {}
+    return _Invite(
+        uses=data.get("uses") or 0,
+        most=data.get("max_uses") or 0,
+        inviter_id=UserId(int(inviter["id"])) if inviter.get("id") else None,
+    )

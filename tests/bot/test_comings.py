@@ -50,6 +50,22 @@ def test_the_invite_by_which_somebody_came_is_known(
     assert other != code
 
 
+def test_an_invite_that_was_taken_back_has_brought_nobody(
+    sandbox, control, start_bot, rows, eventually, asked, database, invite
+):
+    guild, revoked, other = the_guild(sandbox), invite(), invite()
+    start_bot(bygone=BygoneKeeper(database))
+    eventually(lambda: len(asked("/invites")) == 1)
+
+    sandbox.call(lambda s: invites.delete(s.stage, guild, guild.invites[revoked], by=guild.owner_id, reason=None))
+    by_none = int(control("join", username="from_nowhere")["user"]["id"])
+    eventually(lambda: len(asked("/invites")) == 2)
+    by_other = int(control("join", username="latecomer", invite=other)["user"]["id"])
+
+    eventually(lambda: joins(rows, by_other) == [(other, guild.owner_id, True)])
+    assert joins(rows, by_none) == [(None, None, True)]
+
+
 def test_messages_are_counted_by_person_and_day(sandbox, control, start_bot, rows, eventually, database):
     user_id = sandbox.call(lambda s: s.world.cast.plain[0])
     channel_id = sandbox.call(lambda s: next(c.id for c in s.world.channels.values() if c.name == "bot-corner"))
