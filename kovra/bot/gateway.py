@@ -155,6 +155,8 @@ class BotProcess:
         self._bot: GuardBot | None = None
         self._listening: set[int] = set()
         self._identified: set[int] = set()
+        #: Set when the pulse should be looked at now.
+        self._look: asyncio.Event | None = None
 
     def run(self, ready: Callable[[], None]) -> None:
         """Listen until ``stop``, SIGTERM or SIGINT; then end within 10 s.
@@ -178,7 +180,7 @@ class BotProcess:
             self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def _run(self, ready: Callable[[], None]) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._stopping, self._look = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self.stop)
@@ -270,6 +272,8 @@ class BotProcess:
         await bot.wait_until_ready()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(mirror.settled(), _READY_WAIT_S)
+        # Until a shard is noted as heard, workers ask Discord who is who, call by call.
+        self._look.set()
         await asyncio.wrap_future(writer.settled())
         ready()
 
@@ -304,7 +308,9 @@ class BotProcess:
             mirror.ask_again()
             for ear in ears:
                 ear.ask_again()
-            await asyncio.sleep(self._pulse_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), self._pulse_s)
+            self._look.clear()
 
 
 class Ear(Protocol):

@@ -50,6 +50,12 @@ def test_a_living_gateway_is_noted_for_every_shard(start_bot, rows, eventually):
     eventually(lambda: sorted(rows("SELECT shard_count, shard_id FROM gateway_shards")) == [(2, 0), (2, 1)])
 
 
+def test_a_gateway_is_noted_as_soon_as_guard_is_ready(start_bot, rows, eventually):
+    start_bot(pulse_s=60)
+
+    eventually(lambda: rows("SELECT shard_id FROM gateway_shards") == [(0,)])
+
+
 def test_a_silent_gateway_is_no_longer_noted(sandbox, start_bot, rows, eventually):
     start_bot()
     eventually(lambda: rows("SELECT 1 FROM gateway_shards"))
