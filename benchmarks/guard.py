@@ -10,15 +10,18 @@ limits: 45 requests a second after a burst of 5, and one bulk ban of 200 in 5 s.
 asked meanwhile, ``cpu_…`` the CPU seconds of Kovra's processes and servers: on a machine that others use, these tell
 more than the clock. ``posts_…`` counts the messages of their cases in the log channel, the last of them after
 ``posted_…_s``.
+more than the clock. ``rejoin_…_max_ms`` is the longest time from the moment a muted or quarantined member came back to
+the moment they were muted or quarantined again, both by the sandbox's clock.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import islice
@@ -45,17 +48,20 @@ from kovra.launcher.stack import Stack
 from kovra.shared_state.pacing import BURST, PER_SECOND
 from kovra.store.database import Database, sqlalchemy_url
 
-BULK, SINGLE = 300, 200
+BULK, SINGLE, REJOINING = 300, 200, 5
 LATENCY_MS = 80
 
 #: Seconds between two bulk bans (the sandbox's profile).
 _BULK_GAP_S = 5.0
 
-#: How many ask at once.
+#: How many moderators ask at once: one alone asks one after the other.
 _ASKING = 16
 
-#: How often each moderator may ban in an hour here.
+#: How often each moderator may act in an hour here.
 _PLENTY = 100_000
+
+#: What asks for a ban that nobody is told of.
+_SILENT_BAN = {"delete_window_s": 0, "notice": 0}
 
 #: How long the last case may take, in seconds.
 _PATIENCE_S = 90.0
@@ -67,7 +73,7 @@ def main(quick: bool, json: bool) -> int:
         Path(folder).chmod(0o711)
         say("starting everything")
         with Stack(Path(folder) / "data", extra_env={"KOVRA_PACING": "on", "KOVRA_LOG_LEVEL": "WARNING"}) as stack:
-            bench = Bench(stack, 2 * (BULK + SINGLE))
+            bench = Bench(stack, 2 * (BULK + SINGLE + REJOINING) + _ASKING)
             report = Report(name="guard", quick=quick, host=host(**bench.versions()))
             try:
                 bench.measure(report)
@@ -84,8 +90,13 @@ class Bench:
         self.stack = stack
         self.engine: Engine = create_engine(sqlalchemy_url(stack.postgres.url_of("kovra", SUPERUSER)))
         made = self._control("POST", "guilds", {"name": "Measured", "members": people})
-        self.guild_id, self.moderator_id = GuildId(int(made["guild_id"])), UserId(int(made["owner_id"]))
+        self.guild_id, self.owner_id = GuildId(int(made["guild_id"])), UserId(int(made["owner_id"]))
         self.targets: Iterator[UserId] = iter([UserId(int(user_id)) for user_id in made["members"]])
+        staff = list(islice(self.targets, _ASKING))
+        for user_id in staff:
+            where = {"guild_id": str(self.guild_id), "user_id": str(user_id)}
+            self._control("POST", "roles", {**where, "role": "Moderator"})
+        self.moderators = itertools.cycle(staff)
         must(self._mirrored, "the mirror of the guild", 120)
         self._raise_budgets()
         config = from_environment(Process.WEB, stack.env)
@@ -97,6 +108,7 @@ class Bench:
 
     def measure(self, report: Report) -> None:
         """Guard first, then py-cord, under the same limits."""
+        held = {action: self._held(action) for action in (Action.MUTE, Action.QUARANTINE)}
         for key, bans, words in (
             ("single_200", self.single, f"{SINGLE} single bans"),
             ("bulk_300", self.bulk, f"a mass ban of {BULK}"),
@@ -109,6 +121,9 @@ class Bench:
             posted_s, messages = self._last_post(began)
             report.add(f"posted_{key}_s", posted_s)
             report.add(f"posts_{key}", messages)
+        say("held members leave and come back")
+        for action, members in held.items():
+            report.add(f"rejoin_{action}_max_ms", max(self._back_ms(user_id) for user_id in members), digits=0)
         report.add("http_429", self._refused())
         report.add("floor_single_200_s", (SINGLE - BURST) / PER_SECOND + LATENCY_MS / 1000)
         report.add("floor_bulk_300_s", (-(-BULK // CHUNK_SIZE) - 1) * _BULK_GAP_S + LATENCY_MS / 1000)
@@ -133,7 +148,7 @@ class Bench:
             guild_id=self.guild_id,
             action=Action.BAN,
             targets=tuple(islice(self.targets, BULK)),
-            moderator_id=self.moderator_id,
+            moderator_id=self.owner_id,
             source=Source.DASHBOARD,
             reason="raid",
             issued_at=datetime.now(UTC),
@@ -142,6 +157,27 @@ class Bench:
         began = self._now()
         _all_accepted(self.submit_job(job).receipts)
         return self._last_case(began, BULK)
+
+    def _held(self, action: Action) -> list[UserId]:
+        """Mute or quarantine some members."""
+        members, began = list(islice(self.targets, REJOINING)), self._now()
+        params = {"duration_s": 3600, "notice": 0}
+        _all_accepted([self.submit(self._request(user_id, action, params)) for user_id in members])
+        self._last_case(began, REJOINING)
+        return members
+
+    def _back_ms(self, user_id: UserId) -> float:
+        """One leaves and comes back; milliseconds until Guard has done it again."""
+        where = {"guild_id": str(self.guild_id), "user_id": str(user_id)}
+        self._control("POST", "leave", where)
+        joined = datetime.fromisoformat(self._control("POST", "join", where)["joined_at"]).timestamp()
+
+        def edited_at() -> float | None:
+            last = self._control("GET", "requests?limit=50")["requests"]
+            mine = [r["at"] for r in last if r["method"] == "PATCH" and r["path"].endswith(f"/members/{user_id}")]
+            return next((at for at in mine if at >= joined), None)
+
+        return (must(edited_at, f"the return of {user_id}", _PATIENCE_S) - joined) * 1000
 
     async def _stock(self) -> dict[str, float]:
         """Seconds that an unmodified py-cord takes for as many bans."""
@@ -173,17 +209,19 @@ class Bench:
         self.database.dispose()
         self.engine.dispose()
 
-    def _request(self, target: UserId) -> ActionRequest:
+    def _request(
+        self, target: UserId, action: Action = Action.BAN, params: Mapping[str, int] = _SILENT_BAN
+    ) -> ActionRequest:
         return ActionRequest(
             request_id=new_request_id(),
             guild_id=self.guild_id,
-            action=Action.BAN,
+            action=action,
             target_id=target,
-            moderator_id=self.moderator_id,
+            moderator_id=self.owner_id if action is Action.QUARANTINE else next(self.moderators),
             source=Source.DASHBOARD,
             reason="raid",
             issued_at=datetime.now(UTC),
-            params={"delete_window_s": 0, "notice": 0},
+            params=params,
         )
 
     def _now(self) -> datetime:
@@ -223,9 +261,10 @@ class Bench:
         known = text(
             "SELECT 1 FROM guilds WHERE guild_id = :guild AND members_complete_at IS NOT NULL"
             " AND EXISTS (SELECT 1 FROM gateway_shards)"
+            " AND :staff <= (SELECT count(*) FROM members WHERE guild_id = :guild AND role_ids <> '{}')"
         )
         with self.engine.connect() as line:
-            return line.execute(known, {"guild": self.guild_id}).scalar() == 1
+            return line.execute(known, {"guild": self.guild_id, "staff": _ASKING}).scalar() == 1
 
     def _raise_budgets(self) -> None:
         raised = text(
@@ -233,7 +272,9 @@ class Bench:
             " ON CONFLICT (guild_id) DO UPDATE SET budgets = excluded.budgets"
         )
         with self.engine.begin() as line:
-            line.execute(raised, {"guild": self.guild_id, "plenty": json.dumps({Action.BAN.value: _PLENTY})})
+            line.execute(
+                raised, {"guild": self.guild_id, "plenty": json.dumps({action.value: _PLENTY for action in Action})}
+            )
 
     def _cpu_s(self) -> float:
         """CPU seconds of everything that is Kovra's, this process's accepting too; the sandbox is not."""
