@@ -155,6 +155,13 @@ class ExportForm(Form):
     kind = fields.String(required=True, validate=validate.OneOf(("csv", "jsonl")))
 
 
+class DensityForm(Form):
+    """How close the rows of lists stand."""
+
+    density = fields.String(required=True, validate=validate.OneOf(("regular", "compact")))
+    next = fields.String(load_default="/")
+
+
 class ThemeForm(Form):
     """The theme of the account menu."""
 

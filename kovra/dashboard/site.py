@@ -29,7 +29,7 @@ from kovra.dashboard.pages.case_many import case_many
 from kovra.dashboard.pages.cases import cases
 from kovra.dashboard.pages.evidence import evidence as evidence_files
 from kovra.dashboard.pages.jobs import jobs as job_pages
-from kovra.dashboard.pages.looks import chosen, looks
+from kovra.dashboard.pages.looks import chosen, chosen_density, looks
 from kovra.dashboard.pages.mass import mass
 from kovra.dashboard.pages.members import members as member_pages
 from kovra.dashboard.pages.overview import overview as overview_pages
@@ -37,6 +37,7 @@ from kovra.dashboard.pages.palette import palette
 from kovra.dashboard.pages.profile import profile
 from kovra.dashboard.pages.queue import queue
 from kovra.dashboard.pages.servers import servers
+from kovra.dashboard.pages.settings import settings as settings_pages
 from kovra.dashboard.services import Addresses, Services, install
 from kovra.dashboard.streams import Pace, Streams
 from kovra.dashboard.watch import Watch
@@ -277,7 +278,7 @@ def _dress_templates(app: Flask, known: Services) -> None:
     def look() -> Mapping[str, object]:
         # A POST's address is no page to come back to.
         here = request.full_path.rstrip("?") if request.method == "GET" else "/"
-        return {"theme": chosen(), "here": here, "notice": None}
+        return {"theme": chosen(), "density_chosen": chosen_density(), "here": here, "notice": None}
 
 
 def _add_headers(app: Flask, addresses: Addresses) -> None:
@@ -317,6 +318,7 @@ def _add_routes(app: Flask) -> None:
         mass,
         job_pages,
         queue,
+        settings_pages,
         looks,
         live,
     ):

@@ -1,4 +1,4 @@
-"""What people set for their server: the texts of notices, and where cases are posted.
+"""What people set for their server: budgets, the texts of notices, and where cases are posted.
 
 Each change is one transaction with its audit entry, which says what was set before and what now, and its event.
 """
@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from kovra.actions.audit import AuditEntry, AuditKind
+from kovra.actions.budget import DEFAULT_LIMITS, GUILD_CAPS
 from kovra.actions.request import Action
 from kovra.actions.rights import Capability
 from kovra.guard.health import lacking_to_post
@@ -27,6 +28,9 @@ from kovra.store.guilds import GuildScope
 from kovra.store.health import guards_place
 from kovra.store.roster import TEXT_CHANNELS, Roster, log_channels_of
 from kovra.store.tables import Channels, GuildSettings
+
+#: The highest budget or cap of an hour that a server may set.
+MAX_BUDGET = 10_000
 
 #: Whoever lacks ``settings`` reads this.
 TAKES_SETTINGS = "It takes the capability settings to change this."
@@ -72,6 +76,30 @@ class SettingsBook:
                 )
                 for one in session.scalars(found.order_by(row.position, row.channel_id))
             ]
+
+    def budgets(self, scope: GuildScope) -> dict[str, int]:
+        """What the server has changed of budgets and caps: an action's or a source's word → how many in an hour."""
+        own = select(GuildSettings.budgets).where(GuildSettings.guild_id == scope.guild_id)
+        with self._database.transaction(scope.guild_id) as session:
+            return dict(session.scalars(own).one_or_none() or {})
+
+    def change_budgets(self, scope: GuildScope, limits: Mapping[str, int | None]) -> Problems:
+        """Let these budgets and caps be so; None is the default. Returns as :meth:`change_notices`."""
+        if not scope.may(Capability.SETTINGS):
+            return {"form": [TAKES_SETTINGS]}
+        known = {*DEFAULT_LIMITS, *GUILD_CAPS}
+        problems = {
+            name: [f"A whole number from 0 to {MAX_BUDGET:,}; empty is the default."]
+            for name, limit in limits.items()
+            if name not in known or (limit is not None and not 0 <= limit <= MAX_BUDGET)
+        }
+        if problems:
+            return problems
+        with self._database.transaction(scope.guild_id) as session:
+            row = self._locked(session, scope.guild_id)
+            kept = {**row.budgets, **limits}
+            values = {"budgets": {name: limit for name, limit in kept.items() if limit is not None}}
+            return self._write(session, scope, row, values)
 
     def change_notices(self, scope: GuildScope, by_action: Mapping[Action, str], appeal_url: str | None) -> Problems:
         """Let notices read so: the texts that are named, and the address for appeals. An empty text is the default.
@@ -157,6 +185,8 @@ def _facts(values: Mapping[str, Any]) -> dict[str, str]:
     for name, value in values.items():
         if name == "notice_texts":
             said |= {f"notice_of_{action}": text for action, text in value.items()}
+        elif name == "budgets":
+            said |= {f"budget_of_{one}": str(limit) for one, limit in value.items()}
         elif name == "log_channels":
             said |= {f"log_channel_of_{one}": channel_id or "none" for one, channel_id in value.items()}
         elif value is not None:

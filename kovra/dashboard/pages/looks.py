@@ -11,10 +11,10 @@ from werkzeug.wrappers import Response
 
 from kovra.dashboard.access import SIGNED_IN, policy
 from kovra.dashboard.login import local_path
-from kovra.dashboard.schemas import ThemeForm
+from kovra.dashboard.schemas import DensityForm, ThemeForm
 from kovra.dashboard.services import services
 
-COOKIE = "kovra-theme"
+COOKIE, DENSITY = "kovra-theme", "kovra-density"
 _YEAR_S = 31_536_000
 
 looks = Blueprint("looks", __name__)
@@ -28,15 +28,33 @@ def theme() -> Response:
         wanted = ThemeForm().load(request.form)
     except ValidationError as error:
         raise BadRequest from error
-    back = redirect(local_path(wanted["next"]), HTTPStatus.SEE_OTHER)
+    return _back_with(COOKIE, None if wanted["theme"] == "system" else wanted["theme"], wanted["next"])
+
+
+@looks.post("/density")
+@policy(SIGNED_IN)
+def density() -> Response:
+    """Keep how close rows stand and go back to where the form stood."""
+    try:
+        wanted = DensityForm().load(request.form)
+    except ValidationError as error:
+        raise BadRequest from error
+    return _back_with(DENSITY, None if wanted["density"] == "regular" else wanted["density"], wanted["next"])
+
+
+def _back_with(cookie: str, value: str | None, where: str) -> Response:
+    back = redirect(local_path(where), HTTPStatus.SEE_OTHER)
     secure = services().addresses.secure
-    if wanted["theme"] == "system":
-        back.delete_cookie(COOKIE, path="/", secure=secure, samesite="Lax")
+    if value is None:
+        back.delete_cookie(cookie, path="/", secure=secure, samesite="Lax")
     else:
-        back.set_cookie(
-            COOKIE, wanted["theme"], max_age=_YEAR_S, path="/", secure=secure, httponly=True, samesite="Lax"
-        )
+        back.set_cookie(cookie, value, max_age=_YEAR_S, path="/", secure=secure, httponly=True, samesite="Lax")
     return back
+
+
+def chosen_density() -> str | None:
+    """How close rows stand in this browser, None when as usual."""
+    return "compact" if request.cookies.get(DENSITY) == "compact" else None
 
 
 def chosen() -> str | None:

@@ -9,6 +9,7 @@ import "./list.js";
 import "./filters.js";
 import "./job.js";
 import "./parts.js";
+import "./settings.js";
 import "./rows.js";
 import "./people.js";
 import "./keys.js";

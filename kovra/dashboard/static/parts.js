@@ -37,6 +37,8 @@ function follow(part) {
     if (document.hidden) { missed = true; return; }
     const rest = every - (Date.now() - last);
     if (rest > 0) { timer = setTimeout(refresh, rest); return; }
+    // What somebody is writing is never replaced; settings.js says that there is something new.
+    if (part.querySelector("form[data-dirty]")) { part.dispatchEvent(new CustomEvent("part:kept")); return; }
     last = Date.now();
     htmx.trigger(part, "part:refresh");
   };

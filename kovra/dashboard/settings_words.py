@@ -1,0 +1,104 @@
+"""How settings read: the rows of budgets, a notice as its reader sees it, and what was set as one fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kovra.actions.budget import DEFAULT_LIMITS, GUILD_CAPS
+from kovra.actions.request import Action
+from kovra.dashboard import wording
+from kovra.guard.log_channels import EventClass
+from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE, NoticeTexts, Telling, notice_text
+from kovra.store.settings import MAX_BUDGET
+
+#: What members are told of, in the order offered.
+TOLD = tuple(action for action in Action if action in TOLD_BEFORE | TOLD_AFTER)
+
+CLASSES: Mapping[EventClass, tuple[str, str]] = {
+    EventClass.ACTIONS: ("Moderators’ actions", "from this dashboard and from commands"),
+    EventClass.NOTES: ("Notes", "pick a channel that staff alone can read"),
+    EventClass.NATIVE: ("Done in Discord itself", "bans, kicks and time-outs by hand"),
+    EventClass.AUTOMOD: ("AutoMod and anti-nuke", "Guard’s and Discord’s own"),
+    EventClass.ENDS: ("Ends", "what ends or is renewed by itself"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """One budget or cap as the form draws it. ``text`` is what stands in the field."""
+
+    name: str
+    label: str
+    default: int
+    text: str
+
+
+def limits(own: Mapping[str, int], typed: Mapping[str, str] | None = None) -> tuple[list[Limit], list[Limit]]:
+    """The budgets of a moderator, and the caps of a server; what was typed stands before what is kept."""
+
+    def row(name: str, label: str, default: int) -> Limit:
+        text = typed.get(name, "") if typed is not None else str(own.get(name, ""))
+        return Limit(name=name, label=label, default=default, text=text)
+
+    return (
+        [row(action.value, wording.action_label(action), limit) for action, limit in DEFAULT_LIMITS.items()],
+        [row(source.value, wording.source_label(source), limit) for source, limit in GUILD_CAPS.items()],
+    )
+
+
+def read_limit(text: str, default: int) -> tuple[int | None, str | None]:
+    """A field of the form as a number, None for the default; or why it is none."""
+    text = text.strip().replace(",", "")
+    if not text:
+        return None, None
+    if text.isascii() and text.isdigit() and int(text) <= MAX_BUDGET:
+        return int(text), None
+    return None, f"Not kept: write a whole number from 0 to {MAX_BUDGET:,}, or leave it empty for {default:,}."
+
+
+def fingerprint(values: Any) -> str:
+    """A short word for what was set when a form was drawn: another one means that somebody changed it meanwhile."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A line of a message: its parts, each with whether it is bold, and whether it is set small."""
+
+    parts: Sequence[tuple[str, bool]]
+    small: bool
+
+
+def preview(texts: NoticeTexts, action: Action, text: str, now: datetime) -> list[Line]:
+    """What a member would read, with an example's reason and case, as Discord draws it."""
+    own = {**texts.by_action, action: text}
+    lasts = timedelta(days=3)
+    told = Telling(
+        action=action,
+        member="Quillon",
+        moderator="Odalys",
+        reason="Third spoiler in #main-hall this week",
+        ends_at=now + lasts if action in (Action.BAN, Action.MUTE, Action.QUARANTINE) else None,
+        lasts_s=int(lasts.total_seconds()) if action in (Action.BAN, Action.MUTE, Action.QUARANTINE) else None,
+        case_no=42 if action in TOLD_AFTER else None,
+    )
+    filled = notice_text(NoticeTexts(server=texts.server, by_action=own, appeal_url=texts.appeal_url), told)
+    return [_line(line) for line in filled.splitlines()]
+
+
+def _line(text: str) -> Line:
+    small = text.startswith("-# ")
+    text = re.sub(r"<t:(\d+):f>", lambda found: _moment(int(found[1])), text[3:] if small else text)
+    parts = re.split(r"\*\*(.+?)\*\*", text)
+    return Line(parts=[(re.sub(r"\\(.)", r"\1", part), at % 2 == 1) for at, part in enumerate(parts)], small=small)
+
+
+def _moment(seconds: int) -> str:
+    moment = datetime.fromtimestamp(seconds, tz=UTC)
+    return f"{moment.day} {moment:%B %Y %H:%M}"

@@ -1,0 +1,142 @@
+"""The settings pages: what is kept, what is refused in words, and that nothing typed or written by others is lost."""
+
+from __future__ import annotations
+
+import re
+
+from kovra.actions.request import Action
+from kovra.dashboard import settings_words
+from kovra.guard.notice_texts import NoticeTexts
+
+
+def section(who, cast, name, **query):
+    return who.get(f"/g/{cast.harbour}/settings/{name}", query_string=query).get_data(as_text=True)
+
+
+def seen(page):
+    return re.search(r'name="seen" value="(\w+)"', page)[1]
+
+
+def test_a_budget_is_kept_with_its_name_in_the_audit_log(site, cast, owner, words):
+    admin = site.signed_in(cast.admin)
+
+    answer = admin.post(f"/g/{cast.harbour}/settings/budgets", {"ban": "25", "automod": "1,000"})
+    page = section(admin, cast, "budgets", saved="yes")
+
+    assert answer.status_code == 303
+    assert 'name="ban" value="25"' in page
+    assert "instead of 170" in page
+    assert "Saved." in page
+    kept = [entry for entry in words(owner, cast.harbour) if entry["kind"] == "settings.changed"]
+    assert [entry["actor_id"] for entry in kept] == [cast.admin]
+    assert kept[0]["facts"]["after"] == {"budget_of_ban": "25", "budget_of_automod": "1000"}
+
+
+def test_a_budget_holds_at_once_and_empty_is_the_default_again(site, cast):
+    admin, moderator = site.signed_in(cast.admin), site.signed_in(cast.moderator)
+    admin.post(f"/g/{cast.harbour}/settings/budgets", {"warn": "0"})
+    refused = moderator.ask(Action.WARN).get_data(as_text=True)
+
+    admin.post(f"/g/{cast.harbour}/settings/budgets", {"warn": ""})
+
+    assert "your warn budget is used up, 0 of 0 this hour" in refused
+    assert "Queued" in moderator.ask(Action.WARN).get_data(as_text=True)
+
+
+def test_what_is_no_number_changes_nothing_and_stays_in_its_field(site, cast):
+    admin = site.signed_in(cast.admin)
+
+    answer = admin.post(f"/g/{cast.harbour}/settings/budgets", {"ban": "many", "kick": "12", "mute": "10001"})
+    page = answer.get_data(as_text=True)
+
+    assert answer.status_code == 422
+    assert 'name="ban" value="many"' in page
+    assert 'name="kick" value="12"' in page
+    assert page.count("write a whole number from 0 to 10,000") == 2
+    assert "data-unsaved" in page
+    assert (
+        site.app.extensions["kovra"].settings.budgets(
+            site.app.extensions["kovra"].guilds.scope(cast.admin, cast.harbour)
+        )
+        == {}
+    )
+
+
+def test_a_form_drawn_before_somebody_else_saved_is_held_and_loses_nothing(site, cast):
+    admin = site.signed_in(cast.admin)
+    drawn = seen(section(admin, cast, "budgets"))
+    admin.post(f"/g/{cast.harbour}/settings/budgets", {"ban": "25", "seen": drawn})
+
+    held = admin.post(f"/g/{cast.harbour}/settings/budgets", {"ban": "30", "seen": drawn})
+    again = admin.post(f"/g/{cast.harbour}/settings/budgets", {"ban": "30", "seen": seen(held.get_data(as_text=True))})
+
+    assert held.status_code == 422
+    assert "somebody changed these settings while you wrote" in held.get_data(as_text=True)
+    assert 'name="ban" value="30"' in held.get_data(as_text=True)
+    assert again.status_code == 303
+
+
+def test_a_notice_is_previewed_kept_and_refused_with_what_was_typed(site, cast):
+    admin = site.signed_in(cast.admin)
+    address = f"/g/{cast.harbour}/settings/notices"
+
+    shown = section(admin, cast, "notices/preview", action="ban", text="Out of **{server}**, {member}.")
+    refused = admin.post(address, {"action": "ban", "text": "Bye {user}", "appeal_url": ""})
+    kept = admin.post(address, {"action": "ban", "text": "Out of {server}.", "appeal_url": ""})
+
+    assert "Out of <b>Harbour</b>" in re.sub(r"\s+", " ", shown)
+    assert refused.status_code == 422
+    assert "Bye {user}</textarea>" in refused.get_data(as_text=True)
+    assert "{user} is nothing Guard can fill in" in refused.get_data(as_text=True)
+    assert kept.headers["Location"].endswith("action=ban")
+    assert "Out of {server}.</textarea>" in section(admin, cast, "notices", action="ban")
+
+
+def test_cases_are_posted_elsewhere_and_a_channel_that_is_not_there_is_refused(site, cast):
+    admin = site.signed_in(cast.admin)
+    address = f"/g/{cast.harbour}/settings/logging"
+
+    kept = admin.post(address, {"common": "500", "notes": "none"})
+    refused = admin.post(address, {"common": "501"})
+    page = section(admin, cast, "logging")
+
+    assert (kept.status_code, refused.status_code) == (303, 422)
+    assert "There is no such text channel" in refused.get_data(as_text=True)
+    assert '<option value="500" selected># mod-log</option>' in page
+    assert '<option value="none" selected>Nowhere</option>' in page
+
+
+def test_the_health_check_names_each_finding_with_its_remedy(site, cast):
+    page = section(site.signed_in(cast.admin), cast, "health")
+
+    assert "Guard’s role is not above" in page or "Discord" in page
+    assert page.count('id="finding-') >= 1
+
+
+def test_appearance_is_for_everybody_and_kept_in_the_browser(site, cast):
+    trial = site.signed_in(cast.trial)
+
+    answer = trial.post("/density", {"density": "compact", "next": f"/g/{cast.harbour}/settings/appearance"})
+    page = section(trial, cast, "appearance")
+
+    assert answer.status_code == 303
+    assert 'data-density="compact"' in page
+    assert "Budgets" not in page.split("<main")[1]
+    assert trial.post("/density", {"density": "tiny"}).status_code == 400
+
+
+def test_a_preview_reads_markup_as_discord_does():
+    texts = NoticeTexts(server="A_B", by_action={}, appeal_url=None)
+
+    lines = settings_words.preview(texts, Action.WARN, "**{server}**\n-# case {case}", _noon())
+
+    assert [(line.parts, line.small) for line in lines] == [
+        ([("", False), ("A_B", True), ("", False)], False),
+        ([("case 42", False)], True),
+    ]
+
+
+def _noon():
+    from datetime import UTC, datetime
+
+    return datetime(2026, 11, 21, 12, tzinfo=UTC)
