@@ -60,6 +60,7 @@ NOT_CALLED_BY_DOORS = {"accept", "mark_enqueued", "finalise", "append_event", "p
 #: The home of each library beside the standard one. ``wiring`` builds every process and may import any of them.
 HOMES: dict[str, set[str]] = {
     "flask": {"dashboard"},
+    "flask_compress": {"dashboard"},
     "werkzeug": {"dashboard"},
     "jinja2": {"dashboard"},
     "markupsafe": {"dashboard"},

@@ -15,7 +15,7 @@ from benchmarks.chaos.bare import Bare, Without, swapped
 from benchmarks.chaos.guards import guard
 from benchmarks.chaos.waiting import until
 from kovra.dashboard import access, services
-from kovra.dashboard.access import Policy, policy, token_for
+from kovra.dashboard.access import Policy, masked, policy, token_for
 from kovra.dashboard.problems import FormForged
 from kovra.dashboard.schemas import TOKEN_FIELD
 from kovra.dashboard.services import Addresses
@@ -88,7 +88,7 @@ def changes(bare: Bare, headers: dict[str, str], *, of_this_session: bool) -> bo
     cookie, earlier = _signed_in(bare, user_id), _signed_in(bare, user_id)
     browser = app.test_client()
     browser.set_cookie(access.LOOPBACK_COOKIE, cookie)
-    token = token_for(SESSION_KEY, cookie if of_this_session else earlier)
+    token = masked(token_for(SESSION_KEY, cookie if of_this_session else earlier))
     browser.post("/change", data={TOKEN_FIELD: token}, headers=headers)
     return bool(changed)
 

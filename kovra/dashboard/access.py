@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar, cast
@@ -94,7 +95,37 @@ def scope() -> GuildScope:
 
 
 def csrf_token() -> str:
-    """The token of this session's forms, in hex; empty for anonymous visitors, whose forms change nothing of anyone."""
+    """The token of this session's forms as a page shows it; empty for anonymous visitors, whose forms change nothing of
+    anyone."""
+    token = _session_token()
+    return masked(token) if token else ""
+
+
+def masked(token: str) -> str:
+    """The token under a pad that comes with it, in hex: another text on each page.
+
+    Pages are compressed. One text that stays could be guessed letter by letter from the length of answers that also
+    hold what somebody else chose (BREACH).
+    """
+    pad = secrets.token_bytes(len(token) // 2)
+    return pad.hex() + _under(pad, bytes.fromhex(token)).hex()
+
+
+def unmasked(sent: str) -> str:
+    """The token that a form has sent; something else when it is no masked token."""
+    try:
+        both = bytes.fromhex(sent)
+    except ValueError:
+        return ""
+    half = len(both) // 2
+    return _under(both[:half], both[half:]).hex() if len(both) % 2 == 0 else ""
+
+
+def _under(pad: bytes, told: bytes) -> bytes:
+    return bytes(one ^ other for one, other in zip(pad, told, strict=True))
+
+
+def _session_token() -> str:
     cookie = request.cookies.get(cookie_name(services().addresses.secure), "")
     return token_for(services().session_key, cookie) if cookie else ""
 
@@ -154,7 +185,7 @@ def _demand_session(known: Services) -> None:
 
 
 def _demand_token() -> None:
-    if not hmac.compare_digest(csrf_token().encode(), request.form.get(TOKEN_FIELD, "").encode("utf-8", "replace")):
+    if not hmac.compare_digest(_session_token(), unmasked(request.form.get(TOKEN_FIELD, ""))):
         raise FormForged
 
 

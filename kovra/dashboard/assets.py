@@ -39,6 +39,9 @@ def blueprint(tag: str) -> Blueprint:
         if Path(name).suffix in _NOT_SERVED:
             return Response(status=404)
         answer = send_from_directory(FOLDER, name, max_age=_YEAR_S, etag=True)
+        # Whole and not as a stream, so that it is compressed; these are small.
+        answer.direct_passthrough = False
+        answer.get_data()
         if asked == tag:
             answer.cache_control.public = True
             answer.cache_control.immutable = True

@@ -23,7 +23,7 @@ from kovra.actions.reverse import Reverse
 from kovra.actions.rights import GUARD_NEEDS, Permission
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
-from kovra.dashboard.access import token_for
+from kovra.dashboard.access import masked, token_for
 from kovra.dashboard.site import create_site
 from kovra.dashboard.streams import Pace
 from kovra.guard.case import NoticeResult, NoticeStatus, PostResult, PostStatus
@@ -256,7 +256,7 @@ class Visitor:
 
     @property
     def token(self) -> str:
-        return token_for(SESSION_KEY, self.cookie) if self.cookie else ""
+        return masked(token_for(SESSION_KEY, self.cookie)) if self.cookie else ""
 
     def get(self, path: str, **how: Any) -> TestResponse:
         return self.client.get(path, base_url=BASE_URL, **how)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kovra.dashboard.access import token_for
+from kovra.dashboard.access import masked, token_for
 
 FORGERIES = {
     "from another site": {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
@@ -38,7 +38,9 @@ def test_an_old_browser_of_ours_names_its_origin(site, cast):
     assert answer.status_code == 303
 
 
-@pytest.mark.parametrize("token", ["", "0" * 64, "é", token_for(b"s" * 32, "somebody else’s cookie")])
+@pytest.mark.parametrize(
+    "token", ["", "0" * 64, "0" * 128, "é", masked(token_for(b"s" * 32, "somebody else’s cookie"))]
+)
 def test_a_form_without_the_sessions_token_is_refused(site, cast, token, owner, words):
     who = site.signed_in(cast.admin)
 
@@ -61,9 +63,20 @@ def test_a_form_of_an_earlier_sign_in_gets_the_token_of_the_present_one(site, ca
     who = site.signed_in(cast.admin)
 
     refused = who.ask(csrf="0" * 64).get_data(as_text=True)
-    token = re.search(r'id="act-token" value="([0-9a-f]{64})" hx-swap-oob', refused)[1]
+    token = re.search(r'id="act-token" value="([0-9a-f]{128})" hx-swap-oob', refused)[1]
 
     assert who.ask(csrf=token).status_code < 300
+
+
+def test_no_two_pages_show_the_token_alike_and_each_is_good(site, cast):
+    who = site.signed_in(cast.admin)
+    pages = [who.get("/servers").get_data(as_text=True) for _ in range(2)]
+
+    shown = [re.search(r'name="csrf" value="([0-9a-f]+)"', page)[1] for page in pages]
+
+    assert shown[0] != shown[1]
+    assert who.token not in shown
+    assert [who.post("/theme", {"theme": "dark", "csrf": token}).status_code for token in shown] == [303, 303]
 
 
 def test_another_site_gets_no_token(site, cast):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from dataclasses import replace
 
@@ -44,6 +45,21 @@ def test_every_answer_is_protected(site, path):
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert re.fullmatch(r"e-[0-9a-f]{8}", headers["X-Request-Id"])
     assert "Strict-Transport-Security" not in headers, "on http it would lock the machine out of its other pages"
+
+
+def test_pages_and_styles_are_compressed_and_streams_are_not(site, cast):
+    who, asks = site.signed_in(cast.admin), {"Accept-Encoding": "gzip"}
+    page = who.get("/servers", headers=asks)
+    style = re.search(r'href="(/static/[^"]+\.css)"', who.get("/servers").get_data(as_text=True))[1]
+
+    stream = who.get(f"/g/{cast.harbour}/live", headers={**asks, "Sec-Fetch-Site": "same-origin"}, buffered=False)
+    stream.close()
+
+    assert gzip.decompress(page.data).startswith(b"<!doctype html>")
+    assert who.get(style, headers=asks).headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in page.headers["Vary"]
+    assert stream.mimetype == "text/event-stream"
+    assert "Content-Encoding" not in stream.headers
 
 
 def test_pages_are_never_stored(site, cast):

@@ -1,0 +1,162 @@
+"""What pages weigh and how soon they are there, in a real browser: the worst page of each.
+
+A warm Kovra with cases in it, and Chromium. First load: an empty cache. Later page: what a page takes when the one
+before it filled the cache. Weights are bytes on the wire, headers included; the stream of events is left out, which
+never ends. The first paint and the shifts are the browser's own entries, without a cache, at 1440 and at 390 pixels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import Report, host, percentile, say
+from benchmarks.person import Person
+from kovra.launcher.needs import browser_program
+from kovra.launcher.stack import Stack
+
+#: The pages of a server, and who may see all of them.
+PAGES = (
+    "overview",
+    "cases",
+    "members",
+    "mass",
+    "audit",
+    "queue",
+    "settings/health",
+    "settings/budgets",
+    "settings/notices",
+)
+WHO = "tamsin_reed"
+SIZES = ((1440, 900), (390, 844))
+
+_ENTRIES = """() => new Promise(done => {
+  let shift = 0;
+  new PerformanceObserver(list => { for (const one of list.getEntries()) shift += one.value; })
+    .observe({ type: "layout-shift", buffered: true });
+  const look = () => {
+    const [paint] = performance.getEntriesByName("first-contentful-paint");
+    if (!paint) { requestAnimationFrame(look); return; }
+    setTimeout(() => done([paint.startTime, shift]), 400);
+  };
+  look();
+})"""
+
+
+def main(quick: bool, json: bool) -> int:
+    """Run and print; 0 when the run was valid."""
+    with tempfile.TemporaryDirectory(prefix="kovra-bench-") as folder:
+        Path(folder).chmod(0o711)
+        say("starting everything")
+        with Stack(Path(folder) / "data", members=600, extra_env={"KOVRA_PACING": "off"}) as stack:
+            try:
+                from playwright.sync_api import sync_playwright
+            except ImportError:
+                return _nothing(quick, json, "the test requirements are not installed")
+            if not browser_program():
+                return _nothing(quick, json, "no Chromium was found on this machine")
+            with sync_playwright() as player:
+                browser = player.chromium.launch(executable_path=browser_program(), args=["--no-sandbox"])
+                report = Report(name="pages", quick=quick, host=host(chromium=browser.version))
+                _measure(report, browser, _Site(stack), 1 if quick else 3)
+                browser.close()
+    report.print(as_json=json)
+    return 0
+
+
+class _Site:
+    """Where the pages are, and a moderator's cookie."""
+
+    def __init__(self, stack: Stack) -> None:
+        import json
+        import urllib.request
+
+        with urllib.request.urlopen(f"{stack.sandbox_url}/control/world", timeout=30) as answer:
+            world = json.load(answer)
+        self.web_url, self.guild_id = stack.web_url, int(world["guild_id"])
+        person = Person(stack.web_url, int(world["people"][WHO]))
+        self.cookies = [{"name": one.name, "value": one.value, "url": stack.web_url} for one in person.session.cookies]
+
+    def address(self, page: str) -> str:
+        return f"{self.web_url}/g/{self.guild_id}/{page}"
+
+
+def _measure(report: Report, browser: Any, site: _Site, rounds: int) -> None:
+    first, later, paints, shifts = {}, {}, {}, {}
+    for page in PAGES:
+        say(page)
+        first[page] = _weight(browser, site, page, None)
+        later[page] = _weight(browser, site, page, "cases" if page != "cases" else "overview")
+        told = [_entries(browser, site, page, size) for size in SIZES for _ in range(rounds)]
+        paints[page] = percentile([paint for paint, _ in told], 0.5) or 0.0
+        shifts[page] = max(shift for _, shift in told)
+    for key, found, digits in (
+        ("first_load_kb", first, 1),
+        ("later_page_kb", later, 1),
+        ("fcp_ms", paints, 0),
+        ("cls", shifts, 4),
+    ):
+        worst = max(found, key=lambda page: found[page])
+        report.add(key, found[worst], digits=digits)
+        report.notes[key] = f"the worst is {worst}"
+    for page in PAGES:
+        name = page.replace("/", "_")
+        report.add(f"{name}_first_kb", first[page], digits=1)
+        report.add(f"{name}_later_kb", later[page], digits=1)
+
+
+@contextlib.contextmanager
+def _tab(browser: Any, site: _Site, size: tuple[int, int] = SIZES[0]) -> Any:
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    context.add_cookies(site.cookies)
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+def _weight(browser: Any, site: _Site, page: str, before: str | None) -> float:
+    """Kilobytes on the wire until nothing but the stream is open; ``before`` is opened first and not counted."""
+    with _tab(browser, site) as tab:
+        wire = tab.context.new_cdp_session(tab)
+        wire.send("Network.enable")
+        streams, total = set(), [0]
+
+        def answered(event: dict[str, Any]) -> None:
+            if event["response"].get("mimeType") == "text/event-stream":
+                streams.add(event["requestId"])
+
+        def finished(event: dict[str, Any]) -> None:
+            if event["requestId"] not in streams:
+                total[0] += event["encodedDataLength"]
+
+        wire.on("Network.responseReceived", answered)
+        wire.on("Network.loadingFinished", finished)
+        if before:
+            _open(tab, site.address(before))
+            total[0] = 0
+        _open(tab, site.address(page))
+        return total[0] / 1000
+
+
+def _open(tab: Any, address: str) -> None:
+    tab.goto(address, wait_until="load")
+    tab.wait_for_function("document.getElementById('live')?.textContent === 'Live'")
+    tab.wait_for_timeout(300)
+
+
+def _entries(browser: Any, site: _Site, page: str, size: tuple[int, int]) -> tuple[float, float]:
+    with _tab(browser, site, size) as tab:
+        tab.goto(site.address(page), wait_until="load")
+        paint, shift = tab.evaluate(_ENTRIES)
+        return paint, shift
+
+
+def _nothing(quick: bool, json: bool, why: str) -> int:
+    report = Report(name="pages", quick=quick, host=host())
+    for key in ("first_load_kb", "later_page_kb", "fcp_ms", "cls"):
+        report.unmeasured(key, why)
+    report.print(as_json=json)
+    return 0
