@@ -57,7 +57,7 @@ def test_a_temporary_ban_ends_by_itself_exactly_once(path):
     path.end_of(own["request_id"])
     [post] = path.discord.log_posts(own["request_id"])
     assert f"#{case['case_no']}" in json.dumps(post["embeds"])
-    assert "until <t:" in path.discord.dms(target)[0]
+    assert "Until: <t:" in path.discord.dms(target)[0]
 
 
 def test_a_permanent_ban_afterwards_stays(path):
