@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import BigInteger, delete, func, literal, select, update
+from sqlalchemy import BigInteger, Row, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -86,51 +87,67 @@ class Native:
             if not entries:
                 return []
             now = self._database.read_now(session)
-            told = self._look_around(session, guild_id, entries, now)
-            if told is None:
+            whose = select(Guilds.guard_id, Guilds.owner_id).where(Guilds.guild_id == guild_id)
+            guild = session.execute(whose).one_or_none()
+            if guild is None:  # it has not been written down yet
                 _put_off(session, guild_id, [entry.audit_id for entry in entries], now + LOOK_AGAIN)
                 return []
-            done = set(
-                session.scalars(
-                    select(ActionRequests.request_id).where(
-                        ActionRequests.request_id.in_([native.request_id_of(entry) for entry in entries])
-                    )
-                )
-            )
-            made, settled = [], []
-            for entry in entries:
-                verdict = native.whose(entry, told.guard_id, told.intents.get(entry.target_id or UserId(0), ()))
-                if verdict is Verdict.LATER:
-                    continue
-                settled.append(entry.audit_id)
-                if verdict is Verdict.LOST:
-                    self._find(session, entry, told, now)
-                elif verdict is Verdict.FOREIGN and native.request_id_of(entry) not in done:
-                    made += self._write(session, entry, told, now, seal)
-            _forget(session, guild_id, settled)
-            _put_off(session, guild_id, [e.audit_id for e in entries if e.audit_id not in settled], now + LOOK_AGAIN)
+            marked = [entry for entry in entries if entry.mark]
+            intents = _intents(session, guild_id, marked) if marked else {}
+            verdicts = [
+                (entry, native.whose(entry, UserId(guild.guard_id), intents.get(entry.target_id or UserId(0), ())))
+                for entry in entries
+            ]
+            # Most of what is heard is Guard's own and has its case: nothing more is asked about that.
+            news = [(entry, verdict) for entry, verdict in verdicts if verdict in (Verdict.LOST, Verdict.FOREIGN)]
+            made = self._keep(session, guild, news, intents, now, seal) if news else []
+            later = [entry.audit_id for entry, verdict in verdicts if verdict is Verdict.LATER]
+            _forget(session, guild_id, [entry.audit_id for entry in entries if entry.audit_id not in later])
+            _put_off(session, guild_id, later, now + LOOK_AGAIN)
             return made
 
+    def _keep(
+        self,
+        session: Session,
+        guild: Row[Any],
+        news: Sequence[tuple[NativeEntry, Verdict]],
+        intents: Mapping[UserId, Sequence[Intent]],
+        now: datetime,
+        seal: Seal,
+    ) -> list[Sealed]:
+        """Make cases of what has none."""
+        entries, made = [entry for entry, _ in news], []
+        guild_id = entries[0].guild_id
+        told = self._look_around(session, guild_id, guild, entries, intents, now)
+        ids = [native.request_id_of(entry) for entry in entries]
+        done = set(session.scalars(select(ActionRequests.request_id).where(ActionRequests.request_id.in_(ids))))
+        for entry, verdict in news:
+            if verdict is Verdict.LOST:
+                self._find(session, entry, told, now)
+            elif native.request_id_of(entry) not in done:
+                made += self._write(session, entry, told, now, seal)
+        return made
+
+    @staticmethod
     def _look_around(
-        self, session: Session, guild_id: GuildId, entries: Sequence[NativeEntry], now: datetime
-    ) -> _Told | None:
-        """None while the guild itself has not been written down."""
+        session: Session,
+        guild_id: GuildId,
+        guild: Row[Any],
+        entries: Sequence[NativeEntry],
+        intents: Mapping[UserId, Sequence[Intent]],
+        now: datetime,
+    ) -> _Told:
         targets = sorted({entry.target_id for entry in entries if entry.target_id is not None})
         actors = {entry.actor_id for entry in entries if entry.actor_id is not None}
-        whose = select(Guilds.guard_id, Guilds.owner_id).where(Guilds.guild_id == guild_id)
-        guild = session.execute(whose).one_or_none()
-        if guild is None:
-            return None
         muted = select(Members.user_id, Members.timed_out_until).where(
             Members.guild_id == guild_id, Members.user_id.in_(targets), Members.timed_out_until.is_not(None)
         )
-        marked = [entry for entry in entries if entry.mark]
         return _Told(
             guild_id=guild_id,
             guard_id=UserId(guild.guard_id),
             owner_id=UserId(guild.owner_id),
             people=people(session, guild_id, [*targets, *actors], now),
-            intents=_intents(session, guild_id, marked) if marked else {},
+            intents=intents,
             earlier=_earlier(session, guild_id, targets),
             muted_until={UserId(one.user_id): one.timed_out_until for one in session.execute(muted)},
         )

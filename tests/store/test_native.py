@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
 from kovra.actions import envelope
@@ -110,13 +110,16 @@ def test_cases_are_numbered_in_the_order_of_the_acts_and_the_chain_holds(hear, c
     assert [row.kind for row in read("SELECT kind FROM audit_log ORDER BY number")][-2:] == ["action.captured"] * 2
 
 
-def test_guards_own_deed_makes_no_second_case(hear, capture, accept, guard, read, say):
+def test_guards_own_deed_makes_no_second_case_and_no_second_look(hear, capture, accept, guard, read, say, worker):
     kept, _ = accept()
     guard.carry(kept)
 
     hear(actor_id=say.GUARD, reason=f"odalys: spam {audit_ref(kept.request.request_id)}")
+    asked = []
+    event.listen(worker.engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
 
     assert capture() == []
+    assert not any("members" in statement for statement in asked)
     assert read("SELECT count(*) FROM mod_cases") == [(1,)]
     assert read("SELECT * FROM native_entries") == []
 
