@@ -1,4 +1,4 @@
-"""The case browser over a long history: eight readers on one web process while twenty cases a second arrive.
+"""Cases, people and a profile over a long history: eight readers on one web process while twenty cases a second arrive.
 
 What is timed is the whole answer: HTTP, the viewer's rights, the search, the drawing of fifty rows. The history is
 ``benchmarks/casefile``: 1,000,000 cases on 50,000 members in one guild, and 10,000 to show how the cost grows. The
@@ -93,7 +93,6 @@ def _measure(report: Report, opened: ExitStack, total: int, suffix: str, seconds
     report.add(f"export_s{suffix}", took, digits=1)
     report.add(f"arrived{suffix}", arriving.written)
     report.add(f"arriving_p95_ms{suffix}", percentile(arriving.ms, 0.95), digits=1)
-    report.unmeasured(f"palette_p95_ms{suffix}", "the palette is not built yet")
 
 
 def _questions(total: int) -> Mapping[str, Sequence[str]]:
@@ -128,7 +127,13 @@ def _questions(total: int) -> Mapping[str, Sequence[str]]:
             "/cases/list?sort=ends&source=automod",
         ],
         "deep_page": [*(f"/cases/list?{p}" for p in places), *(f"/cases/list?action=kick&{p}" for p in places)],
-        "profile": [f"/cases/list?who={PEOPLE + MODERATORS + number}" for number in range(1, 4000, 97)],
+        "profile": [f"/members/{PEOPLE + MODERATORS + number}" for number in range(1, 4000, 97)],
+        "members": [
+            *("/members/list", "/members/list?q=member12", "/members/list?q=membr123", "/members/list?age=-365"),
+            *("/members/list?is=punished", "/members/list?is=muted&q=mem", "/members/list?came=720"),
+        ],
+        "bans": ["/bans/list", "/bans/list?q=member12", "/bans/list?ends=1"],
+        "palette": [f"/palette?q={word}" for word in ("member12", "membr123", "ban+member77", "case+42")],
         "sheet": [f"/cases/{number}" for number in range(1, total, max(1, total // 97))],
     }
     return {kind: [f"/g/{GUILD}{path}" for path in paths] for kind, paths in asked.items()}

@@ -105,6 +105,7 @@ def write(owner: Database, bot: Database, total: int) -> None:
             part = words | {"first": first, "last": min(total, first + _SLICE - 1)}
             for statement in (_HISTORY, _REQUESTS, _ENDS):
                 session.execute(text(statement), part)
+        session.execute(text(_BANS), words)
         session.execute(text("SET LOCAL maintenance_work_mem = '512MB'"))
         for statement in put_back:
             session.execute(text(statement))
@@ -116,6 +117,14 @@ def write(owner: Database, bot: Database, total: int) -> None:
         alone.exec_driver_sql("SET statement_timeout = 0")
         alone.exec_driver_sql("VACUUM ANALYZE")
 
+
+#: Whoever was ever banned and is no member is banned now.
+_BANS = """
+INSERT INTO bans (guild_id, user_id, username, reason, mirrored_at)
+SELECT DISTINCT guild_id, target_id, 'member' || target_id % 1000000, 'raid', now() FROM mod_cases c
+WHERE guild_id = :guild AND action = 'ban'
+  AND NOT EXISTS (SELECT FROM members m WHERE m.guild_id = c.guild_id AND m.user_id = c.target_id)
+"""
 
 _PEOPLE = """
 INSERT INTO members (guild_id, user_id, username, global_name, nick, role_ids, joined_at, mirrored_at)

@@ -1,0 +1,96 @@
+"""Members, a profile and bans in a browser: live, never changed under the hand, and by keyboard alone."""
+
+import re
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import expect
+
+from kovra.actions.request import Action
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def shown(path, open_as):
+    def show(place, **options):
+        page = open_as("tamsin_reed", **options)
+        page.goto(f"{path.stack.web_url}/g/{path.guild_id}/{place}")
+        expect(page.locator("#live")).to_have_text("Live")
+        return page
+
+    return show
+
+
+def comes(path):
+    """Somebody new joins; gives their id."""
+    return path.discord.ask("POST", "join", {"username": f"new_{uuid4().hex[:10]}"})["user"]["id"]
+
+
+def test_whoever_comes_is_let_in_at_rest_and_waits_behind_the_pill_otherwise(path, shown):
+    page = shown("members")
+    first = comes(path)
+    expect(page.locator("#rows tr").first).to_have_attribute("data-target", first)
+
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    second = comes(path)
+    expect(page.locator("#peoplepill")).to_be_visible()
+    expect(page.locator(f"#member-{second}")).to_have_count(0)
+    expect(page.locator(f"#member-{first} .cb")).to_be_checked()
+
+    page.keyboard.press(".")
+    expect(page.locator(f"#member-{second}")).to_be_visible()
+    expect(page.locator(f"#member-{first} .cb")).to_be_checked()
+    expect(page.locator("[data-ticked]")).to_have_text("1")
+
+
+def test_from_the_list_to_a_profile_and_a_note_without_a_mouse(path, shown, axe):
+    target = path.discord.someone()
+    page = shown(f"members?q={target}")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(rf"/members/{target}$"))
+    expect(page.locator("#live")).to_have_text("Live")
+
+    page.keyboard.press("n")
+    page.locator("#act-reason").wait_for()
+    page.keyboard.type("seen on the page")
+    page.keyboard.press("Control+Enter")
+
+    expect(page.locator("#profile .tl.big li").first).to_contain_text("seen on the page")
+    assert axe(page) == []
+
+
+def test_a_ban_comes_in_and_is_lifted_from_its_row(path, shown, axe):
+    page, target = shown("bans"), path.discord.someone()
+    path.run(path.a(Action.BAN, target, by="tamsin_reed"))
+    row = page.locator(f"#ban-{target}")
+    expect(row).to_contain_text("spam")
+    assert axe(page) == []
+
+    row.hover()
+    row.get_by_role("button", name="Unban").click()
+    page.locator("#act-form button[type=submit]").click()
+
+    expect(row).to_contain_text("Lifted")
+
+
+def test_the_dialog_shows_the_dm_with_what_is_typed_and_finds_channels(path, shown, axe):
+    page, target = shown("overview"), path.discord.someone()
+    page.keyboard.press("Control+k")
+    page.keyboard.type(f"mute {target}")
+    expect(page.locator("#palette .p-opt[aria-selected=true]")).to_have_attribute("data-act", "mute")
+    page.keyboard.press("Enter")
+    page.locator("#act-reason").wait_for()
+    page.keyboard.type("too <b>loud</b>")
+
+    expect(page.locator("[data-with]")).to_contain_text("Reason: too <b>loud</b>")
+    assert axe(page) == []
+
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="New action").click()
+    page.get_by_role("button", name="Slowmode a channel").click()
+    page.locator("#act-found [data-pick]").first.click()
+    expect(page.locator("#act-t")).to_contain_text("Slowmode #")
+    expect(page.locator("#act-slow_s")).to_be_visible()
