@@ -47,7 +47,7 @@ class Comings:
             self._joined(data)
         elif name == "GUILD_MEMBER_REMOVE":
             guild_id, user_id = GuildId(int(data["guild_id"])), UserId(int(data["user"]["id"]))
-            self._writer.put(lambda: self._keeper.left(guild_id, user_id))
+            self._writer.put_with(("left", guild_id), user_id, lambda ids: self._keeper.left(guild_id, ids))
         elif name == "GUILD_CREATE" and not data.get("unavailable"):
             # Whatever was used meanwhile cannot be told from what was used before.
             self._invites.pop(GuildId(int(data["id"])), None)
@@ -81,6 +81,7 @@ class Comings:
             return
         guild_id = GuildId(int(data["guild_id"]))
         came = (UserId(int(data["user"]["id"])), datetime.fromisoformat(data["joined_at"]))
+        self._writer.part(("left", guild_id))
         self._writer.put(lambda: self._keeper.joined(guild_id, [came]))
         if not data["user"].get("bot"):
             self._came[guild_id].append(came)

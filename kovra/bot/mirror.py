@@ -139,16 +139,19 @@ class Mirror:
         # During an outage of Discord the guild is only out of sight.
         if not data.get("unavailable"):
             self._guilds.pop(guild_id, None)
+            self._writer.part(("count", guild_id))
             self._writer.put(lambda: self._stored.guild_gone(guild_id))
             self._hint(guild_id, "guild.left")
 
     def _write_guild(self, row: GuildRow) -> None:
         self._guilds[row.guild_id] = row
+        self._writer.part(("count", row.guild_id))
         self._writer.put(lambda: self._stored.guild(row))
 
     def _count(self, guild_id: GuildId, more: int) -> None:
         if (known := self._guilds.get(guild_id)) is not None:
-            self._write_guild(replace(known, member_count=max(0, known.member_count + more)))
+            row = self._guilds[guild_id] = replace(known, member_count=max(0, known.member_count + more))
+            self._writer.put_with(("count", guild_id), row, lambda rows: self._stored.guild(rows[-1]))
 
     # Roles and channels
 
@@ -206,6 +209,7 @@ class Mirror:
             del self._member_rolls[guild_id]
             rows = list(roll.rows.values())
             log.info("%s members of %s are known", len(rows), guild_id)
+            self._writer.part(("gone", guild_id))
             self._writer.put(lambda: self._stored.members(guild_id, rows, complete=True))
             self._look_for_rejoined(guild_id)
 
@@ -226,6 +230,7 @@ class Mirror:
         guild_id, row = GuildId(int(data["guild_id"])), payloads.member_row(data)
         if roll := self._member_rolls.get(guild_id):
             roll.changed(row.user_id, row)
+        self._writer.part(("gone", guild_id))
         self._writer.put(lambda: self._stored.member(guild_id, row))
         self._hint(guild_id, hint, user_id=row.user_id)
 
@@ -233,7 +238,7 @@ class Mirror:
         guild_id, user_id = GuildId(int(data["guild_id"])), UserId(int(data["user"]["id"]))
         if roll := self._member_rolls.get(guild_id):
             roll.changed(user_id, None)
-        self._writer.put(lambda: self._stored.member_gone(guild_id, user_id))
+        self._writer.put_with(("gone", guild_id), user_id, lambda ids: self._stored.members_gone(guild_id, ids))
         self._count(guild_id, -1)
         self._hint(guild_id, "member.left", user_id=user_id)
 
@@ -271,6 +276,7 @@ class Mirror:
         del self._ban_rolls[guild_id]
         if complete:
             rows = list(roll.rows.values())
+            self._writer.part(("banned", guild_id))
             self._writer.put(lambda: self._stored.bans(guild_id, rows, complete=True))
         self._look_calm()
 
@@ -278,13 +284,14 @@ class Mirror:
         guild_id, row = GuildId(int(data["guild_id"])), payloads.ban_row(data)
         if roll := self._ban_rolls.get(guild_id):
             roll.changed(row.user_id, row)
-        self._writer.put(lambda: self._stored.ban(guild_id, row))
+        self._writer.put_with(("banned", guild_id), row, lambda rows: self._stored.banned(guild_id, rows))
         self._hint(guild_id, "ban.added", user_id=row.user_id)
 
     def _on_guild_ban_remove(self, data: Payload) -> None:
         guild_id, user_id = GuildId(int(data["guild_id"])), UserId(int(data["user"]["id"]))
         if roll := self._ban_rolls.get(guild_id):
             roll.changed(user_id, None)
+        self._writer.part(("banned", guild_id))
         self._writer.put(lambda: self._stored.ban_gone(guild_id, user_id))
         self._hint(guild_id, "ban.removed", user_id=user_id)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import aiohttp
@@ -88,7 +88,11 @@ class NativeEar:
             self._catch_up(guild_id)
         if kept:
             read_to = int(data["id"]) if guild_id in self._in_step else None
-            self._writer.put(lambda: self._inbox.keep(guild_id, kept, read_to))
+            self._writer.put_with(("native", guild_id), (kept, read_to), lambda heard: self._keep(guild_id, heard))
+
+    def _keep(self, guild_id: GuildId, heard: Sequence[tuple[list[NativeEntry], int | None]]) -> None:
+        entries = [entry for kept, _ in heard for entry in kept]
+        self._inbox.keep(guild_id, entries, max((read_to for _, read_to in heard if read_to), default=None))
 
     def _catch_up(self, guild_id: GuildId) -> None:
         self._forget(guild_id)
@@ -123,6 +127,7 @@ class NativeEar:
     async def _begin(self, guild_id: GuildId) -> None:
         newest = await self._reader.audit_after(guild_id, None, 1)
         newest_id = max((int(entry["id"]) for entry in newest), default=0)
+        self._writer.part(("native", guild_id))
         self._writer.put(lambda: self._inbox.begin(guild_id, newest_id))
         self._in_step.add(guild_id)
 
@@ -135,6 +140,8 @@ class NativeEar:
             found += len(kept)
             read_to = max(after, cursor.last_id)
             if kept or whole:
+                # What is heard from now on says how far was read: it must not be written before this page.
+                self._writer.part(("native", guild_id))
                 self._writer.put(lambda kept=kept, read_to=read_to: self._inbox.keep(guild_id, kept, read_to))
             if whole:
                 break

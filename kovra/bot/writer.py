@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from typing import Any
 
 from kovra.errors import Unavailable
 
@@ -16,6 +17,9 @@ Job = Callable[[], None]
 
 #: So many writes waiting mean that the database has been away for long; remembering more would eat the memory.
 MOST_WAITING = 50_000
+
+#: So many items go in one write.
+MOST_TOGETHER = 500
 
 #: How long to wait before a write that found no database is tried again: the first time and at most, in seconds.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
@@ -37,6 +41,9 @@ class Writer:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="mirror-writer", daemon=True)
+        #: Writes that wait and still take more, by what they are of.
+        self._open: dict[Hashable, list[Any]] = {}
+        self._adding = threading.Lock()
 
     def start(self) -> None:
         """Start the thread."""
@@ -48,6 +55,33 @@ class Writer:
             self._stopping.set()
             self._overflowed()
         self._jobs.put(job)
+
+    def put_with(self, kind: Hashable, item: Any, write: Callable[[list[Any]], None]) -> None:
+        """Queue one item of a write that takes many: it goes with those of its kind that still wait.
+
+        A sweep tells of hundreds in a second; each in a transaction of its own, whoever came back in between would wait
+        for all of them. The item overtakes what was queued since, so ``part`` has to come before whatever must not be
+        overtaken by this kind.
+        """
+        with self._adding:
+            if (waiting := self._open.get(kind)) is not None and len(waiting) < MOST_TOGETHER:
+                waiting.append(item)
+                return
+            items = self._open[kind] = [item]
+
+        def write_all() -> None:
+            with self._adding:
+                if self._open.get(kind) is items:
+                    del self._open[kind]
+            write(items)
+
+        self.put(write_all)
+
+    def part(self, *kinds: Hashable) -> None:
+        """What comes of these kinds from now on is written after what is queued so far."""
+        with self._adding:
+            for kind in kinds:
+                self._open.pop(kind, None)
 
     def settled(self) -> Future[None]:
         """Done as soon as everything queued so far has been written."""

@@ -158,9 +158,10 @@ class BygoneKeeper:
                 else write.on_conflict_do_nothing(index_elements=key)
             )
 
-    def left(self, guild_id: GuildId, user_id: UserId) -> None:
+    def left(self, guild_id: GuildId, user_ids: Sequence[UserId]) -> None:
         """They went."""
-        here = update(Joins).where(Joins.guild_id == guild_id, Joins.user_id == user_id, Joins.left_at.is_(None))
+        listed = func.any(literal(list(user_ids), ARRAY(BigInteger)))
+        here = update(Joins).where(Joins.guild_id == guild_id, Joins.user_id == listed, Joins.left_at.is_(None))
         with self._database.transaction(guild_id) as session:
             session.connection().execute(here.values(left_at=self._database.now()))
 

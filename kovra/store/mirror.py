@@ -182,8 +182,13 @@ class Mirror:
         self.members(guild_id, [member], complete=False)
 
     def member_gone(self, guild_id: GuildId, user_id: UserId) -> None:
-        """A member left. They keep their name here."""
-        left = update(Members).where(Members.guild_id == guild_id, Members.user_id == user_id)
+        """A member left."""
+        self.members_gone(guild_id, [user_id])
+
+    def members_gone(self, guild_id: GuildId, user_ids: Collection[UserId]) -> None:
+        """These members left. They keep their names here."""
+        listed = func.any(literal(list(user_ids), ARRAY(BigInteger)))
+        left = update(Members).where(Members.guild_id == guild_id, Members.user_id == listed)
         with self._database.transaction(guild_id) as session:
             _run(session, left.where(Members.gone_at.is_(None)).values(gone_at=self._database.now()))
 
@@ -198,10 +203,17 @@ class Mirror:
                 _run(session, update(Guilds).where(Guilds.guild_id == guild_id).values(bans_complete_at=now))
 
     def ban(self, guild_id: GuildId, ban: BanRow) -> None:
-        """Somebody was banned. The gateway does not say why: a reason known already stays."""
-        row = asdict(ban) | {"guild_id": guild_id, "mirrored_at": self._database.now()}
-        statement = insert(Bans).values(row)
-        changed = {name: statement.excluded[name] for name in row if name not in ("guild_id", "user_id")}
+        """Somebody was banned."""
+        self.banned(guild_id, [ban])
+
+    def banned(self, guild_id: GuildId, bans: Iterable[BanRow]) -> None:
+        """These were banned. The gateway does not say why: a reason known already stays."""
+        now = self._database.now()
+        # The last of several bans of one user counts: a statement may touch a row once.
+        rows = {ban.user_id: vars(ban) | {"guild_id": guild_id, "mirrored_at": now} for ban in bans}
+        statement = insert(Bans).values(list(rows.values()))
+        kept = ("guild_id", "user_id")
+        changed = {name: statement.excluded[name] for name in next(iter(rows.values())) if name not in kept}
         changed["reason"] = func.coalesce(statement.excluded.reason, Bans.reason)
         with self._database.transaction(guild_id) as session:
             session.execute(statement.on_conflict_do_update(index_elements=["guild_id", "user_id"], set_=changed))

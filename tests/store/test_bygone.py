@@ -35,7 +35,7 @@ def test_former_names_are_listed_the_latest_first(mirror, bygone, odalys, say, c
 def test_signals_count_who_came_by_the_same_invite(keeper, bygone, odalys, say, clock, mirror):
     came = clock.now()
     keeper.joined(say.HARBOUR, [(say.STRANGER, came - timedelta(days=2))])
-    keeper.left(say.HARBOUR, say.STRANGER)
+    keeper.left(say.HARBOUR, [say.STRANGER])
     keeper.joined(say.HARBOUR, [(say.STRANGER, came)])
     keeper.joined(say.HARBOUR, [(say.STRANGER, came), (say.QUILLON, came)], "raidcode", say.PELL)
     keeper.joined(say.HARBOUR, [(say.ODALYS, came - timedelta(minutes=5))])
