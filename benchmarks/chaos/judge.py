@@ -227,15 +227,20 @@ def _unaccepted(
 
 
 def _unproven(rows: Sequence[Any], effects: Mapping[str, Any]) -> Iterator[Finding]:
+    # Of a deed of two calls each is intended as often as the deed.
     calls: Counter[str] = Counter()
+    verbs: Counter[str] = Counter()
     for effect in effects["effects"]:
-        calls[effect["ref"]] += effect["count"]
+        calls[effect["ref"]] = max(calls[effect["ref"]], effect["count"])
+        verbs[effect["ref"]] += 1
     for row in rows:
         if row.action in DEEDLESS:
             continue
         done, what = calls[_mark(row.request_id)], f"{row.action} {row.request_id} is {row.state}"
         if row.case_no is not None and not done:
             yield Finding(Broken.UNPROVEN, f"{what} with case {row.case_no}, and was not done")
+        if row.case_no is not None and row.action == "softban" and verbs[_mark(row.request_id)] == 1:
+            yield Finding(Broken.UNPROVEN, f"{what} with case {row.case_no}, and only half of it was done")
         # An end that says that nobody could find out is no lie.
         if row.case_no is None and done and row.state in ENDS and row.failure_kind != "unconfirmed":
             yield Finding(Broken.UNPROVEN, f"{what} without a case ({row.failure_kind}), and was done")

@@ -24,14 +24,14 @@ from benchmarks.chaos.load import FIELDS
 from benchmarks.chaos.rig import Rig, perform
 from benchmarks.chaos.waiting import until
 from benchmarks.measure import Report, percentile, say
-from kovra.crash import BULK, DOOR, EXECUTOR, RELAY, SCHEDULER
+from kovra.crash import BULK, DOOR, EXECUTOR, HALVES, RELAY, SCHEDULER
 from kovra.ids import new_request_id
 
 Answer = TypeVar("Answer")
 
-ACTIONS = ("ban", "temporary ban", "kick", "mute", "warn", "unban", "note")
-TOLD = frozenset({"ban", "temporary ban", "kick", "mute", "warn"})
-DEEDS = frozenset({"ban", "temporary ban", "kick", "mute", "unban"})
+ACTIONS = ("ban", "temporary ban", "softban", "kick", "mute", "warn", "unban", "note")
+TOLD = frozenset({"ban", "temporary ban", "softban", "kick", "mute", "warn"})
+DEEDS = frozenset({"ban", "temporary ban", "softban", "kick", "mute", "unban"})
 
 #: A mass ban of this many, and where its door and its chunk can die beside the points of a bulk call.
 BULK_OF, MASS = 50, "bulk of 50"
@@ -79,20 +79,24 @@ class Cell:
 
 def cells() -> list[Cell]:
     """Every cell that can occur."""
-    points = (*DOOR, *RELAY, *SCHEDULER, *EXECUTOR)
+    points = (*DOOR, *RELAY, *SCHEDULER, *EXECUTOR, *HALVES)
     alone = [Cell(point, action) for point in points for action in ACTIONS if _occurs(point, action)]
     return alone + [Cell(point, MASS) for point in MASS_POINTS]
 
 
 def sample() -> list[Cell]:
-    """The cells of the quick form: always the same ones, and each point of a bulk call."""
-    bulk = [Cell(point, MASS) for point in BULK]
-    alone = [cell for cell in cells() if cell.action != MASS]
-    return random.Random(SEED).sample(alone, QUICK_CELLS - len(bulk)) + bulk
+    """The cells of the quick form: always the same ones, each point of a bulk call, and the half of a softban."""
+    always = [*(Cell(point, MASS) for point in BULK), *(Cell(point, "softban") for point in HALVES)]
+    alone = [cell for cell in cells() if cell.action != MASS and cell.point not in HALVES]
+    return random.Random(SEED).sample(alone, QUICK_CELLS - len(always)) + always
 
 
 def _occurs(point: str, action: str) -> bool:
-    """Left out: notices of what nobody is told of, effects of what changes nothing, ends of what does not end."""
+    """Left out: notices of what nobody is told of, effects of what changes nothing, ends of what does not end, halves
+    of what is done in one call.
+    """
+    if point in HALVES:
+        return action == "softban"
     if point in SCHEDULER:
         return action == "temporary ban"
     if "notice" in point:

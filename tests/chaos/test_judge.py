@@ -184,6 +184,10 @@ def recorded_and_not_done(scene):
     scene.ban(4, done=False)
 
 
+def half_done_and_recorded_as_whole(scene):
+    scene.sql("UPDATE action_requests SET action = 'softban' WHERE request_id = :id")
+
+
 def done_and_recorded_as_not(scene):
     scene.sql("UPDATE action_requests SET state = 'failed', case_no = NULL WHERE request_id = :id")
 
@@ -206,6 +210,7 @@ def done_and_recorded_as_not(scene):
         (events_out_of_order, Broken.EVENT_DOUBLED),
         (done_for_nobody, Broken.UNACCEPTED),
         (recorded_and_not_done, Broken.UNPROVEN),
+        (half_done_and_recorded_as_whole, Broken.UNPROVEN),
         (done_and_recorded_as_not, Broken.UNPROVEN),
     ],
 )
