@@ -125,7 +125,7 @@ function openModal(modal) {
       : element(part.style === 2 ? "textarea" : "input", { ...about, ...(part.max_length ? { maxlength: String(part.max_length) } : {}) });
     field.value = part.value || "";
     form.append(element("label", {}, part.label || row.label || part.custom_id,
-      ...(row.description ? [element("small", {}, row.description)] : []), field));
+      ...(row.description ? [element("small", {}, " · " + row.description)] : []), field));
   }
   form.append(element("p", { class: "row" }, element("button", { class: "go" }, "Submit"), button("Cancel", () => box.close())));
   form.onsubmit = (event) => {

@@ -71,7 +71,9 @@ function messageOf(message, follows) {
   else if (message.content) body.append(element("p", {}, read(message.content)));
   body.append(...message.embeds.map(embedOf));
   for (const file of message.attachments) body.append(element("p", {}, element("a", { href: file.url, target: "_blank" }, "📎 " + file.filename)));
-  for (const row of message.components) for (const part of row.components || []) if (part.type === 2 && part.custom_id) {
+  for (const row of message.components) for (const part of row.components || []) if (part.type === 2 && part.url) {
+    body.append(element("a", { href: part.url, target: "_blank", class: "press" }, part.label || part.url));
+  } else if (part.type === 2 && part.custom_id) {
     body.append(button(part.label || part.custom_id, () =>
       interact({ component: { custom_id: part.custom_id, message_id: message.id } }), { class: "press" }));
   }
