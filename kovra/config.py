@@ -59,6 +59,9 @@ class Config:
     guard_keys: tuple[Key, ...]
     audit_key: bytes = field(repr=False)
     session_key: bytes = field(repr=False)
+    #: How many gateway shards the bot has in all, 0 as many as Discord says; and which this process runs, none is all.
+    shard_count: int
+    shard_ids: tuple[int, ...]
     pacing: bool
     proxies: int
     #: Where this process serves its metrics; port 0 does not.
@@ -96,6 +99,8 @@ def from_environment(process: Process, environ: Mapping[str, str] = os.environ) 
         guard_keys=read.keys("KOVRA_GUARD_KEYS", "guard"),
         audit_key=read.secret("KOVRA_AUDIT_KEY"),
         session_key=read.secret("KOVRA_SESSION_KEY"),
+        shard_count=read.number("DISCORD_SHARDS", 0),
+        shard_ids=read.shards("DISCORD_SHARD_IDS"),
         pacing=environ.get("KOVRA_PACING", "on") != "off",
         proxies=read.number("KOVRA_PROXIES", 0),
         metrics_host=environ.get("KOVRA_METRICS_HOST", "").strip() or "127.0.0.1",
@@ -104,6 +109,7 @@ def from_environment(process: Process, environ: Mapping[str, str] = os.environ) 
         claim_s=read.number("KOVRA_CLAIM_S", 30) if environ.get("KOVRA_ENV") == "test" else 30,
     )
     read.check_rings(config.web_keys, config.guard_keys)
+    read.check_shards(config.shard_count, config.shard_ids)
     if read.wrong:
         raise ConfigError(f"Kovra's {process} cannot start: {'; '.join(read.wrong)}. README.md lists every setting.")
     return config
@@ -149,6 +155,20 @@ class _Reader:
             self._complain(name, "to a whole number")
             return default
         return int(value) if value else default
+
+    def shards(self, name: str) -> tuple[int, ...]:
+        items = [item.strip() for item in self._raw(name).split(",") if item.strip()]
+        if not all(item.isascii() and item.isdigit() for item in items):
+            self._complain(name, "to the numbers of this process's shards, such as 0,1")
+            return ()
+        return tuple(sorted({int(item) for item in items}))
+
+    def check_shards(self, count: int, ids: tuple[int, ...]) -> None:
+        """Which shards a process runs only means something among a known number of them."""
+        if ids and not count:
+            self.wrong.append("set DISCORD_SHARDS to the number of all shards, as DISCORD_SHARD_IDS names some of them")
+        elif ids and ids[-1] >= count:
+            self.wrong.append(f"let DISCORD_SHARD_IDS name shards from 0 to {count - 1}, as DISCORD_SHARDS is {count}")
 
     def secret(self, name: str) -> bytes:
         value = _unhex(self._raw(name))

@@ -367,6 +367,7 @@ def build_bot(config: Config) -> BotProcess:
     from kovra.bot.evidence import EvidenceRoom
     from kovra.bot.gateway import BotProcess
     from kovra.bot.pointing import point_pycord_at
+    from kovra.shared_state.identifying import IdentifyTurns
 
     point_pycord_at(config.discord_base_url, config.discord_cdn_url)
     database = Database(config.database_url, role="kovra_bot")
@@ -392,6 +393,9 @@ def build_bot(config: Config) -> BotProcess:
         dashboard_url=config.base_url,
         hints=Bulletin(bulletin.connect(of_one_node(config.redis_url))).hint,
         pacer=_pacer(config),
+        turns=IdentifyTurns(connect(config.redis_url)) if config.pacing else None,
+        shard_count=config.shard_count or None,
+        shard_ids=list(config.shard_ids) or None,
     )
 
 

@@ -89,3 +89,14 @@ def test_no_secret_shows_in_its_repr():
     text = repr(from_environment(Process.WORKER, WHOLE))
 
     assert not any(secret in text for secret in ("t0ken", "s3cret", HEX, repr(bytes.fromhex(HEX)), "u:p@h"))
+
+
+def test_the_shards_of_a_process_are_named_among_all():
+    config = from_environment(Process.BOT, WHOLE | {"DISCORD_SHARDS": "4", "DISCORD_SHARD_IDS": "3, 1"})
+    assert (config.shard_count, config.shard_ids) == (4, (1, 3))
+
+    for wrong in ({"DISCORD_SHARD_IDS": "1"}, {"DISCORD_SHARDS": "2", "DISCORD_SHARD_IDS": "2"}):
+        with pytest.raises(ConfigError, match="DISCORD_SHARDS"):
+            from_environment(Process.BOT, WHOLE | wrong)
+    with pytest.raises(ConfigError, match="DISCORD_SHARD_IDS"):
+        from_environment(Process.BOT, WHOLE | {"DISCORD_SHARDS": "2", "DISCORD_SHARD_IDS": "one"})

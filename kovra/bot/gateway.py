@@ -22,7 +22,7 @@ from kovra.bot.introduction import Introduction
 from kovra.bot.mirror import Mirror
 from kovra.bot.native import NativeEar
 from kovra.bot.pointing import points_at
-from kovra.bot.ports import Book, Hints, Outcomes, Pacer, SubmitPort
+from kovra.bot.ports import Book, Hints, Outcomes, Pacer, SubmitPort, Turns
 from kovra.bot.rejoin import RejoinDoor
 from kovra.bot.slash import Door
 from kovra.bot.writer import Writer
@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 #: No presences: nothing reads them, and they would be most of the traffic.
 INTENTS = 3183303
 
-#: Discord takes one IDENTIFY per 5 s and concurrency slot (Gateway, Rate Limiting).
-IDENTIFY_GAP_S = 5.0
+#: Discord takes one IDENTIFY per 5 s and concurrency slot (Gateway, Rate Limiting); the rest is for the way there.
+IDENTIFY_GAP_S = 5.25
 
 #: How often the gateway is asked for a sign of life, in seconds. A shard that gave none for this long twice is silent.
 PULSE_S = 10.0
@@ -62,7 +62,9 @@ class BotFailed(KovraError):
 class GuardBot(discord.AutoShardedBot):
     """Pycord's bot with the settings Guard needs. It keeps no members and no messages: the mirror does."""
 
-    def __init__(self, http: GuardHTTP, *, identify_gap_s: float, ready_timeout_s: float, **shards: Any) -> None:
+    def __init__(
+        self, http: GuardHTTP, *, identify_gap_s: float, ready_timeout_s: float, turns: Turns | None, **shards: Any
+    ) -> None:
         intents = discord.Intents.none()
         intents.value = INTENTS
         super().__init__(
@@ -78,14 +80,31 @@ class GuardBot(discord.AutoShardedBot):
             **shards,
         )
         self.http = self._connection.http = http
-        self._identify_gap_s = identify_gap_s
-        self._identified_at: float | None = None
+        self._identify_gap_s, self._turns = identify_gap_s, turns
+        self._slots: int | None = None
+        self._identified_at: dict[int, float] = {}
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Keep Discord's distance between two IDENTIFY."""
-        if self._identified_at is not None:
-            await asyncio.sleep(self._identified_at + self._identify_gap_s - time.monotonic())
-        self._identified_at = time.monotonic()
+        """Keep Discord's distance between two IDENTIFY of a slot, here and in every other process."""
+        if not self._identify_gap_s:
+            return
+        slot = (shard_id or 0) % await self._count_slots()
+        if self._turns is not None:
+            await asyncio.sleep(await asyncio.to_thread(self._turns.take, slot, self._identify_gap_s))
+        if slot in self._identified_at:
+            await asyncio.sleep(self._identified_at[slot] + self._identify_gap_s - time.monotonic())
+        self._identified_at[slot] = time.monotonic()
+
+    async def _count_slots(self) -> int:
+        """How many shards may identify at once: ``max_concurrency``, which Discord tells; one while it does not."""
+        if self._slots is None:
+            try:
+                told = await self.http.request(discord.http.Route("GET", "/gateway/bot"))
+            except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
+                log.warning("Discord did not say how many shards may identify at once: %r", error)
+                return 1
+            self._slots = max(1, int(told["session_start_limit"]["max_concurrency"]))
+        return self._slots
 
     async def on_error(self, event: str, *args: Any, **kwargs: Any) -> None:
         """A listener failed; the rest goes on."""
@@ -112,6 +131,7 @@ class BotProcess:
         health: where the bot says what it knows of itself, for the health check; None leaves that out.
         hints: tells open pages about members who come, go and change.
         pacer: the pace shared with the workers.
+        turns: the turns to identify, shared with other bots.
         shard_count: how many gateway shards the bot has in all; None asks Discord.
         shard_ids: which of them this process runs; None is all.
         identify_gap_s: between two IDENTIFY.
@@ -135,6 +155,7 @@ class BotProcess:
         health: HealthKeeper | None = None,
         hints: Hints | None = None,
         pacer: Pacer | None = None,
+        turns: Turns | None = None,
         shard_count: int | None = None,
         shard_ids: list[int] | None = None,
         identify_gap_s: float = IDENTIFY_GAP_S,
@@ -147,7 +168,7 @@ class BotProcess:
         self._door = Door(submit=submit, outcomes=outcomes, book=book, evidence=evidence, dashboard_url=dashboard_url)
         self._rejoins = RejoinDoor(mutes=mirror, submit=submit)
         self._shards = {"shard_count": shard_count, "shard_ids": shard_ids}
-        self._gaps = {"identify_gap_s": identify_gap_s, "ready_timeout_s": ready_timeout_s}
+        self._gaps = {"identify_gap_s": identify_gap_s, "ready_timeout_s": ready_timeout_s, "turns": turns}
         self._pulse_s = pulse_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None

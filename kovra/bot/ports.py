@@ -17,6 +17,13 @@ from kovra.store.guilds import GuildScope
 from kovra.store.requests import RequestStatus
 
 
+class Turns(Protocol):
+    """Turns to identify at the gateway, for all processes that speak with one bot token."""
+
+    def take(self, slot: int, gap_s: float) -> float:
+        """The seconds until the next turn of this slot, which is taken. Never raises."""
+
+
 class Pacer(Protocol):
     """One pace for all processes that speak with one bot token (``shared_state.pacing.RedisPacer``). Never raises."""
 

@@ -53,6 +53,9 @@ class Gateway:
         self.refusals: deque[int] = deque()
         self.url = ""
         #: What an operator may want to know: connections, identifies and resumes since the start.
+        #: How many shards may identify at once (``max_concurrency``), and how long a slot rests; 0 s refuses nobody.
+        self.slots, self.identify_gap_s = 1, 0.0
+        self._identified_at: dict[int, float] = {}
         self.counts = {"connected": 0, "identified": 0, "resumed": 0, "invalidated": 0}
 
     # -- telling ---------------------------------------------------------------------------------------------------
@@ -195,6 +198,12 @@ class Gateway:
         shard, shards = data.get("shard") or (0, 1)
         if not 0 <= shard < shards:
             return 4010
+        slot, now = shard % self.slots, self._clock()
+        if now - self._identified_at.get(slot, float("-inf")) < self.identify_gap_s:
+            self.counts["invalidated"] += 1
+            socket.send(Op.INVALID, False)
+            return None
+        self._identified_at[slot] = now
         session = Session((shard, shards), int(data.get("intents", 0)), data.get("large_threshold", 50), socket)
         socket.session = session
         self._forget_old()

@@ -224,6 +224,7 @@ class Sandbox:
                 reason=reason,
                 grant=grant,
                 gateway_url=self.gateway.url,
+                slots=self.gateway.slots,
                 api_url=self.base_url + API,
             )
             answer = route.handler(call)

@@ -8,11 +8,14 @@ import threading
 import time
 
 import pytest
+import redis
 
 from kovra.bot.gateway import BotFailed
 from kovra.bot.pointing import point_pycord_at
 from kovra.errors import Unavailable
 from kovra.sandbox import Sandbox, hosted, lanternfall
+from kovra.shared_state.identifying import KEY as IDENTIFY
+from kovra.shared_state.identifying import IdentifyTurns
 from kovra.store.mirror import Mirror as StoredMirror
 
 
@@ -54,6 +57,50 @@ def test_a_gateway_is_noted_as_soon_as_guard_is_ready(start_bot, rows, eventuall
     start_bot(pulse_s=60)
 
     eventually(lambda: rows("SELECT shard_id FROM gateway_shards") == [(0,)])
+
+
+def test_shards_of_one_process_keep_discords_distance(sandbox, start_bot, rows, eventually):
+    sandbox.call(lambda s: setattr(s.gateway, "identify_gap_s", 0.8))
+
+    start_bot(shard_count=2, identify_gap_s=1.0)
+
+    eventually(lambda: len(rows("SELECT 1 FROM gateway_shards")) == 2)
+    assert sandbox.call(lambda s: s.gateway.counts["identified"]) == 2
+    assert sandbox.call(lambda s: s.gateway.counts["invalidated"]) == 0
+
+
+def test_shards_of_two_processes_keep_it_together(sandbox, start_bot, rows, eventually, valkey_url):
+    sandbox.call(lambda s: setattr(s.gateway, "identify_gap_s", 0.8))
+    lines = [redis.Redis.from_url(valkey_url) for _ in range(2)]
+    lines[0].delete(f"{IDENTIFY}:0")
+
+    for shard_id, line in enumerate(lines):
+        turns = IdentifyTurns(line)
+        start_bot(wait=False, shard_count=2, shard_ids=[shard_id], identify_gap_s=1.0, turns=turns)
+
+    eventually(lambda: sorted(rows("SELECT shard_count, shard_id FROM gateway_shards")) == [(2, 0), (2, 1)])
+    assert sandbox.call(lambda s: s.gateway.counts["invalidated"]) == 0
+    for line in lines:
+        line.close()
+
+
+def test_two_processes_that_know_nothing_of_each_other_are_refused_and_come_again(sandbox, start_bot, rows, eventually):
+    sandbox.call(lambda s: setattr(s.gateway, "identify_gap_s", 1.5))
+
+    for shard_id in range(2):
+        start_bot(wait=False, shard_count=2, shard_ids=[shard_id], identify_gap_s=0.5)
+
+    eventually(lambda: len(rows("SELECT 1 FROM gateway_shards")) == 2)
+    assert sandbox.call(lambda s: s.gateway.counts["invalidated"]) >= 1
+
+
+def test_shards_of_other_slots_do_not_wait(sandbox, start_bot, rows, eventually, valkey_url):
+    sandbox.call(lambda s: (setattr(s.gateway, "identify_gap_s", 60.0), setattr(s.gateway, "slots", 2)))
+
+    start_bot(shard_count=2, identify_gap_s=60.0)
+
+    eventually(lambda: len(rows("SELECT 1 FROM gateway_shards")) == 2)
+    assert sandbox.call(lambda s: s.gateway.counts["invalidated"]) == 0
 
 
 def test_a_silent_gateway_is_no_longer_noted(sandbox, start_bot, rows, eventually):

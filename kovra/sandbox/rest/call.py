@@ -38,6 +38,7 @@ class Call:
         reason: the audit-log reason, decoded.
         grant: whose Bearer token it came with; None for the bot and for calls without one.
         gateway_url: where the gateway listens.
+        slots: how many shards may identify at once.
         api_url: where the API is.
     """
 
@@ -49,6 +50,7 @@ class Call:
     reason: str | None = None
     grant: Grant | None = None
     gateway_url: str = ""
+    slots: int = 1
     api_url: str = ""
     files: list[dict[str, Any]] = field(default_factory=list)
 

@@ -21,7 +21,7 @@ def gateway(call: Call) -> dict[str, Any]:
 
 @table.on("GET", "/gateway/bot")
 def gateway_bot(call: Call) -> dict[str, Any]:
-    start = {"total": 1000, "remaining": 999, "reset_after": 14_400_000, "max_concurrency": 1}
+    start = {"total": 1000, "remaining": 999, "reset_after": 14_400_000, "max_concurrency": call.slots}
     return {"url": call.gateway_url, "shards": 1, "session_start_limit": start}
 
 
