@@ -8,7 +8,9 @@ never ends. The first paint and the shifts are the browser's own entries, withou
 from __future__ import annotations
 
 import contextlib
+import json as reading
 import tempfile
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ PAGES = (
     "overview",
     "cases",
     "members",
+    "bans",
     "mass",
     "audit",
     "queue",
@@ -70,17 +73,18 @@ class _Site:
     """Where the pages are, and a moderator's cookie."""
 
     def __init__(self, stack: Stack) -> None:
-        import json
-        import urllib.request
-
-        with urllib.request.urlopen(f"{stack.sandbox_url}/control/world", timeout=30) as answer:
-            world = json.load(answer)
+        world, people = (_control(stack, asked) for asked in ("world", "people"))
         self.web_url, self.guild_id = stack.web_url, int(world["guild_id"])
-        person = Person(stack.web_url, int(world["people"][WHO]))
+        person = Person(stack.web_url, next(int(one["id"]) for one in people if one["username"] == WHO))
         self.cookies = [{"name": one.name, "value": one.value, "url": stack.web_url} for one in person.session.cookies]
 
     def address(self, page: str) -> str:
         return f"{self.web_url}/g/{self.guild_id}/{page}"
+
+
+def _control(stack: Stack, asked: str) -> Any:
+    with urllib.request.urlopen(f"{stack.sandbox_url}/control/{asked}", timeout=30) as answer:
+        return reading.load(answer)
 
 
 def _measure(report: Report, browser: Any, site: _Site, rounds: int) -> None:
