@@ -9,8 +9,7 @@ bans asked for at once, as a bot's own command would.
 limits: 45 requests a second after a burst of 5, and one bulk ban of 200 in 5 s. ``calls_…`` counts what the sandbox was
 asked meanwhile, ``cpu_…`` the CPU seconds of Kovra's processes and servers: on a machine that others use, these tell
 more than the clock. ``posts_…`` counts the messages of their cases in the log channel, the last of them after
-``posted_…_s``.
-more than the clock. ``rejoin_…_max_ms`` is the longest time from the moment a muted or quarantined member came back to
+``posted_…_s``. ``rejoin_…_max_ms`` is the longest time from the moment a muted or quarantined member came back to
 the moment they were muted or quarantined again, both by the sandbox's clock.
 """
 

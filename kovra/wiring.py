@@ -52,6 +52,7 @@ from kovra.queue.pauses import KeepPauses
 from kovra.queue.posting import Posting
 from kovra.queue.relay import Relay
 from kovra.queue.scheduler import Scheduler
+from kovra.store.account_links import AccountLinks
 from kovra.store.audit import AuditLog, Quarantine
 from kovra.store.audit_pages import AuditPages
 from kovra.store.ban_list import BanList
@@ -448,6 +449,7 @@ def build_web(config: Config) -> Flask:
         members=Members(database),
         member_list=MemberList(database),
         profiles=Profiles(database),
+        account_links=AccountLinks(database, config.audit_key),
         ban_list=BanList(database),
         bygone=Bygone(database),
         cases=Cases(database),

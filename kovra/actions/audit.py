@@ -50,6 +50,8 @@ class AuditKind(StrEnum):
     SESSION_STARTED = "session.started"
     SESSION_ENDED = "session.ended"
     CASES_EXPORTED = "cases.exported"
+    ACCOUNTS_LINKED = "accounts.linked"
+    ACCOUNTS_UNLINKED = "accounts.unlinked"
     SETTINGS_CHANGED = "settings.changed"
 
 

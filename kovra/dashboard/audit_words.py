@@ -42,6 +42,8 @@ _WORDS: Mapping[str, Words] = {
     _K.JOB_CANCELLED: Words(label="Mass action cancelled", icon="x"),
     _K.REVERSAL_ASKED: Words(label="Reversal", icon="lift"),
     _K.CASES_EXPORTED: Words(label="Cases exported", icon="download"),
+    _K.ACCOUNTS_LINKED: Words(label="Accounts linked", icon="link"),
+    _K.ACCOUNTS_UNLINKED: Words(label="Link taken back", icon="link"),
     _K.CASE_AMENDED: Words(label="Case amended", icon="edit"),
     _K.CASE_VOIDED: Words(label="Case voided", icon="trash"),
     _K.CASE_COMMENTED: Words(label="Case note", icon="note"),
@@ -120,6 +122,9 @@ def _detail(kind: str, facts: Mapping[str, Any], names: Mapping[UserId, str]) ->
         action = str(facts.get("action", "")).capitalize()
         counts = f"{facts.get('accepted', '?')} of {facts.get('asked', '?')} accepted"
         return _joined(f"{action}: {counts}", _quoted(facts.get("reason")))
+    if kind in (AuditKind.ACCOUNTS_LINKED, AuditKind.ACCOUNTS_UNLINKED):
+        both = " and ".join((_target(facts, names), _text(facts.get("other_id")) or "?"))
+        return _joined(both, _quoted(facts.get("why")))
     action = _text(facts.get("action"))
     about = " ".join(part for part in (action and action.replace("_", " ").capitalize(), _target(facts, names)) if part)
     if kind == AuditKind.ACTION_ACCEPTED:

@@ -162,6 +162,18 @@ class DensityForm(Form):
     next = fields.String(load_default="/")
 
 
+class LinkForm(Form):
+    """Link two accounts, or with ``unlink`` take the link back. ``other`` is an id, a mention or a name."""
+
+    other = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=100),
+        error_messages={"required": "Give the ID or the name of the other account."},
+    )
+    why = fields.String(load_default="", validate=validate.Length(max=300))
+    unlink = fields.Boolean(load_default=False)
+
+
 class ThemeForm(Form):
     """The theme of the account menu."""
 

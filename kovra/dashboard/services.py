@@ -18,6 +18,7 @@ from kovra.dashboard.streams import Pace, Streams
 from kovra.dashboard.watch import Watch
 from kovra.live.hub import Hub
 from kovra.live.wires import Wires
+from kovra.store.account_links import AccountLinks
 from kovra.store.audit import AuditLog
 from kovra.store.audit_pages import AuditPages
 from kovra.store.ban_list import BanList
@@ -93,6 +94,7 @@ class Services:
     members: Members
     member_list: MemberList
     profiles: Profiles
+    account_links: AccountLinks
     ban_list: BanList
     bygone: Bygone
     cases: Cases

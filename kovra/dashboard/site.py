@@ -46,6 +46,7 @@ from kovra.errors import Unavailable
 from kovra.live.events import BEAT
 from kovra.live.hub import Hub
 from kovra.live.wires import Wires
+from kovra.store.account_links import AccountLinks
 from kovra.store.audit import AuditLog
 from kovra.store.audit_pages import AuditPages
 from kovra.store.ban_list import BanList
@@ -108,6 +109,7 @@ def create_site(
     members: Members,
     member_list: MemberList,
     profiles: Profiles,
+    account_links: AccountLinks,
     ban_list: BanList,
     bygone: Bygone,
     cases: Cases,
@@ -141,7 +143,7 @@ def create_site(
         undoing, reverse: what there is to take back, and taking back many at once.
         broken, pauses, lanes: what failed, which lanes are paused, and what lies on them.
         requests, roster, guilds, cases, health, traffic, sessions, events: what pages read.
-        members, member_list, profiles, ban_list, bygone: people, as pages read them.
+        members, member_list, profiles, account_links, ban_list, bygone: people, as pages read them.
         settings: what people set for their server.
         requests, roster, guilds, members, bygone, cases, health, evidence, sessions, events: what pages read.
         clock: the database's clock.
@@ -184,6 +186,7 @@ def create_site(
         members=members,
         member_list=member_list,
         profiles=profiles,
+        account_links=account_links,
         ban_list=ban_list,
         bygone=bygone,
         cases=cases,

@@ -763,6 +763,23 @@ class CapabilityGrants(Base):
     ends_at: Mapped[Moment | None]
 
 
+class AccountLinks(Base):
+    """Two accounts that staff takes for one person's; the lower id stands first."""
+
+    __tablename__ = "account_links"
+    __table_args__ = (
+        CheckConstraint("user_id < other_id", name="once"),
+        Index("ix_account_links_other", "guild_id", "other_id"),
+    )
+
+    guild_id: Mapped[Key]
+    user_id: Mapped[Key]
+    other_id: Mapped[Key]
+    why: Mapped[str]
+    linked_by: Mapped[Snowflake]
+    linked_at: Mapped[Moment]
+
+
 class CommandSyncs(Base):
     """The slash commands that Discord was last told, by their fingerprint. Only the release reads and writes it."""
 

@@ -37,6 +37,7 @@ from kovra.queue.client import connect
 from kovra.queue.desk import LaneDesk
 from kovra.queue.outbox import QUEUE, Outbox
 from kovra.sandbox import DEFAULT_BOT_ID, DEFAULT_SECRET
+from kovra.store.account_links import AccountLinks
 from kovra.store.audit import AuditLog
 from kovra.store.audit_pages import AuditPages
 from kovra.store.ban_list import BanList
@@ -361,6 +362,7 @@ def site(
         members=Members(database),
         member_list=MemberList(database),
         profiles=Profiles(database),
+        account_links=AccountLinks(database, AUDIT_KEY),
         ban_list=BanList(database),
         bygone=Bygone(database),
         cases=Cases(database),

@@ -108,3 +108,40 @@ def test_the_history_is_walked_by_its_links(site, cast, owner, a_case):
 
     assert re.findall(r'id="pc-(\d+)"', page) == [str(number) for number in range(29, 9, -1)]
     assert rest == [str(number) for number in range(9, 0, -1)]
+
+
+def linked(page):
+    return [int(found) for found in re.findall(r'members/(\d+)"', page.split('id="links"')[1].split("</section>")[0])]
+
+
+def test_accounts_are_linked_through_each_other_on_record_and_taken_back(site, cast, owner, words):
+    who = site.signed_in(cast.moderator)
+    base = f"/g/{cast.harbour}/members"
+
+    first = who.post(f"{base}/{cast.quillon}/links", {"other": str(cast.nobody), "why": "same words"})
+    again = who.post(f"{base}/{cast.nobody}/links", {"other": str(cast.quillon)})
+    second = who.post(f"{base}/{cast.nobody}/links", {"other": str(cast.banned)})
+    seen = linked(profile(who, cast, cast.quillon))
+    gone = who.post(f"{base}/{cast.banned}/links", {"other": str(cast.nobody), "unlink": "1"})
+
+    assert (first.status_code, again.status_code, second.status_code, gone.status_code) == (200, 422, 200, 200)
+    assert seen == [cast.nobody, cast.banned]
+    assert linked(profile(who, cast, cast.quillon)) == [cast.nobody]
+    assert linked(profile(who, cast, cast.banned)) == []
+    assert [entry["kind"] for entry in words(owner, cast.harbour)] == [
+        "accounts.linked",
+        "accounts.linked",
+        "accounts.unlinked",
+    ]
+
+
+def test_a_link_needs_two_accounts_and_somebody_who_may_note(site, cast):
+    who, base = site.signed_in(cast.moderator), f"/g/{cast.harbour}/members/{cast.quillon}/links"
+
+    self_link = who.post(base, {"other": str(cast.quillon)})
+    nobody = who.post(base, {"other": "no such name"})
+    auditor = site.signed_in(cast.auditor).post(base, {"other": str(cast.nobody)})
+
+    assert "That is this account itself." in self_link.get_data(as_text=True)
+    assert "Nobody here goes by that." in nobody.get_data(as_text=True)
+    assert auditor.status_code == 403

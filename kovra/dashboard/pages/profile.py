@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from marshmallow import ValidationError
 
 from kovra.actions.rights import Capability
 from kovra.dashboard import charts, wording
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.act_choices import QUICK
 from kovra.dashboard.draft import choices_for
+from kovra.dashboard.pages.act import person_of
 from kovra.dashboard.pages.palette import KEYS as ACT_KEYS
 from kovra.dashboard.problems import NoSuchPage
+from kovra.dashboard.schemas import LinkForm, first_sentences
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import Keys, seen_until, shell
-from kovra.guard.endings import OVERDUE_AFTER
 from kovra.ids import UserId
 from kovra.store.bygone import DayCount, JoinSignals
 from kovra.store.guilds import GuildScope
@@ -60,6 +63,39 @@ def now(guild_id: int, user_id: int) -> str:
     return render_template("profile_now.html", scope=scope(), **_facts(scope(), user_id))
 
 
+@profile.post("/g/<int:guild_id>/members/<int:user_id>/links")
+@policy(in_guild(Capability.NOTE))
+def link(guild_id: int, user_id: int) -> Response:
+    """Link this account to another one of the same person, or take a link back."""
+    viewer, who = scope(), UserId(user_id)
+    problem = _linked(viewer, who) if user_id < 1 << 63 else "There is no such account."
+    if problem is None and request.headers.get("HX-Request") != "true":
+        return redirect(url_for("profile.page", guild_id=guild_id, user_id=user_id), HTTPStatus.SEE_OTHER)
+    links = services().account_links.of(viewer, who) if user_id < 1 << 63 else []
+    drawn = render_template(
+        "profile_links.html", scope=viewer, user_id=user_id, links=links, problem=problem, typed=request.form
+    )
+    return Response(drawn, HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK)
+
+
+def _linked(viewer: GuildScope, who: UserId) -> str | None:
+    """Do what the form says; gives the sentence that says why not."""
+    known = services()
+    try:
+        given = LinkForm().load(request.form)
+    except ValidationError as error:
+        return next(iter(first_sentences(error).values()))
+    other = person_of(viewer, given["other"]) or next(iter(known.members.find(viewer, given["other"], 1)), None)
+    if other is None:
+        return "Nobody here goes by that. A whole ID works for people who are not in this server."
+    if other.user_id == who:
+        return "That is this account itself."
+    if given["unlink"]:
+        return None if known.account_links.unlink(viewer, who, other.user_id) else "That link was taken back already."
+    linked = known.account_links.link(viewer, who, other.user_id, " ".join(given["why"].split()))
+    return None if linked else "These two are linked already."
+
+
 def _facts(viewer: GuildScope, user_id: int) -> Mapping[str, Any]:
     known = services()
     before = request.args.get("before", type=int)
@@ -85,7 +121,8 @@ def _facts(viewer: GuildScope, user_id: int) -> Mapping[str, Any]:
         "came": signals,
         "signals": _signals(found, signals, moment),
         "written": _written(known.bygone.messages(viewer, who, DAYS), moment.date()),
-        "overdue_after": OVERDUE_AFTER,
+        "links": known.account_links.of(viewer, who) if viewer.may(Capability.VIEW_NOTES) else [],
+        "user_id": who,
         "now": moment,
     }
 
