@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+_CHECKED = re.compile(r'<input type="checkbox"[^>]* name="(\w+)" value="([^"]*)" checked')
 _HIDDEN = re.compile(r'<input type="hidden" name="(\w+)"[^>]* value="([^"]*)"')
 
 
@@ -41,12 +42,12 @@ class Person:
             raise RuntimeError(f"signing in ended at {inside.url}")
 
     def draw(self, guild_id: int, target_id: int, action: str) -> dict[str, str]:
-        """The fields of the action dialog as it is drawn: token and request id among them."""
+        """The fields of the action dialog as a browser sends them untouched: token and request id among them."""
         found = self.session.get(
             f"{self.web_url}/g/{guild_id}/act", params={"target": target_id, "action": action}, timeout=10
         )
         found.raise_for_status()
-        return dict(_HIDDEN.findall(found.text)) | {"action": action}
+        return dict(_HIDDEN.findall(found.text)) | dict(_CHECKED.findall(found.text)) | {"action": action}
 
     def send(self, guild_id: int, fields: Mapping[str, str]) -> requests.Response:
         """Press the button."""

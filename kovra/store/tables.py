@@ -817,10 +817,6 @@ class Sessions(Base):
     seen_at: Mapped[Moment]
 
 
-#: Tables whose rows belong to one guild.
-GUILD_TABLES = tuple(table for table in Base.metadata.sorted_tables if "guild_id" in table.columns)
-
-
 class Evidence(Base):
     """A message as it stood when somebody acted on it, by the request that it belongs to.
 
@@ -873,3 +869,7 @@ class EvidenceFiles(Base):
     status: Mapped[str]
     sha256: Mapped[bytes | None]
     content: Mapped[bytes | None]
+
+
+#: Tables whose rows belong to one guild.
+GUILD_TABLES = tuple(table for table in Base.metadata.sorted_tables if "guild_id" in table.columns)
