@@ -147,7 +147,7 @@ def _weight(browser: Any, site: _Site, page: str, before: str | None) -> float:
 
 def _open(tab: Any, address: str) -> None:
     tab.goto(address, wait_until="load")
-    tab.wait_for_function("document.getElementById('live')?.textContent === 'Live'")
+    tab.locator("#live:not(.wait, .off)").wait_for()
     tab.wait_for_timeout(300)
 
 

@@ -51,6 +51,7 @@ def test_a_text_is_seen_as_members_will_while_it_is_written(settings):
 @pytest.mark.parametrize("section", ["health", "budgets", "notices", "logging", "appearance"])
 def test_axe_finds_nothing_and_nothing_is_cut_off(path, settings, axe, section):
     page = settings(section)
+    expect(page.locator(".savebar")).to_be_hidden()
     dark = axe(page)
     page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": 320, "height": 700})

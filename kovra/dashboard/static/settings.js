@@ -2,7 +2,8 @@
 const changedFields = form => [...form.elements].filter(field => {
   if (!field.name || field.type === "hidden") return false;
   if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
-  if (field.tagName === "SELECT") return [...field.options].some(option => option.selected !== option.defaultSelected);
+  // Where no option is marked, a browser shows the first.
+  if (field.tagName === "SELECT") return field.selectedIndex !== Math.max(0, [...field.options].findIndex(option => option.defaultSelected));
   return field.value !== field.defaultValue;
 });
 const find = () => document.querySelector("form[data-settings]");
