@@ -70,6 +70,8 @@ def address(rule, guild_id, request_id, batch_id=None):
         values["guild_id"] = guild_id
     if "request_id" in rule.arguments:
         values["request_id"] = request_id
+    if "many_id" in rule.arguments:
+        values["many_id"] = request_id
     if "batch_id" in rule.arguments:
         values["batch_id"] = batch_id or request_id
     values |= {
@@ -141,11 +143,12 @@ def test_the_access_matrix(site, cast, owner, name):
             expected = {403}
         elif policy.capability is not None:
             # 409: the request of the address is done, so there is nothing to cancel, to retry or to discard.
-            # 400: an export is of a format, and a form of settings has fields of its own; this one has neither.
-            # 404: the case stands on no message, so there is no file of one; nothing was asked of many cases at once.
+            # 400: an act on many cases names them, an export a format, and a form of settings has fields of its own;
+            # this one has none of it.
+            # 404: the case stands on no message, so there is no file of one.
             decided = route.endswith(("/cancel", "/<any(retry, discard):deed>")) and "POST" in method
             unread = "/settings/" in route and "POST" in method
-            odd = {"/export": {400}, "/evidence/<int:place>": {404}, "/many/<act>/<uuid:many_id>": {404}}
+            odd = {"/export": {400}, "/evidence/<int:place>": {404}, "/many/<act>/<uuid:many_id>": {400}}
             found = next((codes for end, codes in odd.items() if route.endswith(end)), {200, 303, 422})
             expected = {409} if decided else {400} if unread else found
         else:
