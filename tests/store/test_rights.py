@@ -20,6 +20,7 @@ PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", 
 #: Written by hand, apart from the migration: what each role may do at all with a table (on any column).
 ALLOWED = {
     "kovra_web": {
+        "account_links": "SELECT INSERT DELETE",
         "member_names": "SELECT",
         "joins": "SELECT",
         "member_days": "SELECT",
@@ -229,6 +230,8 @@ def both_guilds_everywhere(owner, say):
             values |= {"kind": "nick"}
         if table.name.startswith("evidence"):
             values |= {"request_id": evidence[guild_id]}
+        if table.name == "account_links":
+            values |= {"other_id": 2}
         if table.name == "evidence_files":
             values |= {"status": "kept"}
         names = ", ".join(values)
