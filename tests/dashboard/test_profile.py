@@ -54,7 +54,7 @@ def test_who_is_known_from_nothing_has_no_profile(site, cast):
 def test_names_joinings_messages_and_what_stands_out(site, cast, mirror, databases):
     keeper, now = BygoneKeeper(databases("kovra_bot")), datetime.now(UTC)
     keeper.joined(cast.harbour, [(cast.quillon, now - timedelta(days=3))])
-    keeper.left(cast.harbour, cast.quillon)
+    keeper.left(cast.harbour, [cast.quillon])
     keeper.joined(cast.harbour, [(cast.quillon, now)], "k7Qe", cast.moderator)
     keeper.wrote(cast.harbour, {(cast.quillon, now.date()): 36, (cast.quillon, now.date() - timedelta(days=9)): 5})
     row = mirror_row(cast, now)
