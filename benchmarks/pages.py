@@ -11,6 +11,7 @@ import contextlib
 import json as reading
 import tempfile
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ PAGES = (
     "settings/budgets",
     "settings/notices",
 )
+#: The short form looks at these.
+SAMPLE = ("overview", "cases", "queue")
 WHO = "tamsin_reed"
 SIZES = ((1440, 900), (390, 844))
 
@@ -63,7 +66,7 @@ def main(quick: bool, json: bool) -> int:
             with sync_playwright() as player:
                 browser = player.chromium.launch(executable_path=browser_program(), args=["--no-sandbox"])
                 report = Report(name="pages", quick=quick, host=host(chromium=browser.version))
-                _measure(report, browser, _Site(stack), 1 if quick else 3)
+                _measure(report, browser, _Site(stack), SAMPLE if quick else PAGES, 1 if quick else 3)
                 browser.close()
     report.print(as_json=json)
     return 0
@@ -87,9 +90,9 @@ def _control(stack: Stack, asked: str) -> Any:
         return reading.load(answer)
 
 
-def _measure(report: Report, browser: Any, site: _Site, rounds: int) -> None:
+def _measure(report: Report, browser: Any, site: _Site, pages: Sequence[str], rounds: int) -> None:
     first, later, paints, shifts = {}, {}, {}, {}
-    for page in PAGES:
+    for page in pages:
         say(page)
         first[page] = _weight(browser, site, page, None)
         later[page] = _weight(browser, site, page, "cases" if page != "cases" else "overview")
@@ -105,7 +108,7 @@ def _measure(report: Report, browser: Any, site: _Site, rounds: int) -> None:
         worst = max(found, key=lambda page: found[page])
         report.add(key, found[worst], digits=digits)
         report.notes[key] = f"the worst is {worst}"
-    for page in PAGES:
+    for page in pages:
         name = page.replace("/", "_")
         report.add(f"{name}_first_kb", first[page], digits=1)
         report.add(f"{name}_later_kb", later[page], digits=1)
