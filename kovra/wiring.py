@@ -87,6 +87,7 @@ from kovra.store.profiles import Profiles
 from kovra.store.requests import Requests
 from kovra.store.retention import Retention
 from kovra.store.roster import Roster
+from kovra.store.saved_views import SavedViews
 from kovra.store.schedule import Schedule
 from kovra.store.sessions import Sessions
 from kovra.store.settings import SettingsBook
@@ -441,6 +442,7 @@ def build_web(config: Config) -> Flask:
         cancelling=Cancelling(database, config.audit_key),
         broken=BrokenRequests(database, config.audit_key),
         pauses=LanePauses(database, config.audit_key),
+        views=SavedViews(database, config.audit_key),
         lanes=LaneDesk(
             broker=build_broker(config, patience_s=AT_THE_DOOR_S, serve=()), audit=AuditLog(database, config.audit_key)
         ),

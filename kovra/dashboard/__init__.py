@@ -18,9 +18,7 @@
 ``draft``     the action dialog as far as it is filled in; ``act_choices`` what it offers
 ``toast``     one request from queued to its end
 ``case_lines`` the lines of the case list, each drawn once
-``case_sheet`` the side sheet of one case; ``case_draft`` the dialogs about it, ``many`` those about all that are ticked
 ``settings_words`` how settings read: budgets, a notice as its reader sees it
-``draft``     the action dialog as far as it is filled in; ``toast`` one request from queued to its end
 ``assets``    static files under an address that changes with their content
 ``pages/``    one module per page: servers, cases, act (dialog, requests, toasts), looks (theme)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from flask import request, url_for
 
+from kovra.actions.rights import Capability
 from kovra.dashboard import case_query
 from kovra.dashboard.case_query import CaseQuery, Chip
 from kovra.dashboard.services import services
@@ -26,6 +28,9 @@ class View:
     name: str
     url: str
     current: bool
+    shared: bool = False
+    view_id: UUID | None = None
+    forgettable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +99,19 @@ def listing(viewer: GuildScope) -> Listing:
 def views(viewer: GuildScope, query: CaseQuery) -> Sequence[View]:
     """The views that stand above the list."""
     built_in = case_query.presets(viewer.viewer.user_id, services().clock.now())
-    return [View(name=name, url=_url(viewer, words), current=_same(words, query.words)) for name, words in built_in]
+    own_way = [View(name=name, url=_url(viewer, words), current=_same(words, query.words)) for name, words in built_in]
+    kept = [
+        View(
+            name=saved.name,
+            url=_url(viewer, saved.words),
+            current=_same(saved.words, query.words),
+            shared=saved.shared,
+            view_id=saved.view_id,
+            forgettable=viewer.may(Capability.SETTINGS) if saved.shared else saved.own,
+        )
+        for saved in services().views.of(viewer)
+    ]
+    return [*own_way, *kept]
 
 
 def _same(words: Mapping[str, Sequence[str]], others: Mapping[str, Sequence[str]]) -> bool:

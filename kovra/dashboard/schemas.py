@@ -174,6 +174,22 @@ class LinkForm(Form):
     unlink = fields.Boolean(load_default=False)
 
 
+class ViewForm(Form):
+    """A view of the case list under a name; what it shows stands in the address."""
+
+    name = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=40, error="Give it a name of at most 40 characters."),
+        error_messages={"required": "Give it a name."},
+    )
+    shared = fields.Integer(load_default=0, validate=validate.Range(min=0, max=1))
+
+    @pre_load
+    def tidy(self, data: Any, **_: Any) -> dict[str, Any]:
+        given = self.flat(data)
+        return given | {"name": " ".join(str(given.get("name", "")).split())}
+
+
 class ThemeForm(Form):
     """The theme of the account menu."""
 

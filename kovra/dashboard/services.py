@@ -40,6 +40,7 @@ from kovra.store.overview import Overview
 from kovra.store.profiles import Profiles
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
+from kovra.store.saved_views import SavedViews
 from kovra.store.sessions import Sessions
 from kovra.store.settings import SettingsBook
 from kovra.store.traffic import Traffic
@@ -88,6 +89,7 @@ class Services:
     cancelling: Cancelling
     broken: BrokenRequests
     pauses: LanePauses
+    views: SavedViews
     lanes: LaneDesk
     roster: Roster
     guilds: Guilds

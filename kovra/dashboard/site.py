@@ -39,6 +39,7 @@ from kovra.dashboard.pages.profile import profile
 from kovra.dashboard.pages.queue import queue
 from kovra.dashboard.pages.servers import servers
 from kovra.dashboard.pages.settings import settings as settings_pages
+from kovra.dashboard.pages.views import views as saved_views
 from kovra.dashboard.services import Addresses, Services, install
 from kovra.dashboard.streams import Pace, Streams
 from kovra.dashboard.watch import Watch
@@ -70,6 +71,7 @@ from kovra.store.overview import Overview
 from kovra.store.profiles import Profiles
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
+from kovra.store.saved_views import SavedViews
 from kovra.store.sessions import Sessions
 from kovra.store.settings import SettingsBook
 from kovra.store.tables import Base
@@ -103,6 +105,7 @@ def create_site(
     reverse: Reverse,
     broken: BrokenRequests,
     pauses: LanePauses,
+    views: SavedViews,
     lanes: LaneDesk,
     roster: Roster,
     guilds: Guilds,
@@ -141,6 +144,7 @@ def create_site(
         cancelling: takes back what still waits.
         threads: what was added to cases and changed in them.
         undoing, reverse: what there is to take back, and taking back many at once.
+        views: the views of the case list that people keep.
         broken, pauses, lanes: what failed, which lanes are paused, and what lies on them.
         requests, roster, guilds, cases, health, traffic, sessions, events: what pages read.
         members, member_list, profiles, account_links, ban_list, bygone: people, as pages read them.
@@ -180,6 +184,7 @@ def create_site(
         reverse=reverse,
         broken=broken,
         pauses=pauses,
+        views=views,
         lanes=lanes,
         roster=roster,
         guilds=guilds,
@@ -330,6 +335,7 @@ def _add_routes(app: Flask) -> None:
         bans,
         case_acts,
         case_many,
+        saved_views,
         evidence_files,
         act,
         palette,

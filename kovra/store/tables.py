@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     Text,
+    UniqueConstraint,
     literal_column,
     text,
 )
@@ -310,6 +311,21 @@ class LanePauses(Base):
     guild_id: Mapped[Key]
     paused_at: Mapped[Moment]
     paused_by: Mapped[Snowflake]
+
+
+class SavedViews(Base):
+    """Views of the case list that people keep: ``words`` are those of its address, each a list."""
+
+    __tablename__ = "saved_views"
+    __table_args__ = (UniqueConstraint("guild_id", "owner_id", "name"),)
+
+    guild_id: Mapped[Key]
+    view_id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner_id: Mapped[Snowflake]
+    name: Mapped[str]
+    words: Mapped[Json]
+    shared: Mapped[bool]
+    saved_at: Mapped[Moment]
 
 
 class ModCases(Base):

@@ -65,6 +65,7 @@ from kovra.store.overview import Overview
 from kovra.store.profiles import Profiles
 from kovra.store.requests import Requests
 from kovra.store.roster import Roster
+from kovra.store.saved_views import SavedViews
 from kovra.store.sessions import Sessions
 from kovra.store.settings import SettingsBook
 from kovra.store.tables import ActionRequests, Base
@@ -356,6 +357,7 @@ def site(
         ),
         broken=BrokenRequests(database, AUDIT_KEY),
         pauses=LanePauses(database, AUDIT_KEY),
+        views=SavedViews(database, AUDIT_KEY),
         lanes=LaneDesk(broker=broker, audit=audit),
         roster=Roster(database),
         guilds=Guilds(database),

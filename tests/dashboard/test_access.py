@@ -39,6 +39,7 @@ THINGS = {
     "asked": "0",
     "name": "app.js",
     "user_id": 300_000_000_000_000_006,
+    "view_id": UUID(int=7),
 }
 
 

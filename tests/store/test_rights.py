@@ -33,6 +33,7 @@ ALLOWED = {
         "case_thread": "SELECT",
         "jobs": "SELECT INSERT UPDATE",
         "lane_pauses": "SELECT INSERT DELETE",
+        "saved_views": "SELECT INSERT UPDATE DELETE",
         "job_chunks": "SELECT INSERT UPDATE",
         "evidence": "SELECT",
         "evidence_files": "SELECT",

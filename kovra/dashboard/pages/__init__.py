@@ -4,6 +4,7 @@
 ``overview`` the front page of a server: key numbers, charts, Guard's health, what waits for somebody
 ``cases``    the case browser: table, rows, side sheet
 ``members``  the list of members; ``bans`` who is banned; ``profile`` one person
+``views``    the views of the case list that people keep
 ``case_acts`` what is done with a case: amend, comment, resend the DM, take back, void
 ``case_many`` the same with all the cases that are ticked
 ``act``      the action dialog, what comes of a submit, and the toasts

@@ -1,0 +1,107 @@
+"""Views of the case list that people keep: the words of an address under a name, for oneself or for all of a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from kovra.actions.audit import AuditEntry, AuditKind
+from kovra.actions.rights import Capability
+from kovra.ids import UserId, new_request_id
+from kovra.store.audit import AuditLog
+from kovra.store.database import Database
+from kovra.store.guilds import GuildScope
+from kovra.store.tables import SavedViews as Rows
+
+#: So many views one person may keep in a server; the row of tabs would not hold more.
+MOST = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedView:
+    """One view. ``words`` are those of the address; ``own``: it is the viewer's."""
+
+    view_id: UUID
+    name: str
+    words: Mapping[str, Sequence[str]]
+    shared: bool
+    own: bool
+
+
+class SavedViews:
+    """One's own views, and those shared with all of a server. To share, and to take away what others shared, takes
+    ``settings``, and is on record.
+    """
+
+    def __init__(self, database: Database, audit_key: bytes) -> None:
+        self._database = database
+        self._audit = AuditLog(database, audit_key)
+
+    def of(self, scope: GuildScope) -> list[SavedView]:
+        """What this viewer has to choose from, by name."""
+        mine = Rows.owner_id == scope.viewer.user_id
+        wanted = select(Rows).where(Rows.guild_id == scope.guild_id, or_(mine, Rows.shared)).order_by(Rows.name)
+        with self._database.transaction(scope.guild_id) as session:
+            return [_view(row, scope) for row in session.scalars(wanted)]
+
+    def save(self, scope: GuildScope, name: str, words: Mapping[str, Sequence[str]], shared: bool) -> str | None:
+        """Keep a view under this name, in place of one's own of the same name; None when it is kept, else why not."""
+        if shared and not scope.may(Capability.SETTINGS):
+            return "To share a view with everybody takes the capability “settings”. Save it for yourself."
+        owner_id, values = scope.viewer.user_id, {name: list(values) for name, values in words.items()}
+        with self._database.transaction(scope.guild_id) as session:
+            own = Rows.guild_id == scope.guild_id, Rows.owner_id == owner_id
+            before = session.scalars(select(Rows).where(*own, Rows.name == name)).one_or_none()
+            if before is None and session.scalars(select(func.count()).select_from(Rows).where(*own)).one() >= MOST:
+                return f"You keep {MOST} views here already. Forget one first."
+            if before is not None and before.shared and not scope.may(Capability.SETTINGS):
+                return f"“{name}” is shared with everybody, and to change it takes the capability “settings”."
+            row = {"guild_id": scope.guild_id, "view_id": new_request_id(), "owner_id": owner_id, "name": name}
+            kept = {"words": values, "shared": shared, "saved_at": self._database.read_now(session)}
+            write = insert(Rows).values(**row, **kept)
+            session.connection().execute(
+                write.on_conflict_do_update(index_elements=["guild_id", "owner_id", "name"], set_=kept)
+            )
+            shown = {"before": before is not None and before.shared and before.words, "after": shared and values}
+            self._record(session, scope, name, **shown)
+        return None
+
+    def forget(self, scope: GuildScope, view_id: UUID) -> str | None:
+        """Take a view away; None when it is gone, else why not."""
+        with self._database.transaction(scope.guild_id) as session:
+            row = session.get(Rows, (scope.guild_id, view_id))
+            if row is None or not (row.shared or row.owner_id == scope.viewer.user_id):
+                return None
+            if row.shared and not scope.may(Capability.SETTINGS):
+                return f"“{row.name}” is shared with everybody, and to take it away takes the capability “settings”."
+            gone = delete(Rows).where(Rows.guild_id == scope.guild_id, Rows.view_id == view_id)
+            session.connection().execute(gone)
+            self._record(session, scope, row.name, before=row.shared and row.words, after=False)
+        return None
+
+    def _record(self, session: Session, scope: GuildScope, name: str, *, before: object, after: object) -> None:
+        """What everybody sees is a setting of the server, and its changes are on record; one's own is nobody's."""
+        if not before and not after and before == after:
+            return
+        facts = {
+            "before": {f"view “{name}”": before if before is not False else "none"},
+            "after": {f"view “{name}”": after if after is not False else "none"},
+        }
+        actor_id = UserId(scope.viewer.user_id)
+        entry = AuditEntry(guild_id=scope.guild_id, kind=AuditKind.SETTINGS_CHANGED, actor_id=actor_id, facts=facts)
+        self._audit.append_in(session, entry)
+
+
+def _view(row: Rows, scope: GuildScope) -> SavedView:
+    return SavedView(
+        view_id=row.view_id,
+        name=row.name,
+        words=row.words,
+        shared=row.shared,
+        own=row.owner_id == scope.viewer.user_id,
+    )
