@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("shared", sa.Boolean(), nullable=False),
         sa.Column("saved_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("guild_id", "view_id", name=op.f("pk_saved_views")),
-        sa.UniqueConstraint("guild_id", "owner_id", "name", name=op.f("uq_saved_views_guild_id")),
+        sa.UniqueConstraint("guild_id", "owner_id", "name", name=op.f("uq_saved_views_guild_id_owner_id_name")),
     )
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON saved_views TO kovra_web")
     op.execute("ALTER TABLE saved_views ENABLE ROW LEVEL SECURITY")
