@@ -36,8 +36,8 @@ document.addEventListener("keydown", event => {
 
 document.getElementById("settings")?.addEventListener("part:kept", () => { document.getElementById("meanwhile").hidden = false; });
 document.addEventListener("click", event => {
-  if (event.target.closest("[data-theirs]")) { leaving = true; location.reload(); }
-  if (event.target.closest("[data-mine]")) { find().elements.over.value = "yes"; document.getElementById("meanwhile").hidden = true; }
+  if (event.target.closest("#meanwhile [data-theirs]")) { leaving = true; location.reload(); }
+  if (event.target.closest("#meanwhile [data-mine]")) { find().elements.over.value = "yes"; document.getElementById("meanwhile").hidden = true; }
   const chip = event.target.closest("[data-insert]");
   const area = chip && find()?.querySelector("textarea");
   if (!area) return;
