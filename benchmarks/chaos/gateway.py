@@ -184,12 +184,12 @@ class Hands:
         self._rig.discord("POST", path, body)
 
     def _muted_again(self) -> Counter[int]:
-        """How often Guard has muted those who came back."""
+        """How often Guard has muted those who came back; others may have been muted again before this began."""
         rows = self._rig.judge.rows(
             "SELECT target_id, count(*) AS cases FROM mod_cases WHERE guild_id = ANY(:guilds) AND source = 'system'"
             " AND action = 'mute' GROUP BY target_id"
         )
-        return Counter({row.target_id: row.cases for row in rows})
+        return Counter({row.target_id: row.cases for row in rows if row.target_id in self._muted})
 
     def _timed_out(self) -> set[int]:
         members = self._rig.discord("GET", f"guilds/{self._crowd.guild_id}/members")

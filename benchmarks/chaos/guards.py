@@ -26,6 +26,7 @@ from kovra.actions.request import Action, Source
 from kovra.errors import ClaimLost, Conflict, EnvelopeRefused
 from kovra.guard.claim import NotClaimed
 from kovra.guard.outcome import Failure, FailureKind
+from kovra.queue.locks import Offer
 from kovra.queue.relay import Relay
 from kovra.store.backlog import Backlog
 from kovra.store.database import sqlalchemy_url
@@ -54,10 +55,12 @@ def relay(bare: Bare, stands: bool) -> Iterator[str]:
     """Redis lost the entry: only the relay brings the request back."""
     wish, lane = bare.wish(), []
     bare.accept(wish)
-    outbox = Without(None, answers=lambda: True, offer_each=lambda some, again: lane.extend(some) or len(some))
+    outbox = Without(
+        None, answers=lambda: True, offer_each=lambda some, again: lane.extend(some) or [Offer.ENQUEUED] * len(some)
+    )
     backlog = Backlog(bare.worker, patience=timedelta())
     if not stands:
-        backlog = Without(backlog, overdue=lambda limit: [])  # type: ignore[assignment]
+        backlog = Without(backlog, overdue=lambda limit, but: [])  # type: ignore[assignment]
     no_jobs: Any = Without(None, overdue=list)
     Relay(backlog=backlog, jobs=no_jobs, outbox=outbox).tick()  # type: ignore[arg-type]
     if str(wish.request_id) not in {message.message_id for message in lane}:

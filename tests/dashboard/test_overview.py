@@ -110,9 +110,8 @@ def test_what_waits_for_somebody_is_named(site, cast, owner):
         )
         session.execute(
             text(
-                "INSERT INTO scheduled_ends (request_id, guild_id, target_id, punishment, case_no, state, began_at, "
-                "ends_at, due_at, next_at) SELECT request_id, guild_id, target_id, 'ban', 1, 'open', t, t, t, t FROM "
-                "mod_cases, (SELECT clock_timestamp() - interval '5 minutes' AS t) AS past WHERE request_id = :id"
+                "UPDATE scheduled_ends SET began_at = t, ends_at = t, due_at = t, next_at = t "
+                "FROM (SELECT clock_timestamp() - interval '5 minutes' AS t) AS past WHERE request_id = :id"
             ),
             {"id": late},
         )

@@ -28,7 +28,7 @@ def test_every_place_of_the_navigation_opens_and_says_where_one_is(site, cast):
     front = who.get(f"/g/{cast.harbour}/overview").get_data(as_text=True)
     links = re.findall(r'<a href="([^"]+)" data-go=', front)
 
-    pages = {link: who.get(link).get_data(as_text=True) for link in links}
+    pages = {link: who.get(link, follow_redirects=True).get_data(as_text=True) for link in links}
 
     assert len(links) == len(places(front))
     for link, page in pages.items():
