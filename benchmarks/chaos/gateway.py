@@ -98,6 +98,8 @@ class Hands:
         self.done: Counter[tuple[str, int]] = Counter()
         self._joins: Counter[int] = Counter()
         self._muted = [self._crowd.members.popleft() for _ in range(6)]
+        #: What came of troubles before these, in the same guilds.
+        self._muted_before = self._muted_again()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hands", daemon=True)
         self._error: BaseException | None = None
@@ -130,7 +132,7 @@ class Hands:
             "cases_doubled": (kept - self.done).total(),
             "mirror_wrong": self._mirror_wrong(),
             "free_again": len(set(self._muted) - self._timed_out()),
-            "muted_twice": (again - self._joins).total(),
+            "muted_twice": (again - self._muted_before - self._joins).total(),
         }
 
     def _missing(self) -> int:
@@ -184,12 +186,12 @@ class Hands:
         self._rig.discord("POST", path, body)
 
     def _muted_again(self) -> Counter[int]:
-        """How often Guard has muted those who came back; others may have been muted again before this began."""
+        """How often Guard has muted anybody who came back."""
         rows = self._rig.judge.rows(
             "SELECT target_id, count(*) AS cases FROM mod_cases WHERE guild_id = ANY(:guilds) AND source = 'system'"
             " AND action = 'mute' GROUP BY target_id"
         )
-        return Counter({row.target_id: row.cases for row in rows if row.target_id in self._muted})
+        return Counter({row.target_id: row.cases for row in rows})
 
     def _timed_out(self) -> set[int]:
         members = self._rig.discord("GET", f"guilds/{self._crowd.guild_id}/members")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import requests
 
+from benchmarks.measure import say
 from benchmarks.person import Person
 from kovra.ids import new_request_id
 
@@ -103,6 +104,7 @@ class Load:
         self.crowds, self.rate, self.dice = crowds, rate, random.Random(seed)
         self.wishes: list[Wish] = []
         self.mass_wishes: list[MassWish] = []
+        self.dropped = 0
         self._hands = ThreadPoolExecutor(hands)
         self._under_way: list[Future[None]] = []
         self._ended = threading.Event()
@@ -126,7 +128,11 @@ class Load:
         for pressing in self._under_way:
             if not pressing.cancelled():
                 pressing.result()
-        self.wishes = [wish for wish in self.wishes if wish.answers]
+        pressed = [wish for wish in self.wishes if wish.answers]
+        self.dropped = len(self.wishes) - len(pressed)
+        if self.dropped:
+            say(f"{self.dropped} wishes were dropped: no hand was free for them")
+        self.wishes = pressed
 
     @property
     def answered(self) -> list[str]:
