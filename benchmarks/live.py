@@ -23,7 +23,7 @@ from sqlalchemy import create_engine, text
 
 from benchmarks.fanout.readers import Readers
 from benchmarks.fanout.ways import Floor, Kovra, Nchan, PerClient, Way, cpu_s, rss_kib
-from benchmarks.measure import Report, host, percentile, say
+from benchmarks.measure import Report, host, percentile, say, sleep_until
 from kovra.launcher.postgres import EmbeddedPostgres
 from kovra.launcher.valkey import EmbeddedValkey
 from kovra.store.database import sqlalchemy_url
@@ -122,7 +122,7 @@ def _publish(way: Way, readers: Readers, rate: float, count: int, held: int) -> 
     """The times on the way, in ms, of every event at every client."""
     started = time.monotonic()
     for number in range(count):
-        time.sleep(max(0.0, started + number / rate - time.monotonic()))  # when the next is due
+        sleep_until(started + number / rate)
         way.publish()
     heard: list[float] = []
     deadline = time.monotonic() + PATIENCE_S

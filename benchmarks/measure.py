@@ -25,6 +25,11 @@ def host(**versions: str) -> dict[str, object]:
     return {"cores": os.cpu_count(), "memory_mb": memory, "python": platform.python_version(), **versions}
 
 
+def sleep_until(moment: float) -> None:
+    """Wait for a moment of ``time.monotonic``: whoever keeps a pace computes it from the start, so no delay adds up."""
+    time.sleep(max(0.0, moment - time.monotonic()))  # the pace itself
+
+
 def say(text: str) -> None:
     """Progress and tables go to standard error; standard output keeps the answer."""
     print(text, file=sys.stderr, flush=True)

@@ -25,7 +25,7 @@ from typing import Any
 import redis
 from sqlalchemy import Engine, create_engine, text
 
-from benchmarks.measure import Report, host, percentile, say
+from benchmarks.measure import Report, host, percentile, say, sleep_until
 from benchmarks.person import Person
 from kovra.bot.pointing import point_pycord_at
 from kovra.bot.rest import GuardRest
@@ -118,13 +118,13 @@ class Bench:
         with ThreadPoolExecutor(16) as senders:
             sent = []
             for number, (fields, trip) in enumerate(zip(forms, trips, strict=True)):
-                _sleep_until(started + number / RATE)
+                sleep_until(started + number / RATE)
                 sent.append(senders.submit(self._send, fields, trip))
             for answer in sent:
                 answer.result()
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline and not all("action.done" in trip.heard for trip in trips):
-            time.sleep(0.05)
+            time.sleep(0.05)  # between two looks
         return trips
 
     def floor(self, count: int) -> dict[str, list[float]]:
@@ -260,10 +260,6 @@ def _steps(report: Report, steps: dict[str, float]) -> None:
 
 def _ms(trips: list[Trip], kind: str) -> list[float]:
     return [ms for trip in trips if (ms := trip.ms(kind)) is not None]
-
-
-def _sleep_until(moment: float) -> None:
-    time.sleep(max(0.0, moment - time.monotonic()))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from benchmarks.chaos.forgeries import Envelope, Forgery, garbage, spoiled, whol
 from benchmarks.chaos.judge import Broken, Finding
 from benchmarks.chaos.rig import Rig, perform
 from benchmarks.chaos.waiting import until
-from benchmarks.measure import Report, percentile, say
+from benchmarks.measure import Report, percentile, say, sleep_until
 from kovra.actions.envelope import Key
 from kovra.queue.keys import Keys, spread
 from kovra.queue.outbox import QUEUE
@@ -193,8 +193,7 @@ def put(rig: Rig, hostile: Sequence[Forgery]) -> None:
     for number, forgery in enumerate(hostile):
         lane = str(forgery.lane)
         client.xadd(keys.stream(QUEUE, shard_of(lane), lane, 0), forgery.fields)  # type: ignore[arg-type]
-        # At a steady pace: this is when the next one is due.
-        time.sleep(max(0.0, started + number / HOSTILE_RATE - time.monotonic()))
+        sleep_until(started + number / HOSTILE_RATE)
 
 
 def finished(rig: Rig) -> list[Envelope]:
