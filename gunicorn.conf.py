@@ -94,7 +94,7 @@ class Worker(GeventWorker):
         if streams is not None:
             streams.close()  # browsers come back to the next process, and miss nothing
         while True:
-            gevent.sleep(0.25)
+            gevent.sleep(0.25)  # between two rounds; the worker ends this with itself
             for waiting, (patience, since) in list(self.idle.items()):
                 if time.monotonic() - since > 1:
                     gevent.get_hub().loop.run_callback(waiting.throw, patience)

@@ -76,5 +76,5 @@ def _run(case: Case, kind: str, url: str, singles: int) -> list[float]:
         for _ in range(singles):
             sender.send("single", lane=case.lane)
             # Spread over the burst, at no particular moment of its rhythm.
-            time.sleep(gap_s * dice.uniform(0.5, 1.5) if kind == STREAMS else 0.002)
+            time.sleep(gap_s * dice.uniform(0.5, 1.5) if kind == STREAMS else 0.002)  # until the next single
         return worker.results()["waits"]["single"]

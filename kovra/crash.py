@@ -80,7 +80,7 @@ def _from_folder(folder: Path, subject: Callable[[], str | None]) -> Callable[[s
             try:
                 os.unlink(folder / wish)  # only one succeeds
             except OSError:
-                continue
+                continue  # nobody wished for it here, or another process has died of it
             _die(wish)
 
     return at

@@ -39,7 +39,7 @@ def discord(rig: Rig, report: Report) -> None:
             spoil(rig, share)
             with rig.load(rate=RATE, seed=round(share * 100)) as load:
                 # The load goes on for this long under these answers.
-                time.sleep(QUICK_S if report.quick else LONG_S)
+                time.sleep(QUICK_S if report.quick else LONG_S)  # so long is a bad day
             wishes += len(load.wishes)
         rig.settle(report)
     limits = rig.discord("GET", "limits")

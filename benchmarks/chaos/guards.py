@@ -175,7 +175,7 @@ def request_unique(bare: Bare, stands: bool) -> Iterator[str]:
         try:
             bare.accept(there)
         except Conflict:
-            return
+            return  # the guard stands
         yield "one id is two requests"
 
 

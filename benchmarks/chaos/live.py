@@ -52,8 +52,7 @@ def live(rig: Rig, report: Report) -> None:
         say("nothing is told")
         with rig.valkey() as client:
             client.execute_command("ACL", "SETUSER", "default", "resetchannels")
-            # The load goes on, and nobody hears of it, for this long.
-            time.sleep(SILENT_QUICK_S if report.quick else SILENT_S)
+            time.sleep(SILENT_QUICK_S if report.quick else SILENT_S)  # the load goes on, and nobody hears of it
             client.execute_command("ACL", "SETUSER", "default", "allchannels")
         say("Valkey and PostgreSQL restart")
         rig.kill("valkey")

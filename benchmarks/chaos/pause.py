@@ -39,8 +39,7 @@ def pause(rig: Rig, report: Report) -> None:
             name = ("worker", "worker-2")[number % 2]
             time.sleep(dice.uniform(0.1, 0.5))  # pauses come at no particular moment
             rig.pause(name)
-            # The pause itself.
-            time.sleep(dice.uniform(*LASTS_S) if number % 3 else LASTS_S[1])
+            time.sleep(dice.uniform(*LASTS_S) if number % 3 else LASTS_S[1])  # the pause itself
             rig.resume(name)
     rig.settle(report)
     taken_over = sum(row.claim_epoch > 1 for row in rig.judge.requests())

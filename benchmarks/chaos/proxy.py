@@ -105,8 +105,7 @@ class Proxy:
         with contextlib.suppress(OSError):  # an end that was cut: the line goes below, on both sides
             while piece := await source.read(65_536):
                 if self._mode == "slow":
-                    # The slow network itself.
-                    await asyncio.sleep(_SLOW_S + self._dice.uniform(-_JITTER_S, _JITTER_S))
+                    await asyncio.sleep(_SLOW_S + self._dice.uniform(-_JITTER_S, _JITTER_S))  # the slow network itself
                 await self._flowing.wait()
                 if not line.lost:
                     sink.write(piece)

@@ -93,7 +93,7 @@ def _read(line: Connection, address: tuple[str, int], heads: list[bytes]) -> Non
             try:
                 data = streams[number].recv(1 << 18)
             except (BlockingIOError, OSError):
-                continue
+                continue  # nothing there yet, or a line that is cut: whoever waits for its events says so
             if not data:
                 poll.unregister(number)
                 continue

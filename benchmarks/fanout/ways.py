@@ -169,7 +169,7 @@ class Nchan:
         while not self.pids or not _connects(self.address):
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise RuntimeError("nginx did not start")
-            time.sleep(0.02)
+            time.sleep(0.02)  # between two looks
         self._line = http.client.HTTPConnection(*self.address, timeout=30)
 
     @staticmethod

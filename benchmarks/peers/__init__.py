@@ -114,7 +114,7 @@ class Worker:
         while len(lines := list(self._lines())) < self._count:
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise RuntimeError(f"{self._name} ran {len(lines)} of {self._count} messages")
-            time.sleep(0.05)
+            time.sleep(0.05)  # between two looks
         started = [at for _, at in lines]
         return {
             "first_at": min(started),

@@ -124,7 +124,7 @@ class Buckets:
             remaining = int(headers["X-RateLimit-Remaining"])
             resets_at = self._clock() + float(headers["X-RateLimit-Reset-After"])
         except (KeyError, ValueError):
-            return
+            return  # an answer without its bucket's count: the next one has it
         self._limit_of[bucket] = max(limit, 1)
         window = self._window(route)
         # Answers of one window may overtake each other: within it, the lowest count is the newest.

@@ -285,13 +285,13 @@ class BotProcess:
             if bot.is_closed():
                 self.stop()
                 return
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(pause_s)  # before the next try
             pause_s = min(2 * pause_s, 30.0)
 
     async def _tell_ready(self, bot: GuardBot, mirror: Mirror, writer: Writer, ready: Callable[[], None]) -> None:
         """Say once that Guard listens and everything it was told first has been written."""
         await bot.wait_until_ready()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError):  # ready without it: what is late is read from Discord meanwhile
             await asyncio.wait_for(mirror.settled(), _READY_WAIT_S)
         # Until a shard is noted as heard, workers ask Discord who is who, call by call.
         self._look.set()
@@ -329,7 +329,7 @@ class BotProcess:
             mirror.ask_again()
             for ear in ears:
                 ear.ask_again()
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError):  # nobody asked for a look before its time
                 await asyncio.wait_for(self._look.wait(), self._pulse_s)
             self._look.clear()
 
@@ -378,7 +378,7 @@ async def _beat(ws: Any) -> None:
     try:
         await ws.send_heartbeat(keep_alive.get_payload())
     except (discord.ConnectionClosed, aiohttp.ClientError, OSError):
-        return
+        return  # a line that is gone is Pycord's to notice and make anew
     # Pycord takes the time since its last heartbeat for the latency.
     keep_alive._last_send = time.perf_counter()
 

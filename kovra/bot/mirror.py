@@ -261,7 +261,7 @@ class Mirror:
                 return
             except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
                 log.info("the bans of %s are read again in %s s: %r", guild_id, _PAUSE_S, error)
-                await asyncio.sleep(_PAUSE_S)
+                await asyncio.sleep(_PAUSE_S)  # before the page is asked for again
                 continue
             for ban in page:
                 row = payloads.ban_row(ban)

@@ -122,7 +122,7 @@ class NativeEar:
                 return
             except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError, Unavailable) as error:
                 log.info("the audit log of %s is read again in %s s: %r", guild_id, _PAUSE_S, error)
-                await asyncio.sleep(_PAUSE_S)
+                await asyncio.sleep(_PAUSE_S)  # before the log is asked for again
 
     async def _begin(self, guild_id: GuildId) -> None:
         newest = await self._reader.audit_after(guild_id, None, 1)

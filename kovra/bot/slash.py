@@ -291,7 +291,7 @@ class Door:
             try:
                 status = await asyncio.get_running_loop().run_in_executor(self._waiting, self._look, receipt, look_s)
             except Unavailable:
-                await asyncio.sleep(look_s)
+                await asyncio.sleep(look_s)  # nothing can be read just now; the answer may still come in time
                 continue
             if status is not None and _ended(status):
                 await answer(interaction, words_of_outcome(status), **self._next(receipt, status))

@@ -87,11 +87,11 @@ class Watch:
                 # Nothing can be read from us either. What was told of is looked at as soon as it can be.
                 with self._lock:
                     self._told = {**told, **self._told}
-                time.sleep(AGAIN_S)
+                time.sleep(AGAIN_S)  # before the next try
             except Exception:
                 # Without this thread nobody who lost a right would lose the stream before its time.
                 _log.exception("looking after the viewers of streams failed; it is tried again")
-                time.sleep(AGAIN_S)
+                time.sleep(AGAIN_S)  # before the next try
 
     def _take(self) -> tuple[dict[Stream, Viewer], dict[Stream, Viewer]]:
         now = time.monotonic()
@@ -121,7 +121,7 @@ class Watch:
                         stream.close("revoked")
                     elif scope.may(Capability.VIEW_NOTES) != viewer.reads_notes:
                         stream.close("over")  # it comes back, with the rights of now
-                time.sleep(0)
+                time.sleep(0)  # others get their turn
 
 
 def _parts(all_of_them: Sequence[tuple[Stream, Viewer]]) -> Iterator[Iterable[tuple[Stream, Viewer]]]:

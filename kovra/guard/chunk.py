@@ -94,8 +94,7 @@ class ExecuteChunk:
             self._alone(chunk, entry)
 
     def _alone(self, chunk: Chunk, entry: Entry) -> None:
-        # Refused, it has been audited where it was.
-        with suppress(EnvelopeRefused):
+        with suppress(EnvelopeRefused):  # it has been audited where it was refused
             self.execute(lane=chunk.guild_id, body=entry.body, kid=entry.kid, sig=entry.sig)
 
     def _awaits_key(self, lane: GuildId, body: bytes, kid: str, sig: str) -> bool:

@@ -175,7 +175,7 @@ def send_once(
             return discord.send(channel_id, message, nonce=nonce)
         except DiscordUnknown:
             # At once again: the nonce makes it the same message.
-            with suppress(DiscordError):
+            with suppress(DiscordError):  # then the history tells below
                 return discord.send(channel_id, message, nonce=nonce)
     try:
         found = discord.find_message(channel_id, message, nonce=nonce, since=since - _CLOCKS_APART)

@@ -116,12 +116,12 @@ def descendants(pid: int) -> list[int]:
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
     except OSError:
-        return found
+        return found  # it has ended, and has no children any more
     for task in tasks:
         try:
             children = [int(child) for child in (task / "children").read_text().split()]
         except OSError:
-            continue
+            continue  # this thread has ended; its children are another's now
         for child in children:
             found += [child, *descendants(child)]
     return found
@@ -138,5 +138,5 @@ def kill_tree(process: subprocess.Popen[bytes]) -> None:
 
 
 def _signal(pid: int, what: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError):  # it was quicker
         os.kill(pid, what)

@@ -348,7 +348,7 @@ def _read_lock(data: Path) -> _Lock | None:
         lines = (data / "postmaster.pid").read_text().splitlines()
         return _Lock(pid=abs(int(lines[0])), state=lines[7].strip() if len(lines) > 7 else "")
     except (OSError, ValueError, IndexError):
-        return None
+        return None  # none, or PostgreSQL is writing it just now
 
 
 def _is_postgres_of(pid: int, data: Path) -> bool:
@@ -370,7 +370,7 @@ def _any_postgres_in(data: Path) -> bool:
             if os.readlink(process / "cwd") == resolved:
                 return True
         except OSError:
-            continue
+            continue  # it has ended, or belongs to somebody else
     return False
 
 
@@ -389,7 +389,7 @@ def _wait(condition: Callable[[], bool], within_s: float) -> bool:
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two looks
     return True
 
 

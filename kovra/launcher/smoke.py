@@ -163,7 +163,7 @@ def _until(condition: Callable[[], T], within_s: float, what: str, state: Callab
     while not (found := condition()):
         if time.monotonic() > deadline:
             raise Failed(f"waited {within_s:.0f} s for {what} {state() or ''}")
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks
     return found
 
 

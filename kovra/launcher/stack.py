@@ -337,7 +337,7 @@ class Stack:
             try:
                 while step.poll() is None:
                     self._go_on()
-                    time.sleep(0.03)
+                    time.sleep(0.03)  # between two looks
             finally:
                 children.kill_tree(step)
             if step.returncode != 0:
@@ -415,5 +415,5 @@ def _user_of(port: int) -> str:
             if line.status == psutil.CONN_LISTEN and line.laddr.port == port and line.pid:
                 return f" by {psutil.Process(line.pid).name()} (process {line.pid})"
     except (ImportError, psutil.Error):
-        pass
+        pass  # the port is named anyway; by whom is more than this system tells us
     return ""

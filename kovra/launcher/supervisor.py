@@ -187,7 +187,7 @@ class Process:
 def describe(status: int | None) -> str:
     """An exit status in words."""
     if status is not None and status < 0:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError):  # a signal that this Python has no name for
             return f"ended by {signal.Signals(-status).name}"
     return f"exit status {status}"
 
@@ -206,7 +206,7 @@ def await_ready(processes: Sequence[Process], go_on: Callable[[], None] = lambda
         go_on()
         waiting = [process for process in waiting if not process.is_ready()]
         if waiting:
-            time.sleep(0.03)
+            time.sleep(0.03)  # between two looks
 
 
 def stop_together(processes: Sequence[Process], within_s: float) -> list[str]:
@@ -219,7 +219,7 @@ def stop_together(processes: Sequence[Process], within_s: float) -> list[str]:
 
 def keep_log(log: Path) -> None:
     """Put the log of the run before aside."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError):  # the first run has none
         os.replace(log, log.with_name(log.name + ".1"))
 
 

@@ -32,9 +32,9 @@ def find_program() -> Path:
 
         return Path(get_binary_path())
     except ImportError:
-        pass
+        pass  # not installed: the system's own is looked for
     except ValkeyBinaryNotFoundError:
-        pass
+        pass  # none for this platform: the same
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
             return Path(found)
@@ -158,7 +158,7 @@ class EmbeddedValkey:
             if time.monotonic() > deadline:
                 children.kill_tree(process)
                 raise self._trouble(f"Valkey was not ready within {START_WITHIN_S:.0f} s.")
-            time.sleep(0.01)
+            time.sleep(0.01)  # between two looks
 
     def _answers(self) -> bool:
         """Whether it says PONG; while it loads its data it says LOADING."""

@@ -92,4 +92,4 @@ def read(message: bytes) -> GuildId | Hint | None:
         kind, _, facts = rest.partition(b" ")
         return Hint(guild_id=guild_id, kind=HintKind(kind.decode()), facts=dict(json.loads(facts)))
     except (ValueError, TypeError, RecursionError):
-        return None
+        return None  # whoever rang is newer or broken; the tick brings what was kept

@@ -33,7 +33,7 @@ class Subscription(Stream):
                     left = None if deadline is None else max(0.0, deadline - time.monotonic())
                     found = self._live.get(timeout=left)
                 except queue.Empty:
-                    return None
+                    return None  # nothing came in time, as promised
             if found is not None and self.why is None:
                 self.sent += 1
                 self.sent_bytes += len(found)

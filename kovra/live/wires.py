@@ -156,7 +156,7 @@ class Wires:
             self._due.append((now + self._heartbeat_s, wire))
             turn += 1
             if turn % TURN == 0:
-                time.sleep(0)
+                time.sleep(0)  # requests get their turn
 
 
 def _left(line: KernelSocket) -> bool:

@@ -381,4 +381,4 @@ class LanesBroker(Broker):
         while self.qsize(queue_name) > 0:
             if deadline is not None and time.monotonic() >= deadline:
                 raise QueueJoinTimeout(queue_name)
-            time.sleep(interval / 1000)
+            time.sleep(interval / 1000)  # between two looks, as Dramatiq promises

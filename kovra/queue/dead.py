@@ -47,7 +47,7 @@ class DeadLetter:
         try:
             return Message.decode(self.payload)
         except DecodeError:
-            return None
+            return None  # that is why it is here
 
 
 def letters(

@@ -55,8 +55,7 @@ class Chunks:
             if nonce and len(nonce.encode()) <= 32:
                 payload["nonce"] = nonce
             session.push("GUILD_MEMBERS_CHUNK", dumps(payload))
-            # Large guilds take a while; others get their turn between two chunks.
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # large guilds take a while: others get their turn between two chunks
 
     def _find_members(self, guild: Guild, data: dict[str, Any], full: bool) -> tuple[list[Member], list[str]]:
         if full:

@@ -88,11 +88,10 @@ class Jobs(JobsPort):
             row.guild_id == chunk.guild_id, row.batch_id == chunk.batch_id, row.number == chunk.number
         )
         try:
-            # Lost, the relay brings an entry twice and the claims see to it.
             with self._database.transaction(chunk.guild_id, wait_for_disk=False) as session:
                 session.connection().execute(mark.values(enqueued_at=self._database.now()))
         except Unavailable:
-            return
+            return  # the relay will bring an entry that the lane already has; the claims see to it
 
     def _insert_accepted(
         self,

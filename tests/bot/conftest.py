@@ -89,7 +89,7 @@ def eventually() -> Callable[..., None]:
         give_up_at = time.monotonic() + 30
         while not condition():
             assert time.monotonic() < give_up_at, f"never came: {what or condition}"
-            time.sleep(0.02)
+            time.sleep(0.02)  # between two looks
 
     return wait
 

@@ -50,7 +50,7 @@ def test_it_hears_at_once_and_goes_on_after_a_break(server):
 
     deadline = time.monotonic() + 20
     while len(source.seen) < 4 and time.monotonic() < deadline:
-        time.sleep(0.01)
+        time.sleep(0.01)  # between two looks
     source.close()
 
     assert source.seen == [5, 6, 7, 8]

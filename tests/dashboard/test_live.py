@@ -59,7 +59,7 @@ class Stream:
         deadline = time.monotonic() + PATIENCE_S
         while not wanted(self):
             assert time.monotonic() < deadline, self.text
-            time.sleep(0.01)
+            time.sleep(0.01)  # between two looks
         return self
 
 
@@ -70,7 +70,7 @@ def bell(valkey_url, site):
         deadline = time.monotonic() + PATIENCE_S
         while not dict(client.pubsub_numsub(CHANNEL)).get(CHANNEL.encode()):
             assert time.monotonic() < deadline
-            time.sleep(0.01)
+            time.sleep(0.01)  # between two looks
         yield Bulletin(client)
 
 
@@ -263,7 +263,7 @@ def test_a_session_has_six_streams_and_gets_a_place_back(site, cast, listen):
     deadline = time.monotonic() + PATIENCE_S
     while len(site.app.extensions["kovra_streams"]) > 1:
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(0.01)  # between two looks
 
 
 def test_a_person_has_twenty_streams_over_all_sessions(site, cast, listen):

@@ -55,7 +55,7 @@ def until(condition, within_s=30.0):
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two looks
 
 
 @pytest.fixture(name="until")

@@ -23,7 +23,7 @@ import psycopg2
 
 print("loading", flush=True)
 while pathlib.Path("gate").exists():
-    time.sleep(0.01)
+    time.sleep(0.01)  # between two looks
 
 lines, started = [], []
 

@@ -111,7 +111,7 @@ def wait_until() -> Callable[[Callable[[], object]], None]:
         deadline = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < deadline, "the awaited never came"
-            time.sleep(0.01)
+            time.sleep(0.01)  # between two looks
 
     return wait
 

@@ -24,14 +24,14 @@ hub.start()
 streams = [hub.subscribe(GUILD, None, lambda event: True) for _ in range(200)]
 client = connect(url)
 while not client.pubsub_numsub("kovra:bulletin")[0][1]:
-    gevent.sleep(0.01)
+    gevent.sleep(0.01)  # between two looks
 
 turns = 0
 def other_requests():
     global turns
     while True:
         turns += 1
-        gevent.sleep(0.001)
+        gevent.sleep(0.001)  # what another request would take
 gevent.spawn(other_requests)
 
 got = [[] for _ in streams]
@@ -43,16 +43,16 @@ def read(number):
 readers = [gevent.spawn(read, number) for number in range(len(streams))]
 with gevent.Timeout(60):  # everyone waits: whoever blocked the loop would stop the turns
     while turns < 50:
-        gevent.sleep(0.01)
+        gevent.sleep(0.01)  # between two looks
 for _ in range(50):
     history.write()
     Bulletin(client).ring(GUILD)
-    gevent.sleep(0)
+    gevent.sleep(0)  # readers get their turn
 gevent.joinall(readers, timeout=60, raise_error=True)
 assert got == [list(range(1, 51))] * len(streams), "not every stream got every event in order"
 
 waiting = [gevent.spawn(list, stream) for stream in streams]
-gevent.sleep(0)
+gevent.sleep(0)  # until each of them waits
 hub.stop()
 assert len(gevent.joinall(waiting, timeout=30)) == len(streams), "stop left a reader waiting"
 assert all(type(t).__name__ != "Thread" or not t.name.startswith("kovra-hub") for t in threading.enumerate())

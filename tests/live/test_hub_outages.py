@@ -31,10 +31,10 @@ def test_three_hundred_reconnects_while_events_flow_lose_and_double_nothing(new_
         while (written := len(history.kept[guild])) < total:
             history.write(min(dice.randint(1, 5), total - written))
             while written - max(map(len, seen)) > 10:  # a step ahead of the quickest reader, so that all see it live
-                time.sleep(0.001)
+                time.sleep(0.001)  # between two looks
             if dice.random() < 0.8:  # the others are lost on the way
                 bulletin.ring(guild)
-            time.sleep(0)
+            time.sleep(0)  # the readers get their turn
 
     def follow(reader: int):
         dice, last = random.Random(reader), 0

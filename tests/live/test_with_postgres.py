@@ -53,7 +53,7 @@ def test_racing_writers_and_rollbacks_leave_no_gap_and_no_double(database, hub, 
                     if dice.random() < 0.3:
                         raise Undone
             except Undone:
-                continue
+                continue  # the number goes to the next
             written += 1
             if dice.random() < 0.7:
                 bulletin.ring(guild)

@@ -49,7 +49,7 @@ class Cluster:
         deadline = time.monotonic() + DEADLINE_S
         while not all(self._whole(line) for line in lines):
             assert time.monotonic() < deadline, "the nodes did not become a cluster"
-            time.sleep(0.02)
+            time.sleep(0.02)  # between two looks
         return self
 
     def __exit__(self, *_: object) -> None:

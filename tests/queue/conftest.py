@@ -145,7 +145,7 @@ _WORKER = textwrap.dedent("""
     @dramatiq.actor(actor_name="note", queue_name="work", broker=broker, max_retries=0)
     def note(i):
         client.rpush("started", i)
-        time.sleep(0.1 if client.exists("slow") else 0.002)
+        time.sleep(0.1 if client.exists("slow") else 0.002)  # the work of a message
         client.rpush("ran", i)
 
     stop = threading.Event()
@@ -186,7 +186,7 @@ def eventually() -> Callable[[Callable[[], object]], None]:
         deadline = time.monotonic() + DEADLINE_S
         while not condition():
             assert time.monotonic() < deadline, "it never came true"
-            time.sleep(0.01)
+            time.sleep(0.01)  # between two looks
 
     return eventually
 

@@ -22,7 +22,7 @@ def test_a_command_without_an_answer_is_sent_once():
             try:
                 line, _ = server.accept()
             except OSError:
-                return
+                return  # the test is over
             threading.Thread(target=answer, args=(line,), daemon=True).start()
 
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -160,7 +160,7 @@ def test_a_slot_that_moves_while_work_goes_on_loses_nothing(desk, client, cluste
                     )
                     break
                 except dramatiq.errors.ConnectionClosed:
-                    time.sleep(0.01)
+                    time.sleep(0.01)  # between two looks
 
     sender = threading.Thread(target=send)
     sender.start()

@@ -48,7 +48,7 @@ def test_an_actor_that_takes_too_long_is_interrupted_and_its_worker_goes_on(desk
         # Python raises the interrupt between two of its own steps, so one long sleep would hold it up.
         give_up_at = time.monotonic() + 30
         while time.monotonic() < give_up_at:
-            time.sleep(0.01)
+            time.sleep(0.01)  # between two looks
 
     # Who counts the time is started by a process's boot, which Dramatiq's command line announces and a Worker does not.
     broker.emit_after("process_boot")

@@ -181,7 +181,7 @@ def _eventually(question: Callable[[], Any]) -> Any:
     while time.monotonic() < deadline:
         if answer := question():
             return answer
-        time.sleep(0.01)
+        time.sleep(0.01)  # between two looks
     raise AssertionError("it never became true")
 
 

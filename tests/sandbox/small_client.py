@@ -110,7 +110,7 @@ class Client:
             try:
                 return act()
             except Unknown:
-                time.sleep(0.01)
+                time.sleep(0.01)  # between two looks
         raise SystemExit("Discord did not answer")
 
     def _call(self, method: str, path: str, body: Any = None, missing: int = 0) -> Any:
@@ -131,7 +131,7 @@ class Client:
             if refused.code == missing:
                 return None
             if refused.code == 429:
-                time.sleep(json.loads(refused.read())["retry_after"])
+                time.sleep(json.loads(refused.read())["retry_after"])  # as Discord asks
             if refused.code == 429 or refused.code >= 500:
                 raise Unknown from refused
             raise

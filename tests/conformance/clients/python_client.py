@@ -46,7 +46,7 @@ async def ask(method: str, path: str, body: Any = None) -> Any:
 async def until(question: Any) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not question():  # noqa: ASYNC110 - asks what no event tells
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # between two looks
 
 
 def client() -> Any:
@@ -161,7 +161,7 @@ class Run:
         async with asyncio.timeout(PATIENCE_S):
             report = await ask("GET", f"interactions/{number}")
             while not report["content"]:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # between two looks
                 report = await ask("GET", f"interactions/{number}")
         return {"deferred": report["deferred"], "ephemeral": report["ephemeral"], "content": report["content"]}
 

@@ -222,7 +222,7 @@ class Full:
             report = await self.ask("GET", f"interactions/{number}")
             if report["acked"]:
                 return report
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # between two looks
         raise AssertionError(f"never acknowledged: {asked}")
 
     async def _answer(self, interaction: Any) -> None:
