@@ -92,6 +92,39 @@ def test_double_click_sends_one_action(path, open_as):
     assert len(path.discord.dms(target)) == 1
 
 
+def test_a_click_is_not_lost_to_a_dialog_being_drawn(path, open_as):
+    target = path.discord.someone()
+    page = cases(open_as("juniperlock"), path)
+    choose(page, path, target, "Ban")
+    page.get_by_label("Reason").fill("quicker than the drawing")
+    drawings = []
+    page.route("**/act?**", lambda route: drawings.append(route))
+
+    page.get_by_label("Lasts").select_option("7 days")
+    send(page).click()
+
+    expect(page.locator("#toasts")).to_contain_text(re.compile(r"Done · case #\d+ created"))
+    assert len(drawings) == 1
+    expect(page.locator("#act")).to_be_hidden()
+
+
+def test_a_drawing_that_comes_late_does_not_open_the_dialog_again(path, open_as):
+    page = cases(open_as("juniperlock"), path)
+    choose(page, path, path.discord.someone(), "Ban")
+    drawings = []
+    page.route("**/act?**", lambda route: drawings.append(route))
+
+    page.get_by_label("Lasts").select_option("7 days")
+    page.keyboard.press("Escape")
+    expect(page.locator("#act")).to_be_hidden()
+    with page.expect_response("**/act?**"):
+        drawings[0].continue_()
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    expect(page.locator("#act")).to_be_hidden()
+    expect(page.locator("#act-body")).to_be_empty()
+
+
 def test_refusal_is_said_and_the_words_stay(path, open_as):
     page = cases(open_as("juniperlock"), path)
     target = path.discord.someone()

@@ -22,6 +22,11 @@ if (dialog) {
     const field = body.querySelector("[aria-invalid=true], [autofocus]");
     if (field && !body.contains(document.activeElement)) field.focus();
   });
+  // Who sends does not wait for the dialog to be drawn again, and a drawing that comes late does not open it again.
+  body.addEventListener("submit", () => { for (const choice of body.querySelectorAll("[data-redraw]")) htmx.trigger(choice, "htmx:abort", {}, false); });  // not bubbling: the form heeds it too
+  document.addEventListener("htmx:before:swap", event => {
+    if (!dialog.open && event.detail.ctx?.sourceElement?.matches("[data-redraw]")) event.preventDefault();
+  });
   // The DM as it will read, with the reason that is being typed; user text only as text.
   const preview = () => {
     const shown = body.querySelector("[data-preview]"), reason = body.querySelector("#act-reason")?.value.trim() ?? "";
