@@ -8,10 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
-from sqlalchemy import BigInteger, Text, and_, column, func, literal, or_, select, tuple_, union_all, update
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Text,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.orm import Session
 
 from kovra.ids import GuildId, UserId, snowflake_ms
@@ -177,14 +189,10 @@ class BygoneKeeper:
             session.execute(write.on_conflict_do_update(index_elements=["guild_id", "user_id", "day"], set_=more))
 
 
-def keep_names(session: Session, guild_id: GuildId, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
-    """Before these members are written: the names that they have in the mirror and will not have any more."""
-    if not rows:
-        return
-    columns = [column("user_id", BigInteger), *(column(kind, Text) for kind in _KINDS)]
-    arrays = [literal([row["user_id"] for row in rows], ARRAY(BigInteger))]
-    arrays += [literal([row[kind] for row in rows], ARRAY(Text)) for kind in _KINDS]
-    told = func.unnest(*arrays).table_valued(*columns, name="told").render_derived()
+def former_names(
+    told: FromClause, guild_id: ColumnElement[int], now: ColumnElement[datetime], may: ColumnElement[bool]
+) -> Insert:
+    """Before these members are written, when they may be: the names that they have in the mirror and will lose."""
     changed = [getattr(Members, kind).is_distinct_from(told.c[kind]) for kind in _KINDS]
     # Joined once: of fifty thousand who are listed, few are called something else than before.
     pairs = (
@@ -195,7 +203,7 @@ def keep_names(session: Session, guild_id: GuildId, rows: Sequence[Mapping[str, 
             *(told.c[kind] for kind in _KINDS),
         )
         .join(told, told.c.user_id == Members.user_id)
-        .where(Members.guild_id == guild_id, or_(*changed))
+        .where(Members.guild_id == guild_id, or_(*changed), may)
         .cte("pairs")
     )
     former = union_all(
@@ -204,14 +212,14 @@ def keep_names(session: Session, guild_id: GuildId, rows: Sequence[Mapping[str, 
                 pairs.c.guild_id,
                 pairs.c.user_id,
                 literal(kind, Text).label("kind"),
-                literal(now).label("until_at"),
+                now.label("until_at"),
                 pairs.c[f"{kind}_before"].label("name"),
             ).where(pairs.c[f"{kind}_before"].is_not(None), pairs.c[f"{kind}_before"].is_distinct_from(pairs.c[kind]))
             for kind in _KINDS
         )
     )
     names = ["guild_id", "user_id", "kind", "until_at", "name"]
-    session.connection().execute(insert(MemberNames).from_select(names, former).on_conflict_do_nothing())
+    return insert(MemberNames).from_select(names, former).on_conflict_do_nothing()
 
 
 def _others(session: Session, guild_id: GuildId, latest: Joins) -> dict[str, int]:

@@ -19,6 +19,8 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    any_,
+    bindparam,
     column,
     exists,
     literal,
@@ -27,15 +29,17 @@ from sqlalchemy import (
     update,
     values,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session, aliased
 
 from kovra.actions.request import Action, ActionRequest, State
 from kovra.guard.case import Case
 from kovra.guard.endings import ENDS_OF, RENEWED, End, EndState, KeptEnd, LastTry, Rejoined, due_at
 from kovra.ids import GuildId, UserId
+from kovra.store.database import run
 from kovra.store.events import EventKind, append_events
 from kovra.store.holds import hold_of
+from kovra.store.prepared import Prepared
 from kovra.store.rows import rows_of
 from kovra.store.tables import ActionRequests, Guilds, Members, ScheduledEnds
 
@@ -149,30 +153,37 @@ def cancel_ends(session: Session, guild_id: GuildId, action: Action, cases: Sequ
     session.connection().execute(cancel)
 
 
-def lifted_by_hand(
-    session: Session, guild_id: GuildId, target_ids: Sequence[UserId], punishment: Action, now: datetime
-) -> None:
-    """Somebody lifted these punishments in Discord itself: they do not end by themselves any more.
+_LIFTING = aliased(ActionRequests)
+_LIFTED = bindparam("lifted", type_=ARRAY(BigInteger))
+#: What stands of a punishment of these targets. What Guard is lifting at this moment is left to its case.
+_STANDING = Prepared(
+    select(_ENDS.request_id, _ENDS.target_id, _ENDS.case_no).where(
+        _ENDS.guild_id == bindparam("in_guild", type_=BigInteger),
+        _ENDS.target_id == any_(_LIFTED),
+        _ENDS.punishment == bindparam("of_kind", type_=Text),
+        _ENDS.state == EndState.OPEN.value,
+        ~exists().where(
+            _LIFTING.guild_id == _ENDS.guild_id,
+            _LIFTING.target_id == _ENDS.target_id,
+            _LIFTING.state == State.EXECUTING.value,
+            _LIFTING.effect_at.is_not(None),
+        ),
+    )
+)
 
-    What Guard is lifting at this moment is left to the case that it becomes.
-    """
+
+def lifted_by_hand(
+    session: Session,
+    guild_id: GuildId,
+    target_ids: Sequence[UserId],
+    punishment: Action,
+    now: ColumnElement[datetime],
+) -> None:
+    """Somebody lifted these punishments in Discord itself: they do not end by themselves any more."""
     if not target_ids:
         return
-    lifting = aliased(ActionRequests)
-    ours = exists().where(
-        lifting.guild_id == _ENDS.guild_id,
-        lifting.target_id == _ENDS.target_id,
-        lifting.state == State.EXECUTING.value,
-        lifting.effect_at.is_not(None),
-    )
-    standing = and_(
-        _ENDS.guild_id == guild_id,
-        _ENDS.target_id.in_(target_ids),
-        _ENDS.punishment == punishment.value,
-        _ENDS.state == EndState.OPEN.value,
-        ~ours,
-    )
-    found = session.execute(select(_ENDS.request_id, _ENDS.target_id, _ENDS.case_no).where(standing)).all()
+    asked = {"in_guild": guild_id, "lifted": list(target_ids), "of_kind": punishment.value}
+    found = run(session.connection(), _STANDING, asked).all()
     told = [
         (
             EventKind.CASE_UPDATED,

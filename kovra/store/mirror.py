@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Text,
-    bindparam,
-    cast,
-    column,
-    delete,
-    func,
-    literal,
-    select,
-    update,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy import BigInteger, ColumnElement, DateTime, cast, delete, func, literal, null, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from kovra.actions.request import Action
 from kovra.guard.endings import Rejoined
 from kovra.ids import ChannelId, GuildId, RoleId, UserId
-from kovra.store.bygone import keep_names
-from kovra.store.database import Database
+from kovra.store.database import Database, run
 from kovra.store.endings import lifted_by_hand, rejoined
 from kovra.store.holds import free_again
-from kovra.store.tables import Bans, Base, Channels, GatewayShards, Guilds, Members, Roles
-
-#: A page of members is about a megabyte.
-_ROWS_AT_ONCE = 5_000
+from kovra.store.mirror_writes import IN_GUILD, LIFT_BAN, pages, part_members, put, put_members
+from kovra.store.prepared import Prepared
+from kovra.store.tables import Bans, Channels, GatewayShards, Guilds, Members, Roles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,17 +86,31 @@ class BanRow:
     reason: str | None
 
 
+_GUILD = {"guild_id": IN_GUILD}
+_MEMBER, _ROLE, _CHANNEL = ("guild_id", "user_id"), ("guild_id", "role_id"), ("guild_id", "channel_id")
+
+
 class Mirror:
     """Write what the gateway says."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database, now = database, database.now()
+        never = {"gone_at": cast(null(), DateTime(timezone=True))}
+        self._put_guild = put(Guilds, ["guild_id"], _told_of(GuildRow), {**never, "mirrored_at": now})
+        self._put_roles = put(Roles, _ROLE, _told_of(RoleRow), _GUILD)
+        self._put_channels = put(Channels, _CHANNEL, _told_of(ChannelRow), _GUILD)
+        self._put_members, self._part_members = put_members(now), part_members(now)
+        ban = {**_GUILD, "mirrored_at": now}
+        self._put_bans = put(Bans, _MEMBER, _told_of(BanRow), ban)
+        # The gateway does not say why: a reason known already stays.
+        self._put_banned = put(Bans, _MEMBER, _told_of(BanRow), ban, kept=["reason"])
+        shard = ["shard_count", "shard_id"]
+        self._put_shard = put(GatewayShards, shard, shard, {"heard_at": now})
 
     def guild(self, guild: GuildRow) -> None:
         """Guard is in this guild."""
-        with self._database.transaction(guild.guild_id) as session:
-            facts = asdict(guild) | {"gone_at": None, "mirrored_at": self._database.now()}
-            _put(session, Guilds, ["guild_id"], [facts])
+        for page in pages([vars(guild)], ["guild_id"]):
+            self._database.once(guild.guild_id, self._put_guild, page)
 
     def guild_gone(self, guild_id: GuildId) -> None:
         """Guard was removed from this guild. Its history stays."""
@@ -129,16 +128,15 @@ class Mirror:
 
     def roles(self, guild_id: GuildId, roles: Iterable[RoleRow]) -> None:
         """These are all the roles of the guild."""
-        rows = [asdict(role) | {"guild_id": guild_id} for role in roles]
+        rows = [vars(role) for role in roles]
         with self._database.transaction(guild_id) as session:
-            _put(session, Roles, ["guild_id", "role_id"], rows)
+            _all(session, self._put_roles, guild_id, rows, "role_id")
             kept = [row["role_id"] for row in rows]
             _run(session, delete(Roles).where(Roles.guild_id == guild_id, Roles.role_id.not_in(kept)))
 
     def role(self, guild_id: GuildId, role: RoleRow) -> None:
         """A role was made or changed."""
-        with self._database.transaction(guild_id) as session:
-            _put(session, Roles, ["guild_id", "role_id"], [asdict(role) | {"guild_id": guild_id}])
+        self._at_once(self._put_roles, guild_id, [vars(role)], "role_id")
 
     def role_gone(self, guild_id: GuildId, role_id: RoleId) -> None:
         """A role was deleted. Members keep its id until Discord says so; without the role it gives them nothing."""
@@ -147,16 +145,15 @@ class Mirror:
 
     def channels(self, guild_id: GuildId, channels: Iterable[ChannelRow]) -> None:
         """These are all the channels of the guild."""
-        rows = [asdict(channel) | {"guild_id": guild_id} for channel in channels]
+        rows = [vars(channel) for channel in channels]
         with self._database.transaction(guild_id) as session:
-            _put(session, Channels, ["guild_id", "channel_id"], rows)
+            _all(session, self._put_channels, guild_id, rows, "channel_id")
             kept = [row["channel_id"] for row in rows]
             _run(session, delete(Channels).where(Channels.guild_id == guild_id, Channels.channel_id.not_in(kept)))
 
     def channel(self, guild_id: GuildId, channel: ChannelRow) -> None:
         """A channel was made or changed."""
-        with self._database.transaction(guild_id) as session:
-            _put(session, Channels, ["guild_id", "channel_id"], [asdict(channel) | {"guild_id": guild_id}])
+        self._at_once(self._put_channels, guild_id, [vars(channel)], "channel_id")
 
     def channel_gone(self, guild_id: GuildId, channel_id: ChannelId) -> None:
         """A channel was deleted."""
@@ -165,21 +162,21 @@ class Mirror:
 
     def members(self, guild_id: GuildId, members: Iterable[MemberRow], *, complete: bool) -> None:
         """These are members. ``complete``: they are all, and whoever is not among them has left."""
+        rows = [vars(member) for member in members]
         with self._database.transaction(guild_id) as session:
-            now = self._database.read_now(session)
-            rows = [_member(guild_id, member, now) for member in members]
-            freed = _freed(session, guild_id, rows, now)
-            keep_names(session, guild_id, rows, now)
-            _put(session, Members, ["guild_id", "user_id"], rows)
+            freed = _all(session, self._put_members, guild_id, rows, "user_id", even_freed=True)
             if complete:
+                now = self._database.read_now(session)
                 left = update(Members).where(Members.guild_id == guild_id, Members.gone_at.is_(None))
                 _run(session, left.where(_not_among(Members.user_id, rows)).values(gone_at=now))
                 _run(session, update(Guilds).where(Guilds.guild_id == guild_id).values(members_complete_at=now))
-            lifted_by_hand(session, guild_id, freed, Action.MUTE, now)
+            lifted_by_hand(session, guild_id, freed, Action.MUTE, self._database.now())
 
     def member(self, guild_id: GuildId, member: MemberRow) -> None:
         """A member joined or changed."""
-        self.members(guild_id, [member], complete=False)
+        # Nothing was written when their time-out was lifted: what follows from that goes with it or not at all.
+        if self._at_once(self._put_members, guild_id, [vars(member)], "user_id", even_freed=False):
+            self.members(guild_id, [member], complete=False)
 
     def member_gone(self, guild_id: GuildId, user_id: UserId) -> None:
         """A member left."""
@@ -187,18 +184,15 @@ class Mirror:
 
     def members_gone(self, guild_id: GuildId, user_ids: Collection[UserId]) -> None:
         """These members left. They keep their names here."""
-        listed = func.any(literal(list(user_ids), ARRAY(BigInteger)))
-        left = update(Members).where(Members.guild_id == guild_id, Members.user_id == listed)
-        with self._database.transaction(guild_id) as session:
-            _run(session, left.where(Members.gone_at.is_(None)).values(gone_at=self._database.now()))
+        self._database.once(guild_id, self._part_members, {"in_guild": guild_id, "user_ids": list(user_ids)})
 
     def bans(self, guild_id: GuildId, bans: Iterable[BanRow], *, complete: bool) -> None:
         """These are banned. ``complete``: they are all."""
         with self._database.transaction(guild_id) as session:
-            now = self._database.read_now(session)
-            rows = [vars(ban) | {"guild_id": guild_id, "mirrored_at": now} for ban in bans]
-            _put(session, Bans, ["guild_id", "user_id"], rows)
+            rows = [vars(ban) for ban in bans]
+            _all(session, self._put_bans, guild_id, rows, "user_id")
             if complete:
+                now = self._database.now()
                 _run(session, delete(Bans).where(Bans.guild_id == guild_id, _not_among(Bans.user_id, rows)))
                 _run(session, update(Guilds).where(Guilds.guild_id == guild_id).values(bans_complete_at=now))
 
@@ -208,21 +202,13 @@ class Mirror:
 
     def banned(self, guild_id: GuildId, bans: Iterable[BanRow]) -> None:
         """These were banned. The gateway does not say why: a reason known already stays."""
-        now = self._database.now()
-        # The last of several bans of one user counts: a statement may touch a row once.
-        rows = {ban.user_id: vars(ban) | {"guild_id": guild_id, "mirrored_at": now} for ban in bans}
-        statement = insert(Bans).values(list(rows.values()))
-        kept = ("guild_id", "user_id")
-        changed = {name: statement.excluded[name] for name in next(iter(rows.values())) if name not in kept}
-        changed["reason"] = func.coalesce(statement.excluded.reason, Bans.reason)
-        with self._database.transaction(guild_id) as session:
-            session.execute(statement.on_conflict_do_update(index_elements=["guild_id", "user_id"], set_=changed))
+        self._at_once(self._put_banned, guild_id, [vars(ban) for ban in bans], "user_id")
 
     def ban_gone(self, guild_id: GuildId, user_id: UserId) -> None:
         """A ban was lifted: it does not end by itself any more."""
         with self._database.transaction(guild_id) as session:
-            _run(session, delete(Bans).where(Bans.guild_id == guild_id, Bans.user_id == user_id))
-            lifted_by_hand(session, guild_id, [user_id], Action.BAN, self._database.read_now(session))
+            run(session.connection(), LIFT_BAN, {"in_guild": guild_id, "user_id": user_id})
+            lifted_by_hand(session, guild_id, [user_id], Action.BAN, self._database.now())
 
     def rejoined(self, guild_id: GuildId, user_id: UserId | None) -> list[Rejoined]:
         """Who left and came back while a mute or a quarantine holds: this one, or everybody it is true of."""
@@ -232,54 +218,32 @@ class Mirror:
 
     def heard(self, shard_id: int, shard_count: int = 1) -> None:
         """A gateway shard has been heard just now."""
-        row = {"shard_id": shard_id, "shard_count": shard_count, "heard_at": self._database.now()}
-        with self._database.transaction(None) as session:
-            _put(session, GatewayShards, ["shard_count", "shard_id"], [row])
+        for page in pages([{"shard_id": shard_id, "shard_count": shard_count}], ["shard_count", "shard_id"]):
+            self._database.once(None, self._put_shard, page)
+
+    def _at_once(
+        self, put: Prepared, guild_id: GuildId, rows: Sequence[Mapping[str, Any]], key: str, **more: bool
+    ) -> list[Any]:
+        """A few rows of a guild, in one trip that is the whole transaction."""
+        found: list[Any] = []
+        for page in pages(rows, [key]):
+            found += self._database.once(guild_id, put, {"in_guild": guild_id, **page, **more})
+        return found
 
 
-def _freed(session: Session, guild_id: GuildId, rows: Sequence[Mapping[str, Any]], now: datetime) -> list[UserId]:
-    """Whose time-out somebody has lifted: it would hold still, they never left, and Discord shows none now.
-
-    Who left and came back is none of them: they are muted again.
-    """
-    free = {row["user_id"]: row["joined_at"] for row in rows if (row["timed_out_until"] or now) <= now}
-    if not free:
-        return []
-    listed = func.unnest(literal(list(free), ARRAY(BigInteger))).column_valued("listed")
-    held = select(Members.user_id, Members.joined_at).where(
-        Members.guild_id == guild_id,
-        Members.user_id == listed,
-        Members.gone_at.is_(None),
-        Members.timed_out_until > now,
-    )
-    return [UserId(row.user_id) for row in session.execute(held) if free[row.user_id] == row.joined_at]
+def _all(
+    session: Session, put: Prepared, guild_id: GuildId, rows: Sequence[Mapping[str, Any]], key: str, **more: bool
+) -> list[Any]:
+    """Any number of rows of a guild; what the statement gave for them, each its first column."""
+    found: list[Any] = []
+    for page in pages(rows, [key]):
+        answer = run(session.connection(), put, {"in_guild": guild_id, **page, **more})
+        found += answer.scalars() if answer.returns_rows else []
+    return found
 
 
-def _member(guild_id: GuildId, member: MemberRow, now: datetime) -> dict[str, Any]:
-    # vars, not asdict, which copies every value: with 50,000 members that is most of the work.
-    return (
-        vars(member) | {"role_ids": list(member.role_ids)} | {"guild_id": guild_id, "mirrored_at": now, "gone_at": None}
-    )
-
-
-def _put(session: Session, table: type[Base], key: list[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert or bring up to date. The last of several rows of one key counts: a statement may touch a row once."""
-    unique = list({tuple(row[column] for column in key): dict(row) for row in rows}.values())
-    if not unique:
-        return
-    # The clock of the database is an expression, the same in every row.
-    said = {name: value for name, value in unique[0].items() if isinstance(value, ColumnElement)}
-    names = [name for name in unique[0] if name not in said]
-    # One value for a whole page: to write out a parameter for each field of 50,000 members takes half a minute.
-    page = bindparam("page", type_=Text)
-    kinds = (column(name, table.__table__.c[name].type) for name in names)
-    told = func.jsonb_to_recordset(cast(page, JSONB)).table_valued(*kinds, name="told").render_derived(with_types=True)
-    statement = insert(table).from_select([*names, *said], select(*told.c, *said.values()))
-    changed = {name: statement.excluded[name] for name in unique[0] if name not in key}
-    write = statement.on_conflict_do_update(index_elements=key, set_=changed)
-    for start in range(0, len(unique), _ROWS_AT_ONCE):
-        rows_of_page = [{name: row[name] for name in names} for row in unique[start : start + _ROWS_AT_ONCE]]
-        session.connection().execute(write, {"page": json.dumps(rows_of_page, default=datetime.isoformat)})
+def _told_of(row: type[Any]) -> list[str]:
+    return [field.name for field in fields(row)]
 
 
 def _not_among(user_id: InstrumentedAttribute[int], rows: Sequence[Mapping[str, Any]]) -> ColumnElement[bool]:

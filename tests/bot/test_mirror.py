@@ -226,11 +226,11 @@ def test_a_database_that_was_away_gets_every_write_in_order(sandbox, control, st
     away, refused = False, []
 
     class ComesAndGoes(StoredMirror):
-        def members(self, *args, **kwargs):
+        def member(self, *args):
             if away:
                 refused.append(args)
                 raise Unavailable("gone fishing")
-            super().members(*args, **kwargs)
+            super().member(*args)
 
     start_bot(mirror=ComesAndGoes(database))
     away = True

@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from kovra.actions.request import Action, Source
 from kovra.store.mirror import BanRow
+
+
+class BrokenOff(Exception):
+    """What ends a transaction before its commit."""
 
 
 @pytest.fixture
@@ -76,6 +80,24 @@ def test_a_time_out_lifted_by_hand_cancels_the_end(punish, quillon, states, cloc
     quillon(until=None)
 
     assert (held, states()) == (["open"], ["cancelled"])
+
+
+def test_a_time_out_lifted_by_hand_is_not_known_before_its_end_is_cancelled(punish, quillon, states, bot):
+    mute = punish(Action.MUTE)
+    quillon(until=mute.ends_at)
+
+    def break_off(*said):
+        if said[2].startswith("UPDATE scheduled_ends"):
+            raise BrokenOff
+
+    event.listen(bot.engine, "before_cursor_execute", break_off)
+    with pytest.raises(BrokenOff):
+        quillon(until=None)
+    event.remove(bot.engine, "before_cursor_execute", break_off)
+
+    # Discord tells it again, or a member list does: it has not been forgotten that the time-out held.
+    quillon(until=None)
+    assert states() == ["cancelled"]
 
 
 def test_a_word_about_them_from_before_the_mute_cancels_nothing(punish, quillon, states):
