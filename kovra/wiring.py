@@ -66,6 +66,7 @@ from kovra.store.database import Database, PostgresClock, sqlalchemy_url
 from kovra.store.events import Events
 from kovra.store.evidence import Evidence, EvidenceKeeper, LooseEvidence
 from kovra.store.expiry import Expiry
+from kovra.store.forgetting import Forgetting
 from kovra.store.guilds import Guilds, GuildScope
 from kovra.store.health import Health, HealthKeeper
 from kovra.store.job_backlog import JobBacklog
@@ -312,7 +313,11 @@ def build_worker(config: Config) -> WorkerProcess:
         janitor=Janitor(broker),
         dead_workers=DeadWorkers(broker=broker, proven=_proven_dead(liveness)),
         pauses=KeepPauses(decided=LanePauses(database, config.audit_key), broker=broker),
-        retention=Retention(events=Events(database), evidence=LooseEvidence(database)),
+        retention=Retention(
+            events=Events(database),
+            evidence=LooseEvidence(database),
+            forgetting=Forgetting(database, config.audit_key),
+        ),
         expiry=Expiry(database, config.audit_key),
         scheduler=Scheduler(
             schedule=Schedule(database, config.audit_key, at=at),

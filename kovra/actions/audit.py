@@ -46,6 +46,7 @@ class AuditKind(StrEnum):
     CASE_VOIDED = "case.voided"
     CASE_COMMENTED = "case.commented"
     CASE_TOLD_AGAIN = "case.told_again"
+    EVIDENCE_FORGOTTEN = "evidence.forgotten"
     ENVELOPE_REFUSED = "envelope.refused"
     SESSION_STARTED = "session.started"
     SESSION_ENDED = "session.ended"

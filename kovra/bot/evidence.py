@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 #: How long Discord may take for one file, in seconds, and how many are fetched at once in this process.
 _FILE_S, _AT_ONCE = 30.0, 3
 
+#: A file of which nothing comes for so long is lost, in seconds: the others of its message must not wait for it until
+#: they are gone too.
+STALLED_S = 8.0
+
 _PART = 64 << 10
 
 
@@ -34,10 +38,12 @@ class EvidenceRoom:
     Args:
         keeper: where they are written down.
         cdn_url: Discord's own server of files.
+        stalled_s: how long nothing may come of a file.
     """
 
-    def __init__(self, keeper: EvidenceKeeper, cdn_url: str) -> None:
+    def __init__(self, keeper: EvidenceKeeper, cdn_url: str, stalled_s: float = STALLED_S) -> None:
         self._keeper, self._cdn_url = keeper, cdn_url
+        self._patience = aiohttp.ClientTimeout(total=_FILE_S, sock_connect=stalled_s, sock_read=stalled_s)
         # Apart from the threads that submit: a file of 8 MB must not keep a ban waiting.
         self._writing = ThreadPoolExecutor(2, "evidence")
         self._fetching = asyncio.Semaphore(_AT_ONCE)
@@ -85,10 +91,15 @@ class EvidenceRoom:
         await self._fetch_all(guild_id, request_id)
 
     async def _fetch_all(self, guild_id: GuildId, request_id: UUID) -> None:
-        try:
-            for place, url in await self._in_thread(self._keeper.waiting, guild_id, request_id):
+        async def bring(place: int, url: str) -> None:
+            async with self._fetching:
                 content = await self._fetch(url)
                 await self._in_thread(self._keeper.fetched, guild_id, request_id, place, content)
+
+        try:
+            waiting = await self._in_thread(self._keeper.waiting, guild_id, request_id)
+            # Beside each other: one that stalls must not cost the others.
+            await asyncio.gather(*(bring(place, url) for place, url in waiting))
         except Unavailable:
             log.warning("a file could not be kept as evidence: the database does not answer")
 
@@ -96,13 +107,11 @@ class EvidenceRoom:
         """What a file holds, or why it is not kept."""
         if not on_discord(url, self._cdn_url):
             return FileStatus.ELSEWHERE
-        timeout = aiohttp.ClientTimeout(total=_FILE_S)
         # Packed, a small answer could unfold to any length.
         plain = {"Accept-Encoding": "identity"}
         try:
             async with (
-                self._fetching,
-                aiohttp.ClientSession(timeout=timeout, auto_decompress=False, headers=plain) as session,
+                aiohttp.ClientSession(timeout=self._patience, auto_decompress=False, headers=plain) as session,
                 session.get(url, allow_redirects=False) as answer,
             ):
                 if answer.status != 200 or answer.headers.get("Content-Encoding", "identity") != "identity":
@@ -118,7 +127,9 @@ class EvidenceRoom:
 
 
 async def _at_most(answer: aiohttp.ClientResponse, most: int) -> bytes | FileStatus:
-    """Read as much as is kept, whatever length was announced."""
+    """Read as much as is kept, whatever length was announced before."""
+    if (answer.content_length or 0) > most:
+        return FileStatus.TOO_LARGE
     read = bytearray()
     async for part in answer.content.iter_chunked(_PART):
         read += part

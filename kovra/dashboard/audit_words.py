@@ -48,6 +48,7 @@ _WORDS: Mapping[str, Words] = {
     _K.CASE_VOIDED: Words(label="Case voided", icon="trash"),
     _K.CASE_COMMENTED: Words(label="Case note", icon="note"),
     _K.CASE_TOLD_AGAIN: Words(label="Told again", icon="mail"),
+    _K.EVIDENCE_FORGOTTEN: Words(label="Evidence forgotten", icon="trash"),
     _K.ENVELOPE_REFUSED: Words(label="Forged or altered", icon="shield", bad=True),
     _K.SESSION_STARTED: Words(label="Signed in", icon="key"),
     _K.SESSION_ENDED: Words(label="Signed out", icon="logout"),
@@ -61,7 +62,10 @@ GROUPS: Mapping[str, tuple[str, frozenset[str]]] = {
         "Refused and failed",
         frozenset({_K.ACTION_REJECTED, _K.ACTION_MALFORMED, _K.ACTION_FAILED, _K.ENVELOPE_REFUSED}),
     ),
-    "cases": ("Changes of cases", frozenset(kind.value for kind in AuditKind if kind.value.startswith("case."))),
+    "cases": (
+        "Changes of cases",
+        frozenset(kind.value for kind in AuditKind if kind.value.startswith("case.")) | {_K.EVIDENCE_FORGOTTEN},
+    ),
     "jobs": ("Mass actions", frozenset(kind.value for kind in AuditKind if kind.value.startswith("job."))),
     "queue": (
         "Action queue",
@@ -125,6 +129,10 @@ def _detail(kind: str, facts: Mapping[str, Any], names: Mapping[UserId, str]) ->
     if kind in (AuditKind.ACCOUNTS_LINKED, AuditKind.ACCOUNTS_UNLINKED):
         both = " and ".join((_target(facts, names), _text(facts.get("other_id")) or "?"))
         return _joined(both, _quoted(facts.get("why")))
+    if kind == AuditKind.EVIDENCE_FORGOTTEN:
+        cases = facts.get("cases")
+        numbers = ", ".join(f"#{one}" for one in cases) if isinstance(cases, list) else ""
+        return f"Kept for {facts.get('days', '?')} days, as set: the messages of {numbers or 'no case'}"
     action = _text(facts.get("action"))
     about = " ".join(part for part in (action and action.replace("_", " ").capitalize(), _target(facts, names)) if part)
     if kind == AuditKind.ACTION_ACCEPTED:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from kovra.dashboard.services import services
 from kovra.guard.evidence import FileStatus
+from kovra.store.evidence import KeptFile
 from kovra.store.guilds import GuildScope
 
 #: What became of the message itself, as the case tells it.
@@ -21,7 +22,9 @@ _MISSING = {
     FileStatus.TOO_LARGE: "larger than 8 MB, so it is not kept",
     FileStatus.WRONG_TYPE: "of a type that is not kept",
     FileStatus.ELSEWHERE: "not on Discord’s own server, so it is not kept",
-    FileStatus.LOST: "Discord did not give it",
+    FileStatus.TOO_MANY: "one of more files than are kept of one message",
+    FileStatus.FORGOTTEN: "forgotten",
+    FileStatus.LOST: "Discord did not give it, or not in time",
 }
 
 
@@ -34,7 +37,12 @@ def shown(viewer: GuildScope, request_id: UUID) -> Mapping[str, Any]:
     base = known.addresses.discord_base_url
     return {
         "kept": kept,
-        "kept_files": [(file, _MISSING.get(file.status, "")) for file in kept.files],
+        "kept_files": [(file, _MISSING.get(file.status, ""), _odd_size(file)) for file in kept.files],
         "message_fate": _FATES.get(kept.fate or ""),
         "message_url": f"{base}/channels/{viewer.guild_id}/{kept.channel_id}/{kept.message_id}",
     }
+
+
+def _odd_size(file: KeptFile) -> int | None:
+    """How much Discord gave of a file, when it is not as much as it had said."""
+    return file.kept_size if file.kept_size not in (None, file.size) else None

@@ -15,8 +15,9 @@ from kovra.ids import ChannelId, MessageId, UserId
 
 #: The largest file that is kept, in bytes; the tables hold no more.
 MAX_FILE_BYTES = 8 << 20
-#: The most files of one message (API reference, Create Message).
-MAX_FILES = 10
+#: The most files of one message that are fetched (API reference, Create Message), and of how many more it is said that
+#: they were there.
+MAX_FILES, MAX_NAMED = 10, 25
 #: So much of a message's embeds is kept, as JSON in bytes; Discord's own limit is 6,000 characters of text.
 MAX_EMBEDS_BYTES = 64 << 10
 _MAX_NAME, _MAX_CONTENT = 200, 4000
@@ -37,8 +38,12 @@ class FileStatus(StrEnum):
     WRONG_TYPE = "wrong_type"
     ELSEWHERE = "elsewhere"
     """It is not on Discord's own server of files; Guard fetches from nowhere else."""
+    TOO_MANY = "too_many"
+    """The message had more files than are kept of one."""
     LOST = "lost"
-    """Discord did not give it."""
+    """Discord did not give it, or not in time."""
+    FORGOTTEN = "forgotten"
+    """The server keeps evidence for a time, and that was over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +85,9 @@ def seen(payload: Mapping[str, Any], cdn_url: str) -> SeenMessage:
         embeds=_bounded(payload.get("embeds") or []),
         sent_at=datetime.fromisoformat(payload["timestamp"]),
         edited_at=datetime.fromisoformat(edited) if edited else None,
-        files=[_file(each, cdn_url) for each in (payload.get("attachments") or [])[:MAX_FILES]],
+        files=[
+            _file(each, cdn_url, place) for place, each in enumerate((payload.get("attachments") or [])[:MAX_NAMED])
+        ],
     )
 
 
@@ -101,11 +108,13 @@ def allowed(media_type: str) -> bool:
     return media_type not in _NEVER and (media_type in _TYPES or media_type.startswith(_KINDS))
 
 
-def _file(payload: Mapping[str, Any], cdn_url: str) -> SeenFile:
+def _file(payload: Mapping[str, Any], cdn_url: str, place: int) -> SeenFile:
     media_type = str(payload.get("content_type") or "").partition(";")[0].strip().lower()
     size, url = int(payload.get("size") or 0), str(payload.get("url") or "")
     status = FileStatus.WAITING
-    if not on_discord(url, cdn_url):
+    if place >= MAX_FILES:
+        status = FileStatus.TOO_MANY
+    elif not on_discord(url, cdn_url):
         status = FileStatus.ELSEWHERE
     elif not allowed(media_type):
         status = FileStatus.WRONG_TYPE

@@ -28,7 +28,9 @@ _UNDER_WAY = [state.value for state in State if not state.terminal]
 
 @dataclass(frozen=True, kw_only=True)
 class KeptFile:
-    """A file of a kept message. ``sha256`` as hexadecimal digits, None unless it is kept."""
+    """A file of a kept message. ``size`` is what Discord said; ``kept_size``, what it gave, and ``sha256``, as
+    hexadecimal digits, are None unless it is kept.
+    """
 
     place: int
     filename: str
@@ -36,13 +38,15 @@ class KeptFile:
     size: int
     status: FileStatus
     sha256: str | None
+    kept_size: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeptMessage:
     """A message as it stood when somebody acted on it.
 
-    ``fate``: ``deleted``, ``refused`` or ``unknown`` when it was to be deleted with the act, else None.
+    ``fate``: ``deleted``, ``refused`` or ``unknown`` when it was to be deleted with the act, else None. What it said is
+    gone since ``forgotten_at``, unless that is None.
     """
 
     channel_id: ChannelId
@@ -54,6 +58,7 @@ class KeptMessage:
     sent_at: datetime
     edited_at: datetime | None
     kept_at: datetime
+    forgotten_at: datetime | None
     fate: str | None
     files: Sequence[KeptFile]
 
@@ -76,8 +81,11 @@ class Evidence:
             result = session.scalars(case).first() or {}
             row = EvidenceFiles
             columns = (row.place, row.filename, row.media_type, row.size, row.status, row.sha256)
+            kept_size = func.octet_length(row.content).label("kept_size")
             files = session.execute(
-                select(*columns).where(row.guild_id == scope.guild_id, row.request_id == request_id).order_by(row.place)
+                select(*columns, kept_size)
+                .where(row.guild_id == scope.guild_id, row.request_id == request_id)
+                .order_by(row.place)
             )
             return KeptMessage(
                 channel_id=ChannelId(found.channel_id),
@@ -89,6 +97,7 @@ class Evidence:
                 sent_at=found.sent_at,
                 edited_at=found.edited_at,
                 kept_at=found.kept_at,
+                forgotten_at=found.forgotten_at,
                 fate=result.get("message"),
                 files=[
                     KeptFile(
@@ -98,6 +107,7 @@ class Evidence:
                         size=one.size,
                         status=FileStatus(one.status),
                         sha256=one.sha256.hex() if one.sha256 else None,
+                        kept_size=one.kept_size,
                     )
                     for one in files
                 ],

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kovra.errors import Unavailable
 from kovra.store.events import Events
 from kovra.store.evidence import LooseEvidence
+from kovra.store.forgetting import Forgetting
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ class Retention:
 
     events: Events
     evidence: LooseEvidence
+    forgetting: Forgetting
     every_s: float = EVERY_S
 
     def run(self, stop: threading.Event) -> None:
@@ -32,6 +34,10 @@ class Retention:
                     log.info("forgot %d events that open pages can no longer ask for", forgotten)
                 if forgotten := self.evidence.prune_everywhere():
                     log.info("forgot %d messages that no case stands on", forgotten)
+                if forgotten := self.forgetting.forget_everywhere():
+                    log.info("forgot %d messages whose servers keep them no longer", forgotten)
+                if lost := self.forgetting.give_up_files_everywhere():
+                    log.info("gave up %d files of messages that nobody fetches any more", lost)
             except Unavailable:
                 log.warning("what is old stays for now: the database does not answer")
             stop.wait(self.every_s)

@@ -1,4 +1,4 @@
-"""What people set for their server: budgets, the texts of notices, and where cases are posted.
+"""What people set for their server: budgets, the texts of notices, where cases are posted, what is kept how long.
 
 Each change is one transaction with its audit entry, which says what was set before and what now, and its event.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select, update
@@ -24,6 +25,7 @@ from kovra.ids import ChannelId, GuildId
 from kovra.store.audit import AuditLog
 from kovra.store.database import Database
 from kovra.store.events import EventKind, append_event
+from kovra.store.forgetting import EVIDENCE_DAYS
 from kovra.store.guilds import GuildScope
 from kovra.store.health import guards_place
 from kovra.store.roster import TEXT_CHANNELS, Roster, log_channels_of
@@ -31,6 +33,9 @@ from kovra.store.tables import Channels, GuildSettings
 
 #: The highest budget or cap of an hour that a server may set.
 MAX_BUDGET = 10_000
+
+#: What a server may keep for a term of its own, and the longest term, in days. What it has not set is kept for ever.
+LONGEST_KEPT: Mapping[str, int] = MappingProxyType({EVIDENCE_DAYS: 3650})
 
 #: Whoever lacks ``settings`` reads this.
 TAKES_SETTINGS = "It takes the capability settings to change this."
@@ -99,6 +104,32 @@ class SettingsBook:
             row = self._locked(session, scope.guild_id)
             kept = {**row.budgets, **limits}
             values = {"budgets": {name: limit for name, limit in kept.items() if limit is not None}}
+            return self._write(session, scope, row, values)
+
+    def retention(self, scope: GuildScope) -> dict[str, int]:
+        """For how many days the server keeps what it does not keep for ever, by the words of ``LONGEST_KEPT``."""
+        own = select(GuildSettings.retention).where(GuildSettings.guild_id == scope.guild_id)
+        with self._database.transaction(scope.guild_id) as session:
+            return dict(session.scalars(own).one_or_none() or {})
+
+    def change_retention(self, scope: GuildScope, days: Mapping[str, int | None]) -> Problems:
+        """Keep this for so many days; None is for ever. What is older goes within minutes and does not come back.
+
+        Returns as :meth:`change_notices`.
+        """
+        if not scope.may(Capability.SETTINGS):
+            return {"form": [TAKES_SETTINGS]}
+        problems = {
+            name: [f"A whole number of days from 1 to {LONGEST_KEPT.get(name, 0):,}; empty is for ever."]
+            for name, term in days.items()
+            if name not in LONGEST_KEPT or (term is not None and not 1 <= term <= LONGEST_KEPT[name])
+        }
+        if problems:
+            return problems
+        with self._database.transaction(scope.guild_id) as session:
+            row = self._locked(session, scope.guild_id)
+            kept = {**row.retention, **days}
+            values = {"retention": {name: term for name, term in kept.items() if term is not None}}
             return self._write(session, scope, row, values)
 
     def change_notices(self, scope: GuildScope, by_action: Mapping[Action, str], appeal_url: str | None) -> Problems:
@@ -187,6 +218,8 @@ def _facts(values: Mapping[str, Any]) -> dict[str, str]:
             said |= {f"notice_of_{action}": text for action, text in value.items()}
         elif name == "budgets":
             said |= {f"budget_of_{one}": str(limit) for one, limit in value.items()}
+        elif name == "retention":
+            said |= {one: str(days) for one, days in value.items()}
         elif name == "log_channels":
             said |= {f"log_channel_of_{one}": channel_id or "none" for one, channel_id in value.items()}
         elif value is not None:

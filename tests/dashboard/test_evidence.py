@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from kovra.actions.request import Action
+from kovra.dashboard import evidence
 from kovra.guard.evidence import FileStatus, SeenFile, SeenMessage
 from kovra.store.evidence import EvidenceKeeper
 from kovra.store.tables import ModCases
@@ -21,7 +22,7 @@ def stands_on_a_message(site, cast, a_case, databases):
     with site.worker.transaction(cast.harbour) as session:
         request_id = UUID(str(session.query(ModCases.request_id).scalar()))
     keeper, now = EvidenceKeeper(databases("kovra_bot")), site.database.now()
-    facts = {"media_type": "image/png", "size": len(PICTURE), "url": "https://cdn.example.org/1"}
+    facts = {"media_type": "image/png", "size": 2004, "url": "https://cdn.example.org/1"}
     files = [
         SeenFile(filename='..\\x/"free\r\nnitro".png', status=FileStatus.WAITING, **facts),
         SeenFile(filename="page.html", status=FileStatus.WRONG_TYPE, **facts),
@@ -51,6 +52,15 @@ def test_the_sheet_shows_the_message_as_it_was(site, cast, stands_on_a_message):
     assert "of a type that is not kept" in sheet
     assert f"/channels/{cast.harbour}/500/77" in sheet
     assert 'href="https://evil.example' not in sheet
+
+
+def test_whatever_became_of_a_file_is_said(site, cast, stands_on_a_message):
+    for status in set(FileStatus) - {FileStatus.KEPT}:
+        assert evidence._MISSING[status]
+
+    sheet = site.signed_in(cast.trial).fragment(f"/g/{cast.harbour}/cases/1").get_data(as_text=True)
+
+    assert "of which Discord gave 25 Bytes" in sheet
 
 
 def test_a_file_is_for_the_disk_and_never_shown(site, cast, stands_on_a_message):

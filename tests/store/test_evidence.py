@@ -6,12 +6,17 @@ import hashlib
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import ProgrammingError
 
 from kovra.guard.evidence import FileStatus, SeenFile, SeenMessage
 from kovra.ids import new_request_id
+from kovra.store.events import Events
 from kovra.store.evidence import LOOSE_FOR, Evidence, EvidenceKeeper, LooseEvidence
+from kovra.store.forgetting import EVIDENCE_DAYS, LOST_AFTER, Forgetting
+from kovra.store.settings import SettingsBook
 from kovra.store.tables import Evidence as Rows
+from kovra.store.tables import EvidenceFiles
 
 PICTURE = b"\x89PNG picture"
 
@@ -39,6 +44,17 @@ def message(say, clock):
 @pytest.fixture
 def keeper(bot, mirror):
     return EvidenceKeeper(bot)
+
+
+@pytest.fixture
+def rows_of_files(worker, say):
+    """The states of all files, in their order."""
+
+    def read():
+        with worker.transaction(say.HARBOUR) as session:
+            return session.scalars(select(EvidenceFiles.status).order_by(EvidenceFiles.place)).all()
+
+    return read
 
 
 @pytest.fixture
@@ -105,3 +121,96 @@ def test_what_no_case_stands_on_is_forgotten(keeper, worker, evidence, guard, ac
     assert evidence.of_request(odalys, waits.request_id)
     assert evidence.of_request(odalys, dismissed) is None
     assert loose.prune_everywhere() == 0
+
+
+@pytest.fixture
+def keeps_for(web, guilds, say):
+    """``keeps_for(days)`` sets how long the server keeps evidence."""
+
+    def change(days):
+        owner = guilds.scope(say.OWNER, say.HARBOUR)
+        assert SettingsBook(web, say.AUDIT_KEY).change_retention(owner, {EVIDENCE_DAYS: days}) == {}
+
+    return change
+
+
+@pytest.fixture
+def stands_on(keeper, guard, accept, message, say):
+    """``stands_on(target)`` makes a case that stands on a message with a picture; gives its request and number."""
+
+    def make(**wish):
+        kept, receipt = accept(**wish)
+        keeper.keep(say.HARBOUR, receipt.request_id, say.ODALYS, message)
+        keeper.fetched(say.HARBOUR, receipt.request_id, 0, PICTURE)
+        return receipt.request_id, guard.carry(kept).case_no
+
+    return make
+
+
+def test_evidence_whose_term_is_over_is_forgotten_and_that_it_was_stays(
+    stands_on, keeps_for, worker, web, evidence, audit_log, odalys, clock, say
+):
+    request_id, number = stands_on()
+    forgetting = Forgetting(worker, say.AUDIT_KEY)
+    keeps_for(30)
+    clock.forward(seconds=timedelta(days=29).total_seconds())
+    LooseEvidence(worker).prune_everywhere()
+    assert forgetting.forget_everywhere() == 0
+    clock.forward(seconds=timedelta(days=2).total_seconds())
+    events = Events(web)
+    newest = events.newest([say.HARBOUR])[say.HARBOUR]
+
+    assert forgetting.forget_everywhere() == 1
+    assert forgetting.forget_everywhere() == 0
+
+    left = evidence.of_request(odalys, request_id)
+    assert (left.content, left.embeds, left.author_name, left.forgotten_at) == ("", [], "", clock.now())
+    assert (left.author_id, left.message_id) == (say.QUILLON, 77)
+    picture, page = left.files
+    assert (picture.status, picture.filename, picture.kept_size) == (FileStatus.FORGOTTEN, "", None)
+    assert (picture.sha256, page.sha256) == (hashlib.sha256(PICTURE).hexdigest(), None)
+    assert evidence.file(odalys, number, 0) is None
+    [entry] = [one for one in audit_log.entries(odalys) if one.kind == "evidence.forgotten"]
+    assert (entry.actor_id, entry.facts) == (None, {"messages": 1, "days": 30, "cases": [number]})
+    [told] = events.after(say.HARBOUR, newest)
+    assert (told.kind, told.facts["case_no"]) == ("case.updated", number)
+
+
+def test_evidence_is_kept_for_ever_unless_somebody_sets_a_term(
+    stands_on, keeps_for, worker, evidence, odalys, clock, say
+):
+    request_id, _ = stands_on()
+    keeps_for(1)
+    keeps_for(None)
+    clock.forward(seconds=timedelta(days=4000).total_seconds())
+    LooseEvidence(worker).prune_everywhere()
+
+    assert Forgetting(worker, say.AUDIT_KEY).forget_everywhere() == 0
+    assert evidence.of_request(odalys, request_id).content == "free nitro"
+
+
+def test_one_look_forgets_so_many_and_the_oldest_first(stands_on, keeps_for, worker, evidence, odalys, clock, say):
+    old, _ = stands_on()
+    clock.forward(seconds=60)
+    younger, _ = stands_on(target_id=say.PELL)
+    keeps_for(1)
+    clock.forward(seconds=timedelta(days=3).total_seconds())
+    LooseEvidence(worker).prune_everywhere()
+    forgetting = Forgetting(worker, say.AUDIT_KEY, at_once=1)
+
+    assert forgetting.forget_everywhere() == 1
+
+    assert evidence.of_request(odalys, old).forgotten_at
+    assert evidence.of_request(odalys, younger).forgotten_at is None
+    assert forgetting.forget_everywhere() == 1
+
+
+def test_a_file_that_nobody_fetches_any_more_is_lost(keeper, worker, rows_of_files, clock, say, message):
+    keeper.keep(say.HARBOUR, new_request_id(), say.ODALYS, message)
+    forgetting = Forgetting(worker, say.AUDIT_KEY)
+
+    assert forgetting.give_up_files_everywhere() == 0
+    clock.forward(seconds=LOST_AFTER.total_seconds() + 1)
+    assert forgetting.give_up_files_everywhere() == 1
+
+    assert rows_of_files() == ["lost", "wrong_type"]

@@ -11,7 +11,7 @@ from kovra.store.retention import Retention
 
 
 class Log:
-    """Events that fail as often as told, and then ask the loop to stop."""
+    """What fails as often as told, and then asks the loop to stop."""
 
     def __init__(self, stop, failures=0):
         self.stop, self.failures, self.looks = stop, failures, 0
@@ -23,14 +23,14 @@ class Log:
         self.stop.set()
         return 3
 
+    forget_everywhere = give_up_files_everywhere = prune_everywhere
+
 
 @pytest.mark.parametrize("failures", [0, 2])
 def test_it_looks_at_once_and_outlives_an_absent_database(failures):
     stop = threading.Event()
-    log = Log(stop, failures)
+    log, evidence, forgetting = Log(stop, failures), Log(stop), Log(stop)
 
-    evidence = Log(stop)
+    Retention(events=log, evidence=evidence, forgetting=forgetting, every_s=0.001).run(stop)
 
-    Retention(events=log, evidence=evidence, every_s=0.001).run(stop)
-
-    assert (log.looks, evidence.looks) == (failures + 1, 1)
+    assert (log.looks, evidence.looks, forgetting.looks) == (failures + 1, 1, 2)

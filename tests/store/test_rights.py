@@ -35,6 +35,7 @@ ALLOWED = {
         "lane_pauses": "SELECT INSERT DELETE",
         "saved_views": "SELECT INSERT UPDATE DELETE",
         "job_chunks": "SELECT INSERT UPDATE",
+        "closed_dms": "SELECT",
         "evidence": "SELECT",
         "evidence_files": "SELECT",
         "log_posts": "SELECT",
@@ -70,7 +71,9 @@ ALLOWED = {
         "jobs": "SELECT INSERT",
         "lane_pauses": "SELECT",
         "job_chunks": "SELECT INSERT UPDATE",
+        "closed_dms": "SELECT INSERT UPDATE DELETE",
         "evidence": "SELECT UPDATE DELETE",
+        "evidence_files": "SELECT UPDATE",
         "log_posts": "SELECT INSERT UPDATE",
         "post_edits": "SELECT INSERT UPDATE DELETE",
         "guild_counters": "SELECT INSERT UPDATE",
@@ -103,6 +106,7 @@ ALLOWED = {
         "jobs": "SELECT INSERT",
         "lane_pauses": "SELECT",
         "job_chunks": "SELECT INSERT UPDATE",
+        "closed_dms": "SELECT",
         "evidence": "SELECT INSERT",
         "evidence_files": "SELECT INSERT UPDATE",
         "log_posts": "SELECT",
@@ -165,6 +169,9 @@ def test_a_role_has_the_rights_it_needs_on_a_table_and_no_other(owner, role, tab
         ("kovra_worker", "DELETE FROM action_requests"),
         ("kovra_worker", "UPDATE scheduled_ends SET began_at = now()"),
         ("kovra_worker", "SELECT * FROM sessions"),
+        ("kovra_worker", "SELECT content FROM evidence_files"),
+        ("kovra_worker", "UPDATE evidence_files SET sha256 = ''"),
+        ("kovra_worker", "DELETE FROM evidence_files"),
         ("kovra_bot", "UPDATE scheduled_ends SET due_at = now()"),
         ("kovra_worker", "UPDATE members SET role_ids = '{}'"),
         *((role, "UPDATE audit_log SET facts = '{}'") for role in ROLES),
@@ -349,4 +356,4 @@ def test_nobody_else_may_call_the_functions_that_look_across_guilds(owner):
     all_of_them = text("SELECT count(*) FROM pg_proc WHERE proname LIKE 'kovra_%' AND prosecdef")
     with owner.transaction(None) as session:
         assert session.scalars(public).all() == []
-        assert session.scalars(all_of_them).one() == 15
+        assert session.scalars(all_of_them).one() == 18

@@ -9,6 +9,7 @@ from kovra.guard.log_channels import EventClass, LogChannels
 from kovra.guard.notice_texts import NoticeTexts
 from kovra.ids import ChannelId
 from kovra.store.events import Events
+from kovra.store.forgetting import EVIDENCE_DAYS
 from kovra.store.mirror import ChannelRow
 from kovra.store.settings import TAKES_SETTINGS, SettingsBook
 
@@ -97,3 +98,19 @@ def test_it_takes_settings(settings, odalys, boss):
 
     assert refused == [{"form": [TAKES_SETTINGS]}] * 2
     assert settings.log_channels(boss).common != RAIDS
+
+
+def test_how_long_evidence_is_kept_is_for_ever_until_it_is_set(settings, boss, audit_log):
+    assert settings.retention(boss) == {}
+    assert settings.change_retention(boss, {EVIDENCE_DAYS: 90}) == {}
+
+    assert settings.retention(boss) == {EVIDENCE_DAYS: 90}
+    [entry] = audit_log.entries(boss)
+    assert entry.facts == {"before": {EVIDENCE_DAYS: None}, "after": {EVIDENCE_DAYS: "90"}}
+
+
+@pytest.mark.parametrize("days", [{EVIDENCE_DAYS: 0}, {EVIDENCE_DAYS: 3651}, {"case_days": 30}])
+def test_a_term_that_cannot_be_kept_changes_nothing(settings, boss, days):
+    assert set(settings.change_retention(boss, days)) == set(days)
+
+    assert settings.retention(boss) == {}

@@ -257,11 +257,15 @@ class GuildEvents(Base):
 class Evidence(Base):
     """A message as it stood when somebody acted on it, by the request that it belongs to.
 
-    ``loose``: no case is known to stand on it yet; what stays so is forgotten.
+    ``loose``: no case is known to stand on it yet; what stays so is deleted. ``forgotten_at``: when the server's own
+    term for evidence was over, and what it says was deleted.
     """
 
     __tablename__ = "evidence"
-    __table_args__ = (Index("ix_evidence_loose", "kept_at", postgresql_where=text("loose")),)
+    __table_args__ = (
+        Index("ix_evidence_loose", "kept_at", postgresql_where=text("loose")),
+        Index("ix_evidence_kept", "guild_id", "kept_at", postgresql_where=text("NOT loose AND forgotten_at IS NULL")),
+    )
 
     guild_id: Mapped[Key]
     request_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -276,17 +280,27 @@ class Evidence(Base):
     kept_by: Mapped[Snowflake]
     kept_at: Mapped[Moment]
     loose: Mapped[bool] = mapped_column(server_default=text("true"))
+    forgotten_at: Mapped[Moment | None]
 
 
 class EvidenceFiles(Base):
-    """A file of a kept message, fetched from Discord. ``size`` is what Discord said."""
+    """A file of a kept message, fetched from Discord. ``size`` is what Discord said.
+
+    Of a forgotten file ``sha256`` stays: who has the file can still be shown that it was this one.
+    """
 
     __tablename__ = "evidence_files"
     __table_args__ = (
-        CheckConstraint("status IN ('waiting', 'kept', 'too_large', 'wrong_type', 'elsewhere', 'lost')", name="status"),
         CheckConstraint(
-            "(status = 'kept') = (content IS NOT NULL) AND (status = 'kept') = (sha256 IS NOT NULL)", name="kept"
+            "status IN ('waiting', 'kept', 'too_large', 'wrong_type', 'elsewhere', 'too_many', 'lost', 'forgotten')",
+            name="status",
         ),
+        CheckConstraint(
+            "(status = 'kept') = (content IS NOT NULL) "
+            "AND CASE status WHEN 'kept' THEN sha256 IS NOT NULL WHEN 'forgotten' THEN true ELSE sha256 IS NULL END",
+            name="kept",
+        ),
+        Index("ix_evidence_files_waiting", "guild_id", postgresql_where=text("status = 'waiting'")),
         CheckConstraint("octet_length(content) <= 8388608", name="content"),
         ForeignKeyConstraint(
             ["guild_id", "request_id"],

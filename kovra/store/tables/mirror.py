@@ -162,6 +162,16 @@ class Bans(Base):
     mirrored_at: Mapped[Moment]
 
 
+class ClosedDms(Base):
+    """Who lately let no DM of Guard's through: Discord refused it then, and would now."""
+
+    __tablename__ = "closed_dms"
+
+    guild_id: Mapped[Key]
+    user_id: Mapped[Key]
+    refused_at: Mapped[Moment]
+
+
 class GatewayShards(Base):
     """When each gateway shard was last heard. A quiet guild is not a silent gateway."""
 

@@ -30,7 +30,8 @@ class GuildSettings(Base):
     """What a guild has changed. ``budgets``: action → requests per hour; what it does not name is the default.
 
     ``notice_texts``: action → text. ``log_channels``: class of cases → channel id as text, null where none is wanted;
-    what it does not name goes to ``log_channel_id``.
+    what it does not name goes to ``log_channel_id``. ``retention``: what is kept → days; what it does not name is kept
+    for ever.
     """
 
     __tablename__ = "guild_settings"
@@ -41,6 +42,7 @@ class GuildSettings(Base):
     notice_texts: Mapped[Json] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     log_channels: Mapped[Json] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     appeal_url: Mapped[str | None]
+    retention: Mapped[Json] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     changed_at: Mapped[Moment]
     changed_by: Mapped[Snowflake | None]
 
