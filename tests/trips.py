@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -249,3 +250,18 @@ def chromium() -> Iterator[Any]:
         browser = player.chromium.launch(executable_path=browser_program(), args=_QUIET_CHROMIUM)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def axe() -> Callable[..., list[str]]:
+    """``axe(page)``: what axe-core finds wrong with a page as it stands, each with where."""
+    engine = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+
+    def look(page) -> list[str]:
+        # The animations of what has just opened would be measured half transparent.
+        page.evaluate("Promise.all(document.getAnimations().map(one => one.finished.catch(() => {})))")
+        page.evaluate(engine)
+        found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+        return [f"{fault['id']}: {node['target']}" for fault in found["violations"] for node in fault["nodes"]]
+
+    return look

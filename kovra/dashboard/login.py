@@ -201,6 +201,7 @@ def _stale() -> Problem:
         status=400,
         title="This sign-in is too old or not yours",
         text="It was begun more than ten minutes ago, in another browser, or used before. Nobody was signed in.",
+        remedy="Begin again here, and finish it in this browser.",
         icon="key",
         ways=_again(),
     )
@@ -208,17 +209,20 @@ def _stale() -> Problem:
 
 def _denied(error: str) -> Problem:
     if error == "access_denied":
-        text = "You did not agree on Discord’s page, so Kovra knows nothing about you. Nobody was signed in."
+        text = "You did not agree on Discord’s page, so Kovra knows nothing about you."
     else:
-        text = "Discord ended the sign-in. Nobody was signed in."
-    return Problem(status=403, title="Not signed in", text=text, icon="key", ways=_again())
+        text = "Discord ended the sign-in, and Kovra knows nothing about you."
+    remedy = "Sign in again and choose Authorize. Kovra reads your name and your servers, nothing else."
+    return Problem(status=403, title="You are not signed in", text=text, remedy=remedy, icon="key", ways=_again())
 
 
 def _away() -> Problem:
     return Problem(
         status=502,
-        title="Discord did not answer",
-        text="Kovra could not ask Discord who you are. Nobody was signed in. Try again in a moment.",
+        title="Discord is away",
+        text="It did not tell Kovra who you are, so nobody was signed in. Whoever is signed in works on; what they ask "
+        "for waits until Discord answers.",
+        remedy="Try again in a moment. Discord’s status page says whether it is down for everybody.",
         icon="offline",
         bad=True,
         ways=_again(),

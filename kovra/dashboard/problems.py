@@ -1,6 +1,7 @@
-"""What went wrong, said so that a person knows what to do. A page for a page, a fragment for a fragment.
+"""What went wrong: what happened, what it means, what to do. A page for a page, a fragment for a fragment.
 
-A fragment takes the form of a toast that is shown beside what the reader was doing, so nothing typed is lost.
+A fragment takes the form of a toast that is shown beside what the reader was doing, so nothing typed is lost. A page
+always has a way on; nothing here asks the database, which may be what is away.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, make_response, redirect, render_template, request, url_for
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
 from kovra.actions.rights import GIVEN_BY, PERMISSION_NAMES, Capability
@@ -19,8 +21,10 @@ from kovra.store.guilds import GuildScope
 
 log = logging.getLogger(__name__)
 
-#: Whoever was signed out in the middle of something comes back to it.
+#: When a browser or a machine may ask again while the database is away.
 _RETRY_S = 5
+
+_KIB = 1024
 
 
 class SignInNeeded(Exception):
@@ -45,11 +49,19 @@ class CapabilityMissing(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing that went wrong. ``ways`` are links: what a person can do now."""
+    """One thing that went wrong.
+
+    Attributes:
+        title: what happened.
+        text: what it means.
+        remedy: what to do.
+        ways: links, the likeliest first. A page without one leads to the servers.
+    """
 
     status: int
     title: str
     text: str
+    remedy: str = ""
     icon: str = "warn"
     bad: bool = False
     ways: tuple[tuple[str, str], ...] = ()
@@ -62,7 +74,7 @@ def answer(problem: Problem) -> Response:
     """Draw a problem for whoever asked: a bare status, a fragment or a page."""
     if g.get("quiet"):
         made = make_response("", problem.status)
-    elif request.headers.get("HX-Request") == "true":
+    elif _fragment():
         made = make_response(render_template("problem_toast.html", problem=problem), problem.status)
         made.headers["HX-Retarget"], made.headers["HX-Reswap"] = "#toasts", "beforeend"
     else:
@@ -77,44 +89,73 @@ def install(app: Flask) -> None:
     app.register_error_handler(SignInNeeded, _sign_in_needed)
     app.register_error_handler(FormForged, lambda _: answer(_forged()))
     app.register_error_handler(NoSuchPage, lambda _: answer(_not_found()))
-    app.register_error_handler(CapabilityMissing, _capability_missing)
+    app.register_error_handler(CapabilityMissing, lambda error: answer(_capability_missing(error)))
     app.register_error_handler(Conflict, lambda _: answer(_conflict()))
     app.register_error_handler(Unavailable, _unavailable)
     app.register_error_handler(HTTPException, _of_http)
     app.register_error_handler(Exception, _unexpected)
 
 
+def _fragment() -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def _servers() -> tuple[str, str]:
+    return ("To your servers", url_for("servers.index"))
+
+
+def _again() -> tuple[tuple[str, str], ...]:
+    """The same page once more; what sent a form goes back to it instead. None for a part: its page is still there."""
+    if _fragment():
+        return ()
+    return (("Try again", request.full_path.rstrip("?")),) if request.method == "GET" else _back()
+
+
+def _back() -> tuple[tuple[str, str], ...]:
+    """The page of ours that a form was sent from. None for a part: its page is still there."""
+    came = urlsplit(request.referrer or "")
+    if _fragment() or came.netloc != request.host or not came.path.startswith("/") or came.path.startswith("//"):
+        return ()
+    return (("Back to the page", f"{came.path}?{came.query}" if came.query else came.path),)
+
+
 def _sign_in_needed(_: SignInNeeded) -> AnyResponse:
     here = request.full_path.rstrip("?") if request.method == "GET" else "/"
-    fragment = request.headers.get("HX-Request") == "true"
-    way = url_for("login.page", next="/" if fragment else here)
+    way = url_for("login.page", next="/" if _fragment() else here)
     if g.get("quiet"):
         return Response(status=HTTPStatus.NO_CONTENT)  # tells an EventSource to stop
-    if fragment or request.method != "GET":
-        text = "Nothing was done. Sign in in another tab, then try again here; what you typed stays."
+    if _fragment() or request.method != "GET":
         return answer(
-            Problem(status=401, title="Your sign-in has ended", text=text, icon="lock", ways=(("Sign in", way),))
+            Problem(
+                status=401,
+                title="Your sign-in has ended",
+                text="Nothing was done; what you typed stays.",
+                remedy="Sign in in another tab, then try again here.",
+                icon="lock",
+                ways=(("Sign in", way),),
+            )
         )
     return redirect(way, HTTPStatus.SEE_OTHER)
 
 
 def _forged() -> Problem:
-    if g.get("session") is not None and request.headers.get("HX-Request") == "true":
+    if g.get("session") is not None and _fragment():
         # From a page of ours, which a session alone cannot show: the token is of a sign-in that has ended.
         return Problem(
             status=403,
             title="This form is from an earlier sign-in",
-            text="Nothing was done. Send it again to act with the present one; what you typed stays.",
+            text="Nothing was done; what you typed stays.",
+            remedy="Send it again to act with the present one.",
             icon="lock",
             renews=True,
         )
     return Problem(
         status=403,
         title="This form is out of date",
-        text="Nothing was done. It was drawn for another sign-in, or sent from another site. "
-        "Reload the page and send it again.",
+        text="It was drawn for another sign-in, or sent from another site. Nothing was done.",
+        remedy="Open the page again and send it from there.",
         icon="lock",
-        ways=(("To your servers", url_for("servers.index")),),
+        ways=(*_back(), _servers()),
     )
 
 
@@ -122,24 +163,26 @@ def _not_found() -> Problem:
     return Problem(
         status=404,
         title="There is nothing here",
-        text="The address is wrong, or it belongs to a server you have no staff permission in.",
+        text="The address is wrong, what it led to is gone, or it belongs to a server you have no staff permission in.",
+        remedy="Look for it from your list of servers. Whoever just got a role there reloads this page.",
         icon="search",
-        ways=(("To your servers", url_for("servers.index")),),
+        ways=(_servers(),),
     )
 
 
-def _capability_missing(error: CapabilityMissing) -> Response:
-    given_by = GIVEN_BY.get(error.needed)
+def _capability_missing(error: CapabilityMissing) -> Problem:
+    scope, given_by = error.scope, GIVEN_BY.get(error.needed)
     names = [name for bit, name in PERMISSION_NAMES.items() if given_by and bit in given_by]
     comes_with = f", which comes with {' and '.join(names)} in Discord" if names else ""
-    return answer(
-        Problem(
-            status=403,
-            title="You cannot see this here",
-            text=f"It takes the capability “{error.needed}”{comes_with}. Ask an admin of {error.scope.guild_name}.",
-            icon="lock",
-            ways=(("To the overview", url_for("overview.index", guild_id=error.scope.guild_id)),),
-        )
+    reading = request.method == "GET"
+    overview = ("To the overview", url_for("overview.index", guild_id=scope.guild_id))
+    return Problem(
+        status=403,
+        title="You cannot see this here" if reading else "You may not do this here",
+        text=f"It takes the capability “{error.needed}”{comes_with}.{'' if reading else ' Nothing was done.'}",
+        remedy=f"Ask an admin of {scope.guild_name}. Once they gave you a role that has it, reload this page.",
+        icon="lock",
+        ways=(overview,) if scope.may(Capability.VIEW) else (_servers(),),
     )
 
 
@@ -147,7 +190,9 @@ def _conflict() -> Problem:
     return Problem(
         status=409,
         title="This form was sent before",
-        text="Its id was used for another action, so nothing was added. Close it and open it again.",
+        text="Its id was used for another action, so nothing was added.",
+        remedy="Close it, open it again and send that one.",
+        ways=_back(),
     )
 
 
@@ -157,9 +202,11 @@ def _unavailable(error: Unavailable) -> Response:
         Problem(
             status=503,
             title="Kovra’s database does not answer",
-            text="Nothing was done and nothing is lost. Try again in a moment; the same form acts only once.",
+            text="Nothing was done and nothing is lost: what was accepted before waits and runs once it is back.",
+            remedy="Try again in a moment; the same form acts only once. Whoever runs Kovra sees it in the log.",
             icon="offline",
             bad=True,
+            ways=_again(),
         )
     )
 
@@ -172,10 +219,45 @@ def _of_http(error: HTTPException) -> AnyResponse:
         return error.get_response()
     if status >= 500:
         return _unexpected(error)
-    title = HTTPStatus(status).phrase.capitalize() if status in set(HTTPStatus) else "That did not work"
-    texts = {405: "This address does not take that.", 413: "What was sent is too large. Nothing was done."}
-    text = texts.get(status, "Kovra could not read what was sent. Nothing was done.")
-    return answer(Problem(status=status, title=title, text=text))
+    made = answer(_REFUSED.get(status, _unread)(status))
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        made.headers["Allow"] = ", ".join(error.valid_methods)
+    return made
+
+
+def _wrong_method(status: int) -> Problem:
+    return Problem(
+        status=status,
+        title="This address opens no page",
+        text="A form of Kovra’s is sent to it; it takes nothing else. Nothing was done.",
+        remedy="Go to the page with the form and send it from there.",
+        icon="key",
+        ways=(*_back(), _servers()),
+    )
+
+
+def _too_large(status: int) -> Problem:
+    most = (request.max_content_length or 0) // _KIB
+    return Problem(
+        status=status,
+        title="What was sent is too large",
+        text=f"Kovra takes up to {most} KiB in one form and read none of it. Nothing was done.",
+        remedy="Send less of it: a shorter text, or a long list of people in several parts.",
+        ways=(*_back(), _servers()),
+    )
+
+
+def _unread(status: int) -> Problem:
+    return Problem(
+        status=status,
+        title="Kovra could not read what was sent",
+        text="Something in it is missing, or is not what its page sends. Nothing was done.",
+        remedy="Reload the page and send it again from there.",
+        ways=(*_back(), _servers()),
+    )
+
+
+_REFUSED = {405: _wrong_method, 413: _too_large}
 
 
 def _unexpected(error: Exception) -> Response:
@@ -183,9 +265,11 @@ def _unexpected(error: Exception) -> Response:
     return answer(
         Problem(
             status=500,
-            title="This part did not load",
-            text="That is a fault of Kovra’s. Try again; the same form acts only once.",
+            title="This part did not load" if _fragment() else "Kovra failed to answer",
+            text="That is a fault of Kovra’s, not of what you did. What was accepted before is kept.",
+            remedy="Try again; the same form acts only once. If it stays, give the reference to whoever runs Kovra.",
             bad=True,
+            ways=() if _fragment() else (*_again(), _servers()),
             reference=g.get("request_ref"),
         )
     )

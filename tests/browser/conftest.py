@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 
 import pytest
 
@@ -37,18 +36,3 @@ def open_as(chromium, path, request) -> Iterator[Callable[..., object]]:
     for context in contexts:
         context.close()
     assert complaints == []
-
-
-@pytest.fixture
-def axe() -> Callable[..., list[str]]:
-    """``axe(page)``: what axe-core finds wrong with a page as it stands, each with where."""
-    engine = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
-
-    def look(page) -> list[str]:
-        # The animations of what has just opened would be measured half transparent.
-        page.evaluate("Promise.all(document.getAnimations().map(one => one.finished.catch(() => {})))")
-        page.evaluate(engine)
-        found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
-        return [f"{fault['id']}: {node['target']}" for fault in found["violations"] for node in fault["nodes"]]
-
-    return look

@@ -157,7 +157,7 @@ def test_a_wrong_code_signs_nobody_in(site, owner):
     answer = come_back(who, f"{CALLBACK}?code=wrong&state={state}")
 
     assert answer.status_code == 502
-    assert "Discord did not answer" in answer.get_data(as_text=True)
+    assert "Discord is away" in answer.get_data(as_text=True)
     assert sessions(owner) == []
 
 

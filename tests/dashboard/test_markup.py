@@ -11,7 +11,7 @@ import pytest
 from kovra import dashboard
 
 HOME = Path(dashboard.__file__).parent
-TEMPLATES = sorted((HOME / "templates").glob("*.html"))
+TEMPLATES = sorted((HOME / "templates").rglob("*.html"))
 SCRIPTS = sorted((HOME / "static").glob("*.js"))
 STYLES = sorted((HOME / "static" / "css").glob("*.css"))
 
@@ -52,18 +52,10 @@ def test_templates_hold_nothing_that_the_policy_or_escaping_would_have_to_forgiv
     assert found == []
 
 
-#: These hold htmx attributes of their own, from before there were macros for them. None may be added.
-WITHOUT_MACROS = frozenset(
-    {
-        "problem_toast.html",
-    }
-)
-
-
 def test_htmx_attributes_stand_in_macros_alone():
-    own = {path.name for path in TEMPLATES if re.search(r"\shx-[a-z]", path.read_text(encoding="utf-8"))}
+    own = {path.name for path in TEMPLATES if re.search(r"\b(data-)?hx-[a-z]", path.read_text(encoding="utf-8"))}
 
-    assert own - {"hx.html"} <= WITHOUT_MACROS
+    assert own == {"hx.html"}
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
