@@ -82,7 +82,7 @@ class SubmitJob:
             Conflict: the id was used for another wish.
             Unavailable: Postgres did not answer; nothing was accepted, and the same id may be asked again.
         """
-        decided = self._decided(job)
+        decided = self.decided(job)
         expires_at = self.clock.now() + LIFETIME
         asked = [(envelope.seal(request, self.signing_key, expires_at), refusal) for request, refusal in decided]
         parts = [
@@ -100,8 +100,11 @@ class SubmitJob:
         self.at("before_answer")
         return receipt
 
-    def _decided(self, job: Job) -> list[tuple[ActionRequest, Refusal | None]]:
-        """Each request with the first reason why not: as rights and hierarchy say, and because it is so already."""
+    def decided(self, job: Job) -> list[tuple[ActionRequest, Refusal | None]]:
+        """Each request with the first reason why not: as rights and hierarchy say, and because it is so already.
+
+        In the order in which their turn comes. Nothing is asked for.
+        """
         standings = self.roster.standings(job.guild_id, job.moderator_id, job.targets)
         decided = decide(job, standings)
         asked = [

@@ -46,12 +46,14 @@ class Policy:
         capability: in the guild of the address; needs a ``guild_id`` in the rule.
         forged_allowed: a POST that need not come from our own pages, such as a browser's report.
         quiet: a machine reads the answer; it gets a bare status instead of a page.
+        largest: bytes of a form that carries a file; None where the site's own bound holds.
     """
 
     session: bool = False
     capability: Capability | None = None
     forged_allowed: bool = False
     quiet: bool = False
+    largest: int | None = None
 
 
 OPEN = Policy()
@@ -59,9 +61,9 @@ REPORTS = Policy(forged_allowed=True, quiet=True)
 SIGNED_IN = Policy(session=True)
 
 
-def in_guild(capability: Capability, *, quiet: bool = False) -> Policy:
+def in_guild(capability: Capability, *, quiet: bool = False, largest: int | None = None) -> Policy:
     """The policy of a guild's page: this capability, held now."""
-    return Policy(session=True, capability=capability, quiet=quiet)
+    return Policy(session=True, capability=capability, quiet=quiet, largest=largest)
 
 
 def policy(wanted: Policy) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
@@ -146,6 +148,9 @@ def enforce(app: Flask) -> None:
         if wanted is None:
             raise InternalServerError(f"the route {request.endpoint} has no policy")
         g.quiet = wanted.quiet
+        if wanted.largest is not None:
+            # Before the form is read, and it is read for its token below.
+            request.max_content_length = wanted.largest
         known = services()
         if request.method not in _SAFE_METHODS and not wanted.forged_allowed:
             _demand_own_origin(known)

@@ -105,10 +105,12 @@ class CaseActForm(Form):
 
 
 class MassForm(Form):
-    """A mass action: whom, what, and when it is confirmed the number typed. ``ids`` is what was pasted."""
+    """A mass action: whom, what, and when it is confirmed the number typed. ``ids`` is what stands in the box;
+    ``mark`` says what was reviewed."""
 
     batch_id = RequestId(load_default=None)
-    ids = fields.String(required=True, error_messages={"required": "Paste at least one ID."})
+    mark = fields.String(load_default="", validate=validate.Length(max=64))
+    ids = fields.String(load_default="")
     action = fields.Enum(Action, by_value=True, required=True, error_messages={"required": "Choose what to do."})
     reason = fields.String(load_default="", validate=validate.Length(max=MAX_REASON))
     duration_s = fields.Integer(strict=False)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, any_, false, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, any_, case, false, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from kovra.actions.request import Action
@@ -83,6 +84,15 @@ class MemberPage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Face:
+    """What one line about somebody shows of them besides their name. ``joined_at`` is None of who is not here."""
+
+    username: str
+    avatar: str | None
+    joined_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RoleCard:
     """A role as filters and profiles show it; ``colour`` is Discord's number, 0 for none."""
 
@@ -130,6 +140,19 @@ class MemberList:
         with self._database.transaction(scope.guild_id) as session:
             found = session.execute(_lines(scope, here, None)).first()
         return _line(found) if found else None
+
+    def faces(self, scope: GuildScope, user_ids: Sequence[UserId]) -> Mapping[UserId, Face]:
+        """Those of these users who are or were members, each as a line shows them."""
+        row = Members
+        joined_at = case((row.gone_at.is_(None), row.joined_at)).label("joined_at")
+        wanted = select(row.user_id, row.username, row.avatar, joined_at).where(
+            row.guild_id == scope.guild_id, row.user_id.in_(user_ids)
+        )
+        with self._database.transaction(scope.guild_id) as session:
+            return {
+                UserId(found.user_id): Face(username=found.username, avatar=found.avatar, joined_at=found.joined_at)
+                for found in session.execute(wanted)
+            }
 
     def roles(self, scope: GuildScope) -> list[RoleCard]:
         """The roles of the guild, the highest first, without the one that everybody has."""

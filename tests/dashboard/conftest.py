@@ -24,6 +24,7 @@ from kovra.actions.rights import GUARD_NEEDS, Permission
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
 from kovra.dashboard.access import masked, token_for
+from kovra.dashboard.mass import MassDraft
 from kovra.dashboard.site import create_site
 from kovra.dashboard.streams import Pace
 from kovra.guard.case import NoticeResult, NoticeStatus, PostResult, PostStatus
@@ -275,6 +276,7 @@ class Visitor:
         ids = list(targets)
         form = {"batch_id": str(new_request_id()), "ids": "\n".join(map(str, ids)), "action": action.value}
         form |= {"reason": "raid", "delete_window_s": "0", "duration_s": "3600", "confirm": str(len(ids))}
+        form["mark"] = MassDraft(ids=form["ids"], action=action, delete_window_s=0).mark
         return self.post(f"/g/{guild}/mass", form | more)
 
     def ask(

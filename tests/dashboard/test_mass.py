@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from kovra.actions.request import Action
+from kovra.dashboard.mass import MassDraft
 from kovra.ids import new_request_id
 
 FIRST = 600_000_000_000_000_000
@@ -61,9 +63,70 @@ def test_the_review_sorts_what_was_pasted_and_does_nothing(site, cast, count):
     assert page.status_code == 200
     words = shown(page)
     assert "2 of 7 will run" in words
-    for reason in ("Banned already", "owns this server", "cannot ban yourself", "Named twice", "Not an ID"):
+    for reason in ("already banned", "owns this server", "cannot ban yourself", "The same as line 2", "Not an ID"):
         assert reason in words
+    for label in (
+        "Members 1",
+        "Not here 1",
+        "So already 1",
+        "Above you 1",
+        "Yourself 1",
+        "Named twice 1",
+        "Not an ID 1",
+    ):
+        assert label in words
     assert count() == 0
+
+
+def test_the_review_tells_staff_and_bots_from_the_others(site, cast):
+    page = look(site.signed_in(cast.owner), cast, f"{cast.moderator} {cast.guard} {cast.quillon}")
+
+    assert "Members 1 Staff 1 Above Guard 1" in shown(page)
+
+
+def test_what_is_confirmed_is_what_was_reviewed(site, cast, count):
+    who, ids = site.signed_in(cast.admin), strangers(3)
+
+    others = who.mass(ids, ids="\n".join(map(str, [*ids[:2], FIRST + 9])))
+    another_act = who.mass(ids, action=Action.NOTE, mark=MassDraft(ids="\n".join(map(str, ids))).mark)
+    another_reason = who.mass(ids, reason="raid of the 20th")
+
+    for answer in (others, another_act):
+        assert answer.status_code == 422
+        assert "changed after the review" in shown(answer)
+    assert another_reason.status_code == 303
+    assert count() == count("action = 'ban'") == 3
+
+
+def test_a_file_comes_into_the_box_line_by_line(site, cast):
+    roll = f'\ufeffname;user id\n"a;b";{FIRST}\nno one;nobody\nc;<@{cast.quillon}>\n'
+
+    page = look(site.signed_in(cast.admin), cast, "", csv=(BytesIO(roll.encode()), "raid.csv"))
+
+    words = shown(page)
+    assert page.status_code == 200
+    assert "2 of 3 will run" in words
+    assert "Read from the column “user id” of “raid.csv”" in words
+    assert re.search(r"3 nobody Skipped. Not an ID", words)
+    assert f"\n\n{FIRST}\nnobody\n&lt;@{cast.quillon}&gt;</textarea>" in page.get_data(as_text=True)
+
+
+def test_what_a_file_held_stays_when_something_else_is_wrong(site, cast):
+    page = look(
+        site.signed_in(cast.admin), cast, "", csv=(BytesIO(f"{FIRST}\n".encode()), "raid.csv"), action="warn", reason=""
+    )
+
+    assert page.status_code == 422
+    assert 'aria-describedby="m-reason-err"' in page.get_data(as_text=True)
+    assert f"{FIRST}</textarea>" in page.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("size", [1024 * 1024 + 1, 3 * 1024 * 1024])
+def test_a_file_that_is_too_large_is_refused_in_words(site, cast, size):
+    page = look(site.signed_in(cast.admin), cast, str(FIRST), csv=(BytesIO(b"1" * size), "raid.csv"))
+
+    assert page.status_code in (413, 422)
+    assert "too large" in shown(page) or "larger than 1 MB" in shown(page)
 
 
 def test_what_is_over_the_budget_is_said_before(site, cast, budget):

@@ -1,4 +1,4 @@
-"""The mass action page: paste, review, confirm by typing the number."""
+"""The mass action page: paste or read a file, review, confirm by typing the number."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from kovra.actions.request import Action
 from kovra.actions.rights import Capability
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.draft import HOUR_S
-from kovra.dashboard.mass import MassDraft, Review, job_of, offered, review
+from kovra.dashboard.id_file import MAX_FILE_BYTES, read_id_file
+from kovra.dashboard.mass import MassDraft, Outcome, Review, job_of, offered, review
 from kovra.dashboard.schemas import MassForm, first_sentences
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import seen_until, shell
 from kovra.errors import Conflict, Malformed, Unavailable
 from kovra.ids import new_request_id
 from kovra.store.guilds import GuildScope
+
+#: A form with a file in it; a file that is too large for us, but not for this, is told about at its field.
+LARGEST = MAX_FILE_BYTES + 1024 * 1024
 
 mass = Blueprint("mass", __name__)
 
@@ -38,9 +42,9 @@ def form(guild_id: int) -> Response:
 
 
 @mass.post("/g/<int:guild_id>/mass/review")
-@policy(in_guild(Capability.MASS))
+@policy(in_guild(Capability.MASS, largest=LARGEST))
 def look(guild_id: int) -> Response:
-    """Sort what was pasted. Nothing happens yet; the id of the job is minted here."""
+    """Sort what was given. Nothing happens yet; the id of the job is minted here."""
     viewer = scope()
     draft, sorted_out = _reviewed(viewer)
     if sorted_out is None:
@@ -49,9 +53,9 @@ def look(guild_id: int) -> Response:
 
 
 @mass.post("/g/<int:guild_id>/mass")
-@policy(in_guild(Capability.MASS))
+@policy(in_guild(Capability.MASS, largest=LARGEST))
 def submit(guild_id: int) -> Response:
-    """Ask for it, when the number typed is the number that will run now."""
+    """Ask for it, when it is what was reviewed and the number typed is the number that will run now."""
     known, viewer = services(), scope()
     asked_before = _asked_before(viewer)
     if asked_before is not None:
@@ -59,14 +63,8 @@ def submit(guild_id: int) -> Response:
     draft, sorted_out = _reviewed(viewer)
     if sorted_out is None:
         return _page(viewer, draft, HTTPStatus.UNPROCESSABLE_ENTITY)
-    wanted = len(sorted_out.run)
-    typed = request.form.get("confirm", "").strip()
-    if not wanted or typed != str(wanted):
-        sentence = (
-            f"Not started: {wanted} will run, and you typed “{typed[:10]}”. Look the list over and type {wanted}."
-        )
-        if not wanted:
-            sentence = "Not started: nobody is left to act on."
+    sentence = _not_confirmed(draft, sorted_out)
+    if sentence is not None:
         again = replace(draft, problem=sentence, review=sorted_out)
         return _page(viewer, again, HTTPStatus.UNPROCESSABLE_ENTITY)
     try:
@@ -79,6 +77,19 @@ def submit(guild_id: int) -> Response:
         sentence = "Not started: Kovra’s database does not answer. Nothing was done. Send it again in a moment."
         return _page(viewer, replace(draft, problem=sentence, review=sorted_out), HTTPStatus.SERVICE_UNAVAILABLE)
     return _to_job(viewer, draft)
+
+
+def _not_confirmed(draft: MassDraft, sorted_out: Review) -> str | None:
+    """Why this does not start: what was looked over is something else than what would run now."""
+    wanted = sorted_out.outcomes[Outcome.RUN]
+    typed = request.form.get("confirm", "").strip()
+    if not wanted:
+        return "Not started: nobody is left to act on."
+    if request.form.get("mark") != draft.mark:
+        return f"Not started: whom or what was changed after the review. Look the list over and type {wanted}."
+    if typed != str(wanted):
+        return f"Not started: {wanted} will run, and you typed “{typed[:10]}”. Look the list over and type {wanted}."
+    return None
 
 
 def _asked_before(viewer: GuildScope) -> Response | None:
@@ -99,26 +110,44 @@ def _to_job(viewer: GuildScope, draft: MassDraft) -> Response:
 def _reviewed(viewer: GuildScope) -> tuple[MassDraft, Review | None]:
     """What was sent, and the review of it; without one the draft says what to change."""
     known = services()
+    typed, told, errors = _with_file(_as_typed())
     try:
         given = MassForm().load(request.form)
     except ValidationError as error:
-        errors = first_sentences(error)
-        others = [text for name, text in errors.items() if name not in ("ids", "reason", "duration_s")]
-        return replace(_as_typed(), errors=errors, problem=others[0] if others else None), None
+        errors = first_sentences(error) | errors
+        others = [text for name, text in errors.items() if name not in ("ids", "csv", "reason", "duration_s")]
+        return replace(typed, told=told, errors=errors, problem=others[0] if others else None), None
     draft = MassDraft(
-        ids=given["ids"],
+        ids=typed.ids,
         action=given["action"],
         reason=given["reason"],
         duration_s=given.get("duration_s", HOUR_S),
         delete_window_s=given.get("delete_window_s", 0),
         notice=bool(given["notice"]),
         batch_id=given["batch_id"] or new_request_id(),
+        told=told,
+        errors=errors,
     )
+    if errors:
+        return draft, None
     try:
         return draft, review(known, viewer, draft, known.clock.now())
     except Malformed as error:
         place = "reason" if "reason" in str(error) else "duration_s" if "duration" in str(error) else "ids"
         return replace(draft, errors={place: str(error)}), None
+
+
+def _with_file(typed: MassDraft) -> tuple[MassDraft, str | None, dict[str, str]]:
+    """The draft with the lines of a file in its box, how the file was read, and what is wrong with it."""
+    sent = request.files.get("csv")
+    if sent is None or not sent.filename:
+        return typed, None, {}
+    try:
+        read = read_id_file(sent.filename, sent.stream.read(MAX_FILE_BYTES + 1), MAX_TARGETS)
+    except Malformed as error:
+        return typed, None, {"csv": str(error)}
+    above = typed.ids.strip("\r\n")
+    return replace(typed, ids=f"{above}\n{read.box}" if above.strip() else read.box), read.told, {}
 
 
 def _as_typed() -> MassDraft:
@@ -127,6 +156,7 @@ def _as_typed() -> MassDraft:
         ids=request.form.get("ids", ""),
         action=Action(text) if text in set(Action) else Action.BAN,
         reason=request.form.get("reason", ""),
+        notice=request.form.get("notice") == "1",
     )
 
 
@@ -134,4 +164,5 @@ def _page(viewer: GuildScope, draft: MassDraft, status: HTTPStatus = HTTPStatus.
     known = services()
     since = seen_until(viewer)
     facts: Mapping[str, Any] = {"draft": draft, "choices": offered(viewer), "recent": known.jobs.recent(viewer)}
+    facts = {**facts, "largest_file": MAX_FILE_BYTES}
     return make_response(render_template("mass.html", **shell(viewer, since, "mass"), **facts), status)

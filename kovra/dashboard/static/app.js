@@ -8,6 +8,7 @@ import "./sheet.js";
 import "./list.js";
 import "./filters.js";
 import "./job.js";
+import "./mass.js";
 import "./parts.js";
 import "./settings.js";
 import "./rows.js";
