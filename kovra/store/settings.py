@@ -5,7 +5,7 @@ Each change is one transaction with its audit entry, which says what was set bef
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -40,7 +40,18 @@ LONGEST_KEPT: Mapping[str, int] = MappingProxyType({EVIDENCE_DAYS: 3650})
 #: Whoever lacks ``settings`` reads this.
 TAKES_SETTINGS = "It takes the capability settings to change this."
 
+#: Whoever wrote over something they had not seen reads this.
+CHANGED_MEANWHILE = (
+    "Not kept yet: somebody changed these settings while you wrote. What you typed is below; save again to "
+    "put it in the place of theirs, or open the section anew to see theirs."
+)
+
 Problems = Mapping[str, Sequence[str]]
+
+
+def always(_: object) -> bool:
+    """Write over whatever is kept."""
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +99,12 @@ class SettingsBook:
         with self._database.transaction(scope.guild_id) as session:
             return dict(session.scalars(own).one_or_none() or {})
 
-    def change_budgets(self, scope: GuildScope, limits: Mapping[str, int | None]) -> Problems:
+    def change_budgets(
+        self,
+        scope: GuildScope,
+        limits: Mapping[str, int | None],
+        still: Callable[[Mapping[str, int]], bool] = always,
+    ) -> Problems:
         """Let these budgets and caps be so; None is the default. Returns as :meth:`change_notices`."""
         if not scope.may(Capability.SETTINGS):
             return {"form": [TAKES_SETTINGS]}
@@ -102,6 +118,8 @@ class SettingsBook:
             return problems
         with self._database.transaction(scope.guild_id) as session:
             row = self._locked(session, scope.guild_id)
+            if not still(row.budgets):
+                return {"form": [CHANGED_MEANWHILE]}
             kept = {**row.budgets, **limits}
             values = {"budgets": {name: limit for name, limit in kept.items() if limit is not None}}
             return self._write(session, scope, row, values)
@@ -132,7 +150,13 @@ class SettingsBook:
             values = {"retention": {name: term for name, term in kept.items() if term is not None}}
             return self._write(session, scope, row, values)
 
-    def change_notices(self, scope: GuildScope, by_action: Mapping[Action, str], appeal_url: str | None) -> Problems:
+    def change_notices(
+        self,
+        scope: GuildScope,
+        by_action: Mapping[Action, str],
+        appeal_url: str | None,
+        still: Callable[[NoticeTexts], bool] = always,
+    ) -> Problems:
         """Let notices read so: the texts that are named, and the address for appeals. An empty text is the default.
 
         Returns:
@@ -151,12 +175,19 @@ class SettingsBook:
             return problems
         with self._database.transaction(scope.guild_id) as session:
             row = self._locked(session, scope.guild_id)
+            own = {Action(name): text for name, text in row.notice_texts.items()}
+            if not still(NoticeTexts(server=scope.guild_name, by_action=own, appeal_url=row.appeal_url)):
+                return {"form": [CHANGED_MEANWHILE]}
             kept = row.notice_texts | {action.value: text for action, text in texts.items()}
             values = {"notice_texts": {name: text for name, text in kept.items() if text}, "appeal_url": appeal_url}
             return self._write(session, scope, row, values)
 
     def change_log_channels(
-        self, scope: GuildScope, common: ChannelId | None, by_class: Mapping[EventClass, ChannelId | None]
+        self,
+        scope: GuildScope,
+        common: ChannelId | None,
+        by_class: Mapping[EventClass, ChannelId | None],
+        still: Callable[[LogChannels], bool] = always,
     ) -> Problems:
         """Post cases there. ``common`` None: the channel that is named for it; a class that is None is not posted,
         one that is not named goes to the common channel. Returns as :meth:`change_notices`.
@@ -176,13 +207,16 @@ class SettingsBook:
             }
             if problems:
                 return problems
+            row = self._locked(session, scope.guild_id)
+            if not still(log_channels_of(session, scope.guild_id)):
+                return {"form": [CHANGED_MEANWHILE]}
             values = {
                 "log_channel_id": common,
                 "log_channels": {
                     one.value: str(channel_id) if channel_id else None for one, channel_id in by_class.items()
                 },
             }
-            return self._write(session, scope, self._locked(session, scope.guild_id), values)
+            return self._write(session, scope, row, values)
 
     def _write(self, session: Session, scope: GuildScope, row: GuildSettings, values: Mapping[str, Any]) -> Problems:
         before, after = _facts({name: getattr(row, name) for name in values}), _facts(values)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+import threading
+
+from sqlalchemy import text
 
 from kovra.actions.request import Action
 from kovra.dashboard import settings_words
 from kovra.guard.notice_texts import NoticeTexts
+from tests.trips import until
+
+#: How many wait for a row that somebody holds.
+WAITING = text("SELECT count(*) FROM pg_locks WHERE locktype IN ('transactionid', 'tuple') AND NOT granted")
 
 
 def section(who, cast, name, **query):
@@ -74,6 +81,26 @@ def test_a_form_drawn_before_somebody_else_saved_is_held_and_loses_nothing(site,
     assert "somebody changed these settings while you wrote" in held.get_data(as_text=True)
     assert 'name="ban" value="30"' in held.get_data(as_text=True)
     assert again.status_code == 303
+
+
+def test_of_two_who_save_at_once_one_is_told(site, cast, owner):
+    writers = [site.signed_in(cast.admin), site.signed_in(cast.owner)]
+    writers[0].post(f"/g/{cast.harbour}/settings/budgets", {"ban": "25"})
+    drawn, answers = seen(section(writers[0], cast, "budgets")), []
+
+    def save(who, limit):
+        answers.append(who.post(f"/g/{cast.harbour}/settings/budgets", {"ban": limit, "seen": drawn}))
+
+    saving = [threading.Thread(target=save, args=(who, str(30 + at))) for at, who in enumerate(writers)]
+    with owner.transaction(cast.harbour) as session:
+        session.execute(text("SELECT 1 FROM guild_settings FOR UPDATE"))
+        for one in saving:
+            one.start()
+        until(lambda: session.scalar(WAITING) == 2)
+    for one in saving:
+        one.join()
+
+    assert sorted(answer.status_code for answer in answers) == [303, 422]
 
 
 def test_a_notice_is_previewed_kept_and_refused_with_what_was_typed(site, cast):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +19,7 @@ from kovra.dashboard.pages.looks import chosen_density
 from kovra.dashboard.schemas import Form
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import Keys, seen_until, shell
-from kovra.guard.log_channels import EventClass
+from kovra.guard.log_channels import EventClass, LogChannels
 from kovra.guard.notice_texts import VARIABLES, NoticeTexts, default_text
 from kovra.ids import ChannelId
 from kovra.store.guilds import GuildScope
@@ -73,11 +73,12 @@ def keep_budgets(guild_id: int) -> Response:
     typed = _typed({one.name: fields.String(load_default="") for one in rows})
     read = {one.name: words.read_limit(typed[one.name], one.default) for one in rows}
     problems: Problems = {name: [why] for name, (_, why) in read.items() if why}
-    if not problems and not (stale := _stale(own, typed)):
-        problems = known.settings.change_budgets(viewer, {name: limit for name, (limit, _) in read.items()})
-    elif not problems:
-        problems = {"form": [stale]}
-    return _kept("budgets") if not problems else _page("budgets", _limits(own, typed), problems)
+    if not problems:
+        wanted = {name: limit for name, (limit, _) in read.items()}
+        problems = known.settings.change_budgets(viewer, wanted, _seen_by(typed, dict))
+    if not problems:
+        return _kept("budgets")
+    return _page("budgets", _limits(known.settings.budgets(viewer), typed), problems)
 
 
 @settings.get("/g/<int:guild_id>/settings/notices")
@@ -92,18 +93,13 @@ def notices(guild_id: int) -> Response:
 def keep_notices(guild_id: int) -> Response:
     """Keep one text and the address for appeals."""
     known, viewer = services(), scope()
-    texts = known.settings.notices(viewer)
     typed = _typed({name: fields.String(load_default="") for name in ("action", "text", "appeal_url")})
     action = _action(typed["action"])
-    stale = _stale(_own_text(texts, action), typed)
-    problems: Problems = {"form": [stale]} if stale else {}
+    still = _seen_by(typed, lambda texts: _own_text(texts, action))
+    problems = known.settings.change_notices(viewer, {action: typed["text"]}, typed["appeal_url"], still)
     if not problems:
-        problems = known.settings.change_notices(viewer, {action: typed["text"]}, typed["appeal_url"])
-    return (
-        _kept("notices", action=action.value)
-        if not problems
-        else _page("notices", _texts(texts, action, typed), problems)
-    )
+        return _kept("notices", action=action.value)
+    return _page("notices", _texts(known.settings.notices(viewer), action, typed), problems)
 
 
 @settings.get("/g/<int:guild_id>/settings/notices/preview")
@@ -128,13 +124,10 @@ def keep_logging(guild_id: int) -> Response:
     """Keep the channels, all or none."""
     known, viewer = services(), scope()
     typed = _typed({name: fields.String(load_default="") for name in ("common", *(one.value for one in EventClass))})
-    stale = _stale(_own_channels(viewer), typed)
-    problems: Problems = {"form": [stale]} if stale else {}
-    if not problems:
-        chosen = {one: typed[one.value] for one in EventClass if typed[one.value] != FOLLOW}
-        by_class = {one: None if text == NOWHERE else _channel(text) for one, text in chosen.items()}
-        common = None if typed["common"] == FOLLOW else _channel(typed["common"])
-        problems = known.settings.change_log_channels(viewer, common, by_class)
+    chosen = {one: typed[one.value] for one in EventClass if typed[one.value] != FOLLOW}
+    by_class = {one: None if text == NOWHERE else _channel(text) for one, text in chosen.items()}
+    common = None if typed["common"] == FOLLOW else _channel(typed["common"])
+    problems = known.settings.change_log_channels(viewer, common, by_class, _seen_by(typed, _by_field))
     return _kept("logging") if not problems else _page("logging", _channels(viewer, typed), problems)
 
 
@@ -176,14 +169,10 @@ def _typed(wanted: Mapping[str, fields.Field[Any]]) -> dict[str, str]:
         raise BadRequest from error
 
 
-def _stale(now: Any, typed: Mapping[str, str]) -> str:
-    """Why this form must be looked at again: somebody changed what it would overwrite, and its writer did not know."""
-    if typed["over"] or not typed["seen"] or typed["seen"] == words.fingerprint(now):
-        return ""
-    return (
-        "Not kept yet: somebody changed these settings while you wrote. What you typed is below; save again to "
-        "put it in the place of theirs, or open the section anew to see theirs."
-    )
+def _seen_by(typed: Mapping[str, str], shown: Callable[[Any], Any]) -> Callable[[Any], bool]:
+    """Whether what is kept is what this form was drawn with, as its field ``seen`` says; ``shown`` makes of what is
+    kept what the form shows of it. Whoever heard of the other's change and wrote on knows."""
+    return lambda kept: bool(typed["over"]) or typed["seen"] in ("", words.fingerprint(shown(kept)))
 
 
 def _limits(own: Mapping[str, int], typed: Mapping[str, str] | None = None) -> Mapping[str, Any]:
@@ -211,8 +200,9 @@ def _own_text(texts: NoticeTexts, action: Action) -> list[str]:
 
 
 def _channels(viewer: GuildScope, typed: Mapping[str, str] | None = None) -> Mapping[str, Any]:
-    known, own = services(), _own_channels(viewer)
+    known = services()
     kept = known.settings.log_channels(viewer)
+    own = _by_field(kept)
     return {
         "channels": known.settings.places(viewer),
         "common": kept.common,
@@ -223,9 +213,8 @@ def _channels(viewer: GuildScope, typed: Mapping[str, str] | None = None) -> Map
     }
 
 
-def _own_channels(viewer: GuildScope) -> dict[str, str]:
-    """What the form would show of what is kept, field by field."""
-    kept = services().settings.log_channels(viewer)
+def _by_field(kept: LogChannels) -> dict[str, str]:
+    """What the form shows of the channels that are kept, field by field."""
     told = {one.value: FOLLOW if one not in kept.by_class else str(kept.by_class[one] or NOWHERE) for one in EventClass}
     return {"common": str(kept.common or FOLLOW), **told}
 
