@@ -178,7 +178,8 @@ class Person:
     """A user as the guild sees them now.
 
     ``rank`` is the position of the highest role (0 for @everyone), ``permissions`` the guild-level bits of the roles,
-    before ownership, administrator and time-outs are taken into account.
+    before ownership, administrator and time-outs are taken into account. ``dms_closed``: Discord lately refused a DM of
+    Guard's to them and would again.
     """
 
     user_id: UserId
@@ -188,6 +189,7 @@ class Person:
     rank: int = 0
     bot: bool = False
     timed_out: bool = False
+    dms_closed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

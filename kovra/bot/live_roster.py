@@ -115,4 +115,5 @@ class LiveRoster:
             rank=max((role.position for role in held), default=0),
             bot=row.bot,
             timed_out=row.timed_out_until is not None and row.timed_out_until > datetime.now(UTC),
+            dms_closed=person.dms_closed,
         )

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from kovra.actions.checkpoint import nowhere
 from kovra.actions.rights import Standing
 from kovra.errors import DiscordError, DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
+from kovra.guard import outcome
 from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostStatus
 from kovra.guard.case_post import Shown, post_of
 from kovra.guard.claim import Claim
@@ -76,11 +77,17 @@ class Notices:
         return claim.notice or NoticeStatus.NOT_NEEDED
 
     def tell_again(self, claim: Claim, standing: Standing, case: Case) -> NoticeStatus:
-        """Send the DM of a case once more, as the case reads now."""
-        return self._tell(claim, standing, case)
+        """Send the DM of a case once more, as the case reads now. Somebody wants to know, so Discord is asked."""
+        return self._tell(claim, standing, case, knock=True)
 
     def _tell(
-        self, claim: Claim, standing: Standing, case: Case | None, ends_at: datetime | None = None
+        self,
+        claim: Claim,
+        standing: Standing,
+        case: Case | None,
+        ends_at: datetime | None = None,
+        *,
+        knock: bool = False,
     ) -> NoticeStatus:
         if claim.notice not in (None, NoticeStatus.SENDING):
             return claim.notice
@@ -94,6 +101,12 @@ class Notices:
             return self._no_notice(claim, NoticeStatus.SKIPPED)
         told = telling(claim.request, standing, ends_at=ends_at, case=case)
         text = notice_text(self.roster.notice_texts(claim.guild_id), told)
+        if standing.target.dms_closed and not (begun or knock):
+            # Discord would refuse it again, and each refusal counts against Guard: a sweep must not knock 500 times.
+            self.ledger.record_notice(
+                claim, NoticeResult(status=NoticeStatus.REFUSED, text=text, code=outcome.CLOSED_DMS)
+            )
+            return NoticeStatus.REFUSED
         # Sent again to someone who has left, the nonce would not help: Discord refuses before it looks at it.
         look_only = begun and (_forgotten(claim.notice_at, claim) or not standing.target.member)
         if not look_only:
@@ -102,6 +115,9 @@ class Notices:
         result = self._send_notice(claim, text, look_only=look_only)
         self.at("after_notice_post")
         self.ledger.record_notice(claim, result)
+        closed = result.status is NoticeStatus.REFUSED and result.code == outcome.CLOSED_DMS
+        if closed or (standing.target.dms_closed and result.status is NoticeStatus.SENT):
+            self.ledger.dms_are_closed(claim, closed)
         return result.status
 
     def post(self, claim: Claim, case: Case, notice: NoticeStatus | None) -> PostResult:

@@ -225,6 +225,9 @@ class Ledger(Protocol):
 
     def record_notice(self, claim: Claim, result: NoticeResult) -> None: ...
 
+    def dms_are_closed(self, claim: Claim, closed: bool) -> None:
+        """Remember, or forget, that Discord refuses Guard's DMs to this target."""
+
     def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> None:
         """Commit that Guard is about to act; no call that changes Discord leaves before this."""
 

@@ -6,11 +6,11 @@ each file. What the message said is gone.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, exists, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from kovra.actions.audit import AuditEntry, AuditKind
@@ -19,7 +19,8 @@ from kovra.ids import GuildId
 from kovra.store.audit import AuditLog
 from kovra.store.database import Database
 from kovra.store.events import EventKind, append_events
-from kovra.store.tables import Evidence, EvidenceFiles, GuildSettings, ModCases
+from kovra.store.people import CLOSED_FOR
+from kovra.store.tables import ClosedDms, Evidence, EvidenceFiles, GuildSettings, ModCases
 
 #: The word in a server's settings for how long it keeps evidence, in days.
 EVIDENCE_DAYS = "evidence_days"
@@ -49,6 +50,13 @@ class Forgetting:
         with self._database.transaction(None) as session:
             guild_ids = session.scalars(select(func.kovra_guilds_with_waiting_files())).all()
         return sum(self._give_up_files(GuildId(guild_id)) for guild_id in guild_ids)
+
+    def open_dms_everywhere(self) -> int:
+        """Delete refusals of DMs by which nobody goes any more; how many."""
+        before = self._database.now() - CLOSED_FOR
+        with self._database.transaction(None) as session:
+            guild_ids = session.scalars(select(func.kovra_guilds_with_closed_dms_before(before))).all()
+        return sum(self._open_dms(GuildId(guild_id), before) for guild_id in guild_ids)
 
     def _forget(self, guild_id: GuildId) -> int:
         row, of_file = Evidence, EvidenceFiles
@@ -96,6 +104,12 @@ class Forgetting:
         facts = {"messages": len(ids), "days": days, "cases": [one.case_no for one in cases]}
         entry = AuditEntry(guild_id=guild_id, kind=AuditKind.EVIDENCE_FORGOTTEN, actor_id=None, facts=facts)
         self._audit.append_in(session, entry)
+
+    def _open_dms(self, guild_id: GuildId, before: ColumnElement[datetime]) -> int:
+        old = delete(ClosedDms).where(ClosedDms.guild_id == guild_id, ClosedDms.refused_at < before)
+        with self._database.transaction(guild_id) as session:
+            gone: CursorResult[Any] = session.connection().execute(old)
+            return gone.rowcount
 
     def _give_up_files(self, guild_id: GuildId) -> int:
         row, before = EvidenceFiles, self._database.now() - LOST_AFTER

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy import case as sql_case
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -40,7 +41,7 @@ from kovra.store.holds import hold_of
 from kovra.store.liveness import Liveness
 from kovra.store.prepared import Prepared
 from kovra.store.requests import audit_entry, request_facts
-from kovra.store.tables import ActionRequests, ModCases
+from kovra.store.tables import ActionRequests, ClosedDms, ModCases
 from kovra.store.warming import NO_GUILD
 from kovra.store.writes import NOBODY, Writes, fence, names
 
@@ -178,6 +179,14 @@ class Ledger(CaseChanges, LedgerPort):
         # Losing it is as if the worker had died before it: the intent stands, and the nonce makes a second try the
         # same notice. It has no numbered event, and the commit before the next call to Discord takes it to disk.
         self._once(claim, self._writes.record_notice, facts, wait_for_disk=False)
+
+    def dms_are_closed(self, claim: Claim, closed: bool) -> None:
+        """Remember, or forget, that Discord refuses Guard's DMs to this target. Lost, Discord refuses once more."""
+        key = {"guild_id": claim.guild_id, "user_id": claim.request.target_id}
+        refused = insert(ClosedDms).values(key | {"refused_at": self._database.now()})
+        again = refused.on_conflict_do_update(index_elements=list(key), set_={"refused_at": self._database.now()})
+        with self._database.transaction(claim.guild_id, wait_for_disk=False) as session:
+            session.connection().execute(again if closed else delete(ClosedDms).filter_by(**key))
 
     def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> None:
         """Commit that Guard is about to act."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,7 +30,10 @@ from kovra.actions.rights import Capability, Limit, Person
 from kovra.ids import GuildId, UserId
 from kovra.store.database import Database
 from kovra.store.prepared import Prepared
-from kovra.store.tables import Bans, CapabilityGrants, Channels, Guilds, Members, ModCases, Roles
+from kovra.store.tables import Bans, CapabilityGrants, Channels, ClosedDms, Guilds, Members, ModCases, Roles
+
+#: Whose DMs are closed may open them at any time and nobody tells Guard, so it asks again after so long.
+CLOSED_FOR = timedelta(days=7)
 
 #: A grant of a capability that a later version made and this one does not know gives nothing.
 _CAPABILITIES = frozenset(capability.value for capability in Capability)
@@ -50,6 +53,19 @@ _USER_IDS = bindparam("user_ids", type_=ARRAY(BigInteger))
 _THEIR_ROLES = select(func.unnest(Members.role_ids)).where(Members.guild_id == _GUILD_ID, Members.user_id == _USER_ID)
 
 
+# Who came back since has a new beginning.
+_DMS_REFUSED_AT = (
+    select(ClosedDms.refused_at)
+    .where(
+        ClosedDms.guild_id == Members.guild_id,
+        ClosedDms.user_id == Members.user_id,
+        or_(Members.joined_at.is_(None), ClosedDms.refused_at > Members.joined_at),
+    )
+    .scalar_subquery()
+    .label("dms_refused_at")
+)
+
+
 def _members(wanted: ColumnElement[bool]) -> Select[Any]:
     return (
         select(
@@ -60,6 +76,7 @@ def _members(wanted: ColumnElement[bool]) -> Select[Any]:
             Members.bot,
             Members.timed_out_until,
             Members.gone_at,
+            _DMS_REFUSED_AT,
             func.coalesce(func.max(Roles.position), 0).label("rank"),
             func.coalesce(func.bit_or(Roles.permissions), 0).label("permissions"),
         )
@@ -139,8 +156,9 @@ def _as_json(rows: Subquery, name: str) -> ColumnElement[Any]:
 
 
 def _member(facts: Mapping[str, Any]) -> SimpleNamespace:
-    until = facts["timed_out_until"]
-    return SimpleNamespace(**{**facts, "timed_out_until": datetime.fromisoformat(until) if until else None})
+    moments = {name: facts[name] for name in ("timed_out_until", "dms_refused_at")}
+    read = {name: datetime.fromisoformat(at) if at else None for name, at in moments.items()}
+    return SimpleNamespace(**{**facts, **read})
 
 
 def people(session: Session, guild_id: GuildId, user_ids: Iterable[UserId], now: datetime) -> dict[UserId, Person]:
@@ -169,6 +187,7 @@ def _person(row: Row[Any] | SimpleNamespace, now: datetime) -> Person:
         rank=row.rank if member else 0,
         bot=row.bot,
         timed_out=row.timed_out_until is not None and row.timed_out_until > now,
+        dms_closed=row.dms_refused_at is not None and row.dms_refused_at > now - CLOSED_FOR,
     )
 
 

@@ -36,6 +36,7 @@ class Retention:
                     log.info("forgot %d messages that no case stands on", forgotten)
                 if forgotten := self.forgetting.forget_everywhere():
                     log.info("forgot %d messages whose servers keep them no longer", forgotten)
+                self.forgetting.open_dms_everywhere()
                 if lost := self.forgetting.give_up_files_everywhere():
                     log.info("gave up %d files of messages that nobody fetches any more", lost)
             except Unavailable:

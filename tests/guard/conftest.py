@@ -360,6 +360,9 @@ class World:
     def record_notice(self, claim: Claim, result: Any) -> None:
         self._write("record_notice", claim, notice=result.status)
 
+    def dms_are_closed(self, claim: Claim, closed: bool) -> None:
+        self.target = replace(self.target, dms_closed=closed)
+
     def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> None:
         self._write("intend_effect", claim, effect_at=self.now, effect_before=dict(before))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -111,6 +112,15 @@ def test_an_unknown_answer_is_asked_for_again(stage, world):
 
     assert (row.state, len(world.changes)) == (State.DONE, 1)
     assert {deed[3]["until"] for deed in world.deeds} == {world.old_case.ends_at}
+
+
+def test_a_dm_that_is_wanted_again_knocks_at_closed_dms_and_finds_them_open(stage, world):
+    world.target = replace(world.target, dms_closed=True)
+
+    stage.run(ask(stage, Action.RESEND, reason=""))
+
+    assert len(world.messages) == 1
+    assert not world.target.dms_closed
 
 
 def test_a_dm_sent_again_names_the_case_and_reads_as_it_does_now(stage, world):

@@ -277,6 +277,27 @@ def test_a_post_that_an_earlier_attempt_may_have_sent_never_joins_others(stage, 
     assert len(world.messages) == 2
 
 
+@pytest.mark.parametrize("action", [Action.BAN, Action.WARN])
+def test_closed_dms_are_knocked_at_once_and_then_known(stage, world, action):
+    world.fail["dm"] = DiscordRefused(403, 50007, "Cannot send messages to this user")
+    stage.run(stage.ask(Action.WARN))
+    assert "open_dm" in world.story
+    world.story.clear()
+
+    row = stage.run(stage.ask(action))
+
+    assert (row.state, row.notice) == (State.DONE, NoticeStatus.REFUSED)
+    assert not {"open_dm", "dm", "intend_notice"} & set(world.story)
+
+
+def test_a_refusal_of_another_kind_is_not_remembered(stage, world):
+    world.fail["dm"] = REFUSED
+
+    stage.run(stage.ask(Action.WARN))
+
+    assert not world.target.dms_closed
+
+
 @pytest.mark.parametrize("where", ["open_dm", "dm"])
 @pytest.mark.parametrize("action", [Action.BAN, Action.KICK, Action.MUTE, Action.WARN])
 @pytest.mark.parametrize(

@@ -120,16 +120,24 @@ def test_ban_of_an_id_nobody_has_fails_as_unknown_user(path):
     assert path.audit("action.failed", request_id=str(request.request_id))
 
 
-def test_closed_dms_do_not_stop_a_ban(path):
+def test_closed_dms_do_not_stop_a_ban_and_are_knocked_at_once(path):
     target = UserId(int(path.discord.world["notable"]["closed_dms"][0]))
     request = path.a(Action.BAN, target)
 
+    def refused():
+        return sum(one["status"] == 403 for one in path.discord.ask("GET", "requests?limit=2000")["requests"])
+
+    before = refused()
+    warned = path.a(Action.WARN, target)
+    path.run(warned)
+    path.until(lambda: refused() == before + 1)
     row = path.run(request)
 
     assert row["state"] == State.DONE
     assert path.discord.is_banned(target)
     case = path.case_of(request.request_id)
     assert (case["notice_status"], case["notice_code"]) == ("refused", 50007)
+    assert refused() == before + 1
 
 
 def test_long_reason_is_whole_on_the_case_and_cut_for_discord(path):

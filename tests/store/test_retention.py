@@ -23,7 +23,7 @@ class Log:
         self.stop.set()
         return 3
 
-    forget_everywhere = give_up_files_everywhere = prune_everywhere
+    forget_everywhere = open_dms_everywhere = give_up_files_everywhere = prune_everywhere
 
 
 @pytest.mark.parametrize("failures", [0, 2])
@@ -33,4 +33,4 @@ def test_it_looks_at_once_and_outlives_an_absent_database(failures):
 
     Retention(events=log, evidence=evidence, forgetting=forgetting, every_s=0.001).run(stop)
 
-    assert (log.looks, evidence.looks, forgetting.looks) == (failures + 1, 1, 2)
+    assert (log.looks, evidence.looks, forgetting.looks) == (failures + 1, 1, 3)
