@@ -61,6 +61,7 @@ NOT_CALLED_BY_DOORS = {"accept", "mark_enqueued", "finalise", "append_event", "p
 HOMES: dict[str, set[str]] = {
     "flask": {"dashboard"},
     "flask_compress": {"dashboard"},
+    "brotli": {"dashboard"},
     "werkzeug": {"dashboard"},
     "jinja2": {"dashboard"},
     "markupsafe": {"dashboard"},

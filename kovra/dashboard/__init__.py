@@ -19,7 +19,7 @@
 ``toast``     one request from queued to its end
 ``case_lines`` the lines of the case list, each drawn once
 ``settings_words`` how settings read: budgets, a notice as its reader sees it
-``assets``    static files under an address that changes with their content
+``assets``    static files under an address that changes with their content; ``bundle`` joins styles and scripts
 ``pages/``    one module per page: servers, cases, act (dialog, requests, toasts), looks (theme)
 
 A page is complete HTML; what changes later is fetched again as a fragment with its reader's own rights. No page

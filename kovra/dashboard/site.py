@@ -267,8 +267,8 @@ def _name_requests(app: Flask) -> None:
 
 
 def _dress_templates(app: Flask, known: Services) -> None:
-    tag = assets.fingerprint()
-    app.register_blueprint(assets.blueprint(tag))
+    assets.shelf()  # now, and not while somebody waits for a page
+    app.register_blueprint(assets.assets)
     wording.install(app)
 
     def avatar_url(user_id: int, image: str | None) -> str | None:
@@ -277,7 +277,7 @@ def _dress_templates(app: Flask, known: Services) -> None:
         return f"{known.addresses.discord_cdn_url}/avatars/{user_id}/{image}.png?{urlencode({'size': 64})}"
 
     app.jinja_env.globals.update(
-        asset=lambda name: f"/static/{tag}/{name}",
+        asset=assets.address,
         avatar_url=avatar_url,
         csrf_token=csrf_token,
         case_line=case_lines.drawer(app.jinja_env),

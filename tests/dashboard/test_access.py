@@ -37,7 +37,7 @@ THINGS = {
     "place": 0,
     "act": "comment",
     "asked": "0",
-    "name": "app.js",
+    "name": "kovra.js",
     "user_id": 300_000_000_000_000_006,
     "view_id": UUID(int=7),
 }

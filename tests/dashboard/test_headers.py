@@ -6,8 +6,10 @@ import gzip
 import re
 from dataclasses import replace
 
+import brotli
 import pytest
 
+from kovra.dashboard import assets
 from kovra.dashboard.services import Addresses
 from kovra.dashboard.site import content_security_policy
 from kovra.store.database import Database, PostgresClock
@@ -34,7 +36,7 @@ def test_the_policy_names_origins_and_not_paths():
     assert "form-action 'self' https://discord.com;" in policy
 
 
-@pytest.mark.parametrize("path", ["/login", "/nowhere", "/healthz", "/static/0/app.js"])
+@pytest.mark.parametrize("path", ["/login", "/nowhere", "/healthz", "/static/0/kovra.js"])
 def test_every_answer_is_protected(site, path):
     headers = site.visitor().get(path).headers
 
@@ -68,9 +70,9 @@ def test_pages_are_never_stored(site, cast):
 
 def test_static_files_are_kept_for_a_year_under_their_fingerprint_and_not_at_all_under_another(site):
     page = site.visitor().get("/login").get_data(as_text=True)
-    address = re.search(r'src="(/static/[0-9a-f]{16}/app\.js)"', page).group(1)
+    address = re.search(r'src="(/static/[0-9a-f]{16}/kovra\.js)"', page).group(1)
 
-    ours, other = site.visitor().get(address), site.visitor().get("/static/0123456789abcdef/app.js")
+    ours, other = site.visitor().get(address), site.visitor().get("/static/0123456789abcdef/kovra.js")
 
     assert "max-age=31536000" in ours.headers["Cache-Control"]
     assert "immutable" in ours.headers["Cache-Control"]
@@ -78,7 +80,28 @@ def test_static_files_are_kept_for_a_year_under_their_fingerprint_and_not_at_all
     assert ours.data == other.data
 
 
-@pytest.mark.parametrize("name", ["vendor/rebuild.py", "vendor/VENDORED.md", "../site.py", "..%2fsite.py"])
+@pytest.mark.parametrize(("asks", "way"), [("br, gzip", "br"), ("gzip, br;q=0", "gzip"), ("", None), ("zstd", None)])
+def test_a_static_file_comes_the_way_that_the_browser_understands(site, asks, way):
+    unpack = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}[way]
+
+    answer = site.visitor().get(assets.address("kovra.css"), headers={"Accept-Encoding": asks})
+
+    assert answer.headers.get("Content-Encoding") == way
+    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert unpack(answer.data) == assets.shelf()["kovra.css"].content
+
+
+def test_one_changed_file_leaves_the_addresses_of_the_others_alone():
+    """A browser keeps the font through a release that changes a script."""
+    tags = {asset.tag for asset in assets.shelf().values()}
+
+    assert len(tags) == len(assets.shelf())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["vendor/rebuild.py", "vendor/VENDORED.md", "css/tokens.css", "live.js", "../site.py", "..%2fsite.py"],
+)
 def test_sources_are_not_served(site, name):
     assert site.visitor().get(f"/static/0/{name}").status_code == 404
 
