@@ -24,6 +24,7 @@ from kovra.launcher.needs import NEEDS, all_required, openapi_file
 from kovra.sandbox import DEFAULT_TOKEN, Description, Hosted, Sandbox, hosted, lanternfall
 from kovra.sandbox.dispatches import Dispatches
 from tests.conformance import installed
+from tests.sandbox.forum import Forum
 
 PATIENCE_S = 20
 
@@ -257,3 +258,13 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Guard]]:
     yield start
     for guard in bots:
         guard.close()
+
+
+@pytest.fixture
+def forum(small_discord) -> Forum:
+    return Forum(small_discord)
+
+
+@pytest.fixture
+def timed_forum(timed_discord) -> Forum:
+    return Forum(timed_discord)

@@ -23,6 +23,7 @@ from kovra.ids import ChannelId, GuildId, RoleId, UserId, new_request_id
 from kovra.launcher.postgres import SUPERUSER, EmbeddedPostgres
 from kovra.store.audit import AuditLog
 from kovra.store.database import Database, sqlalchemy_url
+from kovra.store.events import Events
 from kovra.store.guilds import Guilds, GuildScope
 from kovra.store.ledger import Ledger
 from kovra.store.liveness import Liveness, new_claim_key
@@ -308,6 +309,12 @@ def accept(requests: Requests) -> Callable[..., tuple[Sealed, Receipt]]:
         return kept, requests.accept(kept, None)
 
     return ask
+
+
+@pytest.fixture
+def kinds(web: Database) -> Callable[[], list[str]]:
+    """``kinds()`` gives what the stream of the guild has told so far, in order."""
+    return lambda: [event.kind for event in Events(web).after(HARBOUR, 0)]
 
 
 @pytest.fixture

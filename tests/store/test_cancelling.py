@@ -62,15 +62,14 @@ def test_the_relay_does_not_bring_it_back(cancelling, accept, odalys, worker, cl
     assert Backlog(worker).overdue() == []
 
 
-def test_cancelling_twice_is_cancelling_once(cancelling, accept, odalys, web, say):
+def test_cancelling_twice_is_cancelling_once(cancelling, accept, odalys, kinds):
     _, receipt = accept()
     cancelling.cancel(odalys, receipt.request_id)
 
     again = cancelling.cancel(odalys, receipt.request_id)
 
-    kinds = [event.kind for event in Events(web).after(say.HARBOUR, 0)]
     assert (again.state, again.sentence) == (State.CANCELLED, None)
-    assert kinds == ["action.queued", "action.cancelled"]
+    assert kinds() == ["action.queued", "action.cancelled"]
 
 
 def test_a_deferred_one_may_be_cancelled_and_is_not_deferred_any_more(cancelling, accept, odalys, guard, row_of):
