@@ -32,6 +32,7 @@ from kovra.dashboard.pages.evidence import evidence as evidence_files
 from kovra.dashboard.pages.jobs import jobs as job_pages
 from kovra.dashboard.pages.looks import chosen, chosen_density, looks
 from kovra.dashboard.pages.mass import mass
+from kovra.dashboard.pages.mass_pick import mass_pick
 from kovra.dashboard.pages.members import members as member_pages
 from kovra.dashboard.pages.overview import overview as overview_pages
 from kovra.dashboard.pages.palette import palette
@@ -341,6 +342,7 @@ def _add_routes(app: Flask) -> None:
         palette,
         audit_page,
         mass,
+        mass_pick,
         job_pages,
         queue,
         settings_pages,

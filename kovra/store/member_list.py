@@ -16,7 +16,7 @@ from kovra.guard.endings import EndState
 from kovra.ids import RoleId, UserId, snowflake_at
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope
-from kovra.store.member_search import FIRST, going_by, going_nearly_by, typed_name
+from kovra.store.member_search import FIRST, called, going_by, going_nearly_by, typed_name
 from kovra.store.people import shown_name
 from kovra.store.tables import Bans, Holds, Joins, Members, ModCases, Roles, ScheduledEnds
 
@@ -29,11 +29,14 @@ class MemberFilter:
     """What a list asks for. Moments are bounds: joined or account made from then on, or before then.
 
     ``punished``: a mute, a quarantine or another act on them holds now; ``timed_out``: Discord keeps them quiet;
-    ``pending``: they have not accepted the rules yet.
+    ``pending``: they have not accepted the rules yet. ``text`` is searched for, with likeness at last; ``pattern`` is
+    one of their names or it is not. ``roleless``: they have no role at all.
     """
 
     text: str = ""
+    pattern: str = ""
     role_id: RoleId | None = None
+    roleless: bool = False
     joined_since: datetime | None = None
     joined_until: datetime | None = None
     made_since: datetime | None = None
@@ -211,6 +214,10 @@ def _others(scope: GuildScope, wanted: MemberFilter, now: datetime) -> ColumnEle
     asked: list[ColumnElement[bool]] = [row.guild_id == scope.guild_id, row.gone_at.is_(None)]
     if wanted.role_id is not None:
         asked.append(literal(int(wanted.role_id)) == any_(row.role_ids))
+    if wanted.roleless:
+        asked.append(func.cardinality(row.role_ids) == 0)
+    if wanted.pattern:
+        asked.append(row.user_id.in_(called(scope.guild_id, wanted.pattern)))
     if wanted.joined_since is not None:
         asked.append(row.joined_at >= wanted.joined_since)
     if wanted.joined_until is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, case, column, func, literal, select, table, union_all
+from sqlalchemy import ColumnElement, Select, case, column, func, literal, or_, select, table, union_all
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.util import ClauseAdapter
 
@@ -18,6 +19,7 @@ LEAST_FOR_TYPOS = 3
 SORTED = 150
 #: Letters with a meaning in a pattern.
 _MEANING = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
+_STARS = re.compile(r"\*+")
 #: Snowflakes of today's Discord have these many digits.
 _DIGITS = range(17, 20)
 
@@ -63,6 +65,23 @@ def going_nearly_by(guild_id: GuildId, wanted: str) -> Select[tuple[int]] | None
     row = _SEARCH.c
     alike = select(row.user_id).where(row.guild_id == guild_id, literal(wanted).op("<%")(row.names))
     return select(alike.cte("going_nearly_by").prefix_with("MATERIALIZED").c.user_id)
+
+
+def called(guild_id: GuildId, pattern: str) -> Select[tuple[int]]:
+    """Everybody one of whose names is exactly this pattern: ``*`` stands for any letters, ``?`` for one.
+
+    Without either it is a part of a name. Nobody is found by likeness: what is picked by it is acted on. A pattern
+    becomes LIKE's, whose cost grows with the lengths of pattern and name and with nothing else.
+    """
+    row, part = _SEARCH.c, part_of(_STARS.sub("*", pattern.strip()))
+    if not {"*", "?"} & set(part):
+        part = f"*{part}*"
+    wanted = part.replace("*", "%").replace("?", "_")
+    # The index knows the names in one text. What matches across two names is no name.
+    somewhere = row.names.like(func.lower(f"%{wanted}%"), escape="\\")
+    each = [func.lower(one).like(func.lower(wanted), escape="\\") for one in (row.username, row.global_name, row.nick)]
+    found = select(row.user_id).where(row.guild_id == guild_id, somewhere, or_(*each))
+    return select(found.cte("called").prefix_with("MATERIALIZED").c.user_id)
 
 
 def part_of(wanted: str) -> str:

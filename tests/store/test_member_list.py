@@ -144,6 +144,47 @@ def test_a_name_is_found_by_a_part_by_an_id_and_with_a_typing_error(listed, owne
     assert page.total == 1
 
 
+@pytest.mark.parametrize(
+    ("pattern", "numbers"),
+    [
+        ("gift", (21, 22, 23)),
+        ("gift*", (21, 23)),
+        ("GIFT_??", (21,)),
+        ("*drop*31", (23,)),
+        ("gift_", (21,)),
+        ("g%t", ()),
+        ("gitf", ()),
+        (str(FIRST_ID)[:6], ()),
+        ("31 gift", ()),
+    ],
+)
+def test_a_pattern_is_one_of_the_names_and_nothing_like_it(listed, owner, odalys, say, crowd, pattern, numbers):
+    for number, names in {
+        21: {"username": "gift_21"},
+        22: {"nick": "free Gifts"},
+        23: {"username": "drop 31", "global_name": "Giftdrop 31"},
+    }.items():
+        set_member(owner, say, FIRST_ID + number, **names)
+
+    assert sorted(ids(listed.page(odalys, MemberFilter(pattern=pattern), None))) == gulls(*numbers)
+
+
+def test_who_has_no_role_at_all(listed, odalys, crowd):
+    page = listed.page(odalys, MemberFilter(pattern="gull", roleless=True), None, limit=100)
+
+    assert len(page.lines) == 54
+
+
+def test_faces_are_those_of_members_and_of_who_left(listed, owner, odalys, say, crowd, clock):
+    set_member(owner, say, FIRST_ID + 8, gone_at=clock.now())
+
+    faces = listed.faces(odalys, [*gulls(8, 9), say.STRANGER])
+
+    assert set(faces) == set(gulls(8, 9))
+    assert faces[FIRST_ID + 8].joined_at is None
+    assert faces[FIRST_ID + 9].joined_at is not None
+
+
 def test_nobody_goes_by_nothing_that_can_be_a_name(listed, odalys, crowd):
     page = listed.page(odalys, MemberFilter(text="g\x00ll"), None)
 

@@ -41,6 +41,16 @@ def form(guild_id: int) -> Response:
     return _page(scope(), MassDraft(ids=ids, action=asked or (choices[0] if choices else Action.BAN)))
 
 
+def reviewed_page(viewer: GuildScope, ids: str) -> Response:
+    """The review of those who were picked elsewhere, for the first act that the viewer may do to many."""
+    known, choices = services(), offered(viewer)
+    draft = MassDraft(ids=ids, action=choices[0] if choices else Action.BAN)
+    try:
+        return _page(viewer, replace(draft, review=review(known, viewer, draft, known.clock.now())))
+    except Malformed as error:
+        return _page(viewer, replace(draft, errors={"ids": str(error)}), HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
 @mass.post("/g/<int:guild_id>/mass/review")
 @policy(in_guild(Capability.MASS, largest=LARGEST))
 def look(guild_id: int) -> Response:

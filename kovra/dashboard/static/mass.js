@@ -28,3 +28,10 @@ if (file) {
     if (large) file.value = "";
   });
 }
+
+// What is picked by stands in the address, so that it can be reloaded, shared and gone back to.
+const pick = document.getElementById("pick-form");
+if (pick) pick.addEventListener("input", () => {
+  const words = new URLSearchParams([...new FormData(pick)].filter(([, text]) => text));
+  history.replaceState(history.state, "", words.size ? `?${words}` : location.pathname);
+});

@@ -2,6 +2,8 @@
 // comes without its tick. Where the bar says `data-keep`, ticks stay over pages and reloads, until they are cleared.
 const kept = document.querySelector(".bulkbar")?.dataset.keep;
 const ticked = new Set(kept ? recalled() : []);
+// A list whose rows come ticked (`data-all-ticked`): who was unticked stays so when the list is fetched again.
+const whole = Boolean(document.querySelector("[data-all-ticked]")), met = new Set();
 let from = null;                        // the row ticked last: ⇧X and a click with Shift tick from there
 
 const bar = () => document.querySelector(".bulkbar");
@@ -16,7 +18,7 @@ export function tickRow(row, range = false) {
 
 // Says whether there was anything to take back.
 export function untick() {
-  if (!ticked.size) return false;
+  if (!ticked.size || whole) return false;
   ticked.clear();
   dress();
   return true;
@@ -32,13 +34,14 @@ function tick(box, range, on) {
 
 function dress() {
   const all = boxes(), here = new Set(all.map(box => box.value));
+  if (whole) for (const value of here) if (!met.has(value)) { met.add(value); ticked.add(value); }
   // Who is no longer on the page is not sent either.
-  for (const value of ticked) if (!kept && !here.has(value)) ticked.delete(value);
+  for (const value of ticked) if (!kept && !whole && !here.has(value)) ticked.delete(value);
   for (const box of all) box.checked = ticked.has(box.value);
-  const whole = document.querySelector("[data-tick-all]"), on = all.filter(box => box.checked).length;
-  if (whole) { whole.checked = on > 0 && on === all.length; whole.indeterminate = on > 0 && on < all.length; }
-  const count = bar()?.querySelector("[data-ticked]");
-  if (count && count.textContent !== String(ticked.size)) count.textContent = ticked.size;
+  const every = document.querySelector("[data-tick-all]"), on = all.filter(box => box.checked).length;
+  if (every) { every.checked = on > 0 && on === all.length; every.indeterminate = on > 0 && on < all.length; }
+  const number = String(whole ? on : ticked.size);
+  for (const count of document.querySelectorAll("[data-ticked]")) if (count.textContent !== number) count.textContent = number;
   if (kept) keep(ticked.size - on);
 }
 
@@ -54,7 +57,7 @@ function recalled() {
   try { return (sessionStorage.getItem(kept) ?? "").split(",").filter(Boolean); } catch { return []; }
 }
 
-if (document.querySelector("[data-tick-all]") || document.querySelector("#people, .bulkbar")) {
+if (whole || document.querySelector("[data-tick-all]") || document.querySelector("#people, .bulkbar")) {
   let shift = false;
   document.addEventListener("click", event => {
     shift = event.shiftKey;
@@ -66,5 +69,5 @@ if (document.querySelector("[data-tick-all]") || document.querySelector("#people
   });
   document.body.addEventListener("htmx:after:swap", dress);
   // Back from the page of the mass action: the browser has kept the ticks, this list has not.
-  addEventListener("pageshow", () => { for (const box of boxes()) if (box.checked && !kept) ticked.add(box.value); dress(); });
+  addEventListener("pageshow", () => { for (const box of boxes()) { met.add(box.value); if (box.checked && !kept) ticked.add(box.value); } dress(); });
 }
