@@ -43,7 +43,9 @@ EXECUTOR = (
 BULK = ("after_bulk_intent", "after_bulk_call", "after_bulk_settle")
 #: Between the two calls of a softban, and between two parts of a purge.
 HALVES = ("after_half",)
-POINTS = (*DOOR, *RELAY, *SCHEDULER, *EXECUTOR, *BULK, *HALVES)
+#: When the message over which somebody was acted on has gone, and no case says so yet.
+OVER_MESSAGE = ("after_message_deleted",)
+POINTS = (*DOOR, *RELAY, *SCHEDULER, *EXECUTOR, *BULK, *HALVES, *OVER_MESSAGE)
 
 
 def checkpoint(wish: str, subject: Callable[[], str | None] = lambda: None) -> Callable[[str], None]:

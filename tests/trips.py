@@ -8,6 +8,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -197,8 +198,22 @@ class Trips:
         rows = self.all(statement, **values)
         return rows[0] if rows else None
 
+    @contextmanager
+    def dying_worker(self, point: str) -> Iterator[Any]:
+        """In the place of the worker one that dies when it first comes to this point; at the end the worker again."""
+        self.stack.processes["worker"].stop(10)
+        name = f"worker-{next(_NUMBER)}"
+        try:
+            yield self.stack.add_process(name, extra_env={"KOVRA_ENV": "test", "KOVRA_CRASH": f"{point}:1"})
+        finally:
+            self.stack.processes.pop(name).stop(5)
+            self.stack.restart("worker")
+
     def until(self, look: Callable[[], Any]) -> Any:
         return until(look)
+
+
+_NUMBER = itertools.count(2)
 
 
 def until(look: Callable[[], Any]) -> Any:

@@ -187,7 +187,10 @@ class Execute:
             told = self.notices.tell_before(claim, standing, end)
             if claim.request.action not in DEEDLESS and not self._do(claim, standing, end, kept):
                 return None, None, None
-        did = self.purge.deleted(claim) or delete_message(self.discord, claim.request, standing.moderator.name)
+        did = self.purge.deleted(claim)
+        if claim.request.over_message is not None:
+            did = delete_message(self.discord, claim.request, standing.moderator.name)
+            self.at("after_message_deleted")
         deleted = {"result": did} if did else {}
         self.at("before_finalise")
         case = self.ledger.finalise(claim, standing=standing, ends_at=end, **deleted)

@@ -125,3 +125,14 @@ def test_a_message_that_is_gone_already_is_deleted(stage, world):
     world.fail["delete_messages"] = DiscordRefused(404, 10008, "Unknown Message")
 
     assert stage.run(over(stage, world)[0]).case.result == {"message": "deleted"}
+
+
+@pytest.mark.parametrize("point", ["after_effect_intent", "after_effect_call", "after_message_deleted"])
+def test_whoever_dies_around_the_deletion_there_is_one_case_and_the_message_is_gone(stage, world, point):
+    request, message_id = over(stage, world, Action.BAN)
+    assert stage.die_at(request, point)
+
+    row = stage.run(request)
+
+    assert (row.state, row.case.result) == (State.DONE, {"message": "deleted"})
+    assert message_id not in [one.message_id for one in world.written[HERE]]

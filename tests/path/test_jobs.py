@@ -1,8 +1,5 @@
 """Mass actions, from the confirmation to the last post."""
 
-import itertools
-from contextlib import contextmanager
-
 import pytest
 
 from kovra.actions.job import JobState
@@ -167,22 +164,6 @@ def test_a_lost_lane_is_filled_again(path):
     every_case_once(path, job, rows)
 
 
-@contextmanager
-def dying_worker(path, point):
-    """In the place of the worker one that dies at this point."""
-    path.stack.processes["worker"].stop(10)
-    name = f"worker-{next(_NUMBER)}"
-    path.stack.add_process(name, extra_env={"KOVRA_ENV": "test", "KOVRA_CRASH": f"{point}:1"})
-    try:
-        yield path.stack.processes[name]
-    finally:
-        path.stack.processes.pop(name).stop(5)
-        path.stack.restart("worker")
-
-
-_NUMBER = itertools.count(2)
-
-
 @pytest.mark.parametrize(
     "point", ["after_bulk_intent", "after_bulk_call", "after_bulk_settle", "after_claim", "after_log_post"]
 )
@@ -190,7 +171,7 @@ def test_a_worker_that_dies_in_a_chunk_bans_nobody_twice(path, point):
     raiders = path.discord.strangers(30)
     job = path.a_job(Action.BAN, raiders)
 
-    with dying_worker(path, point) as worker:
+    with path.dying_worker(point) as worker:
         path.submit_job(job)
         path.until(lambda: worker.pid is None)
     rows = path.end_of_job(job)

@@ -126,13 +126,10 @@ def test_a_quarantine_ends_by_itself(path, roles):
 def test_whoever_dies_between_the_halves_of_a_softban_nobody_stays_banned(path):
     target = path.discord.someone()
     request = path.a(Action.SOFTBAN, target)
-    path.stack.kill("worker")
-    dying = path.stack.add_process("half", extra_env={"KOVRA_ENV": "test", "KOVRA_CRASH": "after_half:1"})
-    path.submit(request)
-    path.until(lambda: dying.pid is None)
-    assert path.discord.is_banned(target)
-
-    path.stack.restart("worker")
+    with path.dying_worker("after_half") as worker:
+        path.submit(request)
+        path.until(lambda: worker.pid is None)
+        assert path.discord.is_banned(target)
 
     assert path.end_of(request.request_id)["state"] == State.DONE
     assert not path.discord.is_banned(target)
