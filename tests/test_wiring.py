@@ -6,10 +6,10 @@ import discord
 import pytest
 from dramatiq.middleware import CurrentMessage
 
-from kovra import wiring
 from kovra.bot.http import BEHIND
 from kovra.config import Process, from_environment
 from kovra.queue.outbox import ACTOR, CHUNK_ACTOR
+from kovra.wiring import worker as wiring
 from tests.test_config import WHOLE
 
 

@@ -19,6 +19,7 @@ from kovra.bot.comings import Comings
 from kovra.bot.evidence import EvidenceRoom
 from kovra.bot.http import GuardHTTP
 from kovra.bot.introduction import Introduction
+from kovra.bot.log_ear import LogEar
 from kovra.bot.mirror import Mirror
 from kovra.bot.native import NativeEar
 from kovra.bot.pointing import points_at
@@ -30,6 +31,7 @@ from kovra.errors import KovraError
 from kovra.ids import GuildId, UserId
 from kovra.store.bygone import BygoneKeeper
 from kovra.store.health import HealthKeeper
+from kovra.store.log_events import LogEventKeeper
 from kovra.store.mirror import Mirror as StoredMirror
 from kovra.store.native_inbox import NativeInbox
 
@@ -128,6 +130,7 @@ class BotProcess:
         evidence: keeps messages that are acted on.
         native: where it is written down what was done in Discord itself; None leaves that out.
         bygone: where it is written down who comes and goes, and how much members write; None leaves that out.
+        heard: where it is written down what is to be posted in log channels beside cases; None leaves that out.
         health: where the bot says what it knows of itself, for the health check; None leaves that out.
         hints: tells open pages about members who come, go and change.
         pacer: the pace shared with the workers.
@@ -152,6 +155,7 @@ class BotProcess:
         dashboard_url: str = "",
         native: NativeInbox | None = None,
         bygone: BygoneKeeper | None = None,
+        heard: LogEventKeeper | None = None,
         health: HealthKeeper | None = None,
         hints: Hints | None = None,
         pacer: Pacer | None = None,
@@ -164,7 +168,7 @@ class BotProcess:
     ) -> None:
         self._token, self._base_url, self._pacer = token, base_url, pacer
         self._stored, self._native, self._bygone, self._hints = mirror, native, bygone, hints
-        self._health = health
+        self._health, self._heard = health, heard
         self._door = Door(submit=submit, outcomes=outcomes, book=book, evidence=evidence, dashboard_url=dashboard_url)
         self._rejoins = RejoinDoor(mutes=mirror, submit=submit)
         self._shards = {"shard_count": shard_count, "shard_ids": shard_ids}
@@ -210,8 +214,11 @@ class BotProcess:
         http = GuardHTTP(loop=self._loop, longest_wait_s=_LONGEST_WAIT_S, pacer=self._pacer, behind=True)
         self._bot = bot = GuardBot(http, **self._gaps, **self._shards)
         mirror = Mirror(self._stored, writer, _Asker(bot), self._hints, self._rejoins)
-        ears = self._ears(bot, writer)
-        self._prepare(bot, http, mirror, ears)
+        ears = [mirror, *self._ears(bot, writer)]
+        if self._heard is not None:
+            # It compares with what the mirror knew before.
+            ears.insert(0, LogEar(self._heard, writer))
+        self._prepare(bot, http, ears)
         works = [
             asyncio.create_task(self._connect(bot)),
             asyncio.create_task(self._tell_ready(bot, mirror, writer, ready)),
@@ -219,7 +226,6 @@ class BotProcess:
         ]
         await self._stopping.wait()
         await self._door.close(_DOOR_DRAIN_S)
-        mirror.close()
         for ear in ears:
             ear.close()
         for work in works[1:]:
@@ -240,12 +246,11 @@ class BotProcess:
             ears.append(Introduction(self._health, writer))
         return ears
 
-    def _prepare(self, bot: GuardBot, http: GuardHTTP, mirror: Mirror, ears: Sequence[Ear]) -> None:
+    def _prepare(self, bot: GuardBot, http: GuardHTTP, ears: Sequence[Ear]) -> None:
         """Patch Pycord, listen to every event, open the door."""
 
         def tap(name: str, data: dict[str, Any]) -> None:
             self._follow_session(name, data)
-            mirror.tap(name, data)
             for ear in ears:
                 ear.tap(name, data)
 
@@ -326,7 +331,6 @@ class BotProcess:
                 known = shard_id in self._listening and not mirror.settling_on(shard_id, bot.shard_count)
                 if known and _silent_s(shard.ws) < 2 * self._pulse_s:
                     writer.put(lambda shard_id=shard_id: self._stored.heard(shard_id, bot.shard_count))
-            mirror.ask_again()
             for ear in ears:
                 ear.ask_again()
             with contextlib.suppress(TimeoutError):  # nobody asked for a look before its time

@@ -20,12 +20,23 @@ from kovra.store.settings import MAX_BUDGET
 #: What members are told of, in the order offered.
 TOLD = tuple(action for action in Action if action in TOLD_BEFORE | TOLD_AFTER)
 
-CLASSES: Mapping[EventClass, tuple[str, str]] = {
+#: The classes of cases as the form names them.
+CASES: Mapping[EventClass, tuple[str, str]] = {
     EventClass.ACTIONS: ("Moderators’ actions", "from this dashboard and from commands"),
     EventClass.NOTES: ("Notes", "pick a channel that staff alone can read"),
     EventClass.NATIVE: ("Done in Discord itself", "bans, kicks and time-outs by hand"),
     EventClass.AUTOMOD: ("AutoMod and anti-nuke", "Guard’s and Discord’s own"),
     EventClass.ENDS: ("Ends", "what ends or is renewed by itself"),
+}
+#: Those of what happens on the server and is no case.
+SERVER: Mapping[EventClass, tuple[str, str]] = {
+    EventClass.JOINS: ("Joins", "with the age of the account"),
+    EventClass.LEAVES: ("Leaves", "by themselves, or removed by a case"),
+    EventClass.NAMES: ("Names", "user names, display names, nicknames"),
+    EventClass.ROLES: ("Roles", "given to members and taken"),
+    EventClass.EDITS: ("Edited messages", "before and after"),
+    EventClass.DELETIONS: ("Deleted messages", "the text, when Guard saw it written"),
+    EventClass.VOICE: ("Voice", "who enters, changes and leaves"),
 }
 
 

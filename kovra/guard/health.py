@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from kovra.actions.rights import ALL_PERMISSIONS, PERMISSION_NAMES, Permission
-from kovra.guard.log_channels import EventClass
+from kovra.guard.log_channels import OF_CASES, EventClass
 from kovra.ids import GuildId, UserId
 
 #: A request that is due should be begun well before; later, no worker is at work on this server.
@@ -75,7 +75,7 @@ class Finding:
 class LogChannel:
     """A channel in which cases are posted. ``name`` is None when the chosen one does not exist any more.
 
-    ``of``: the classes of cases it was chosen for; of the common one, none.
+    ``of``: the classes it was chosen for; of the common one, none.
     """
 
     name: str | None
@@ -193,13 +193,15 @@ def _intents(vitals: Vitals) -> list[Finding]:
 
 def _log_channels(vitals: Vitals) -> list[Finding]:
     found = []
-    if vitals.log_channel is None and {one for own in vitals.own_channels for one in own.of} != set(EventClass):
+    if vitals.log_channel is None and not {one for own in vitals.own_channels for one in own.of} >= OF_CASES:
+        # What waits was posted somewhere once: the channel is gone.
+        going_on, made_up = (f" {_going_on(vitals)}", f" {_MADE_UP}") if vitals.unposted else ("", "")
         found.append(
             Finding(
                 area=Area.LOG_CHANNEL,
-                severity=Severity.WEAK,
-                sentence="This server has no log channel, so cases are posted nowhere in Discord.",
-                remedy="Choose one in the settings, or make a channel named mod-log.",
+                severity=Severity.BROKEN if vitals.unposted else Severity.WEAK,
+                sentence=f"This server has no log channel, so cases are posted nowhere in Discord.{going_on}",
+                remedy=f"Choose one in the settings, or make a channel named mod-log.{made_up}",
             )
         )
     there = [vitals.log_channel] if vitals.log_channel is not None else []
@@ -209,7 +211,7 @@ def _log_channels(vitals: Vitals) -> list[Finding]:
             found.append(
                 _broken(
                     Area.LOG_CHANNEL,
-                    f"The log channel{of} was deleted, so its cases are posted nowhere in Discord. {_going_on(vitals)}",
+                    f"The log channel{of} was deleted, so nothing of it is posted in Discord. {_going_on(vitals)}",
                     f"Choose another one in the settings. {_MADE_UP}",
                 )
             )
@@ -245,17 +247,24 @@ def _going_on(vitals: Vitals) -> str:
 
 
 def _listed(classes: Sequence[EventClass]) -> str:
-    names = [_CASES_OF[one] for one in classes]
+    names = [_CALLED[one] for one in classes]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-#: What a class of cases is called in a sentence.
-_CASES_OF = {
+#: What a class is called in a sentence.
+_CALLED = {
     EventClass.ACTIONS: "what moderators do",
     EventClass.NOTES: "notes",
     EventClass.NATIVE: "what is done in Discord itself",
     EventClass.AUTOMOD: "AutoMod",
     EventClass.ENDS: "what ends by itself",
+    EventClass.JOINS: "who joins",
+    EventClass.LEAVES: "who leaves",
+    EventClass.NAMES: "changed names",
+    EventClass.ROLES: "changed roles",
+    EventClass.EDITS: "edited messages",
+    EventClass.DELETIONS: "deleted messages",
+    EventClass.VOICE: "voice channels",
 }
 
 

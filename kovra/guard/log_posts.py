@@ -1,5 +1,7 @@
 """Posts of several cases: what a busy or closed channel left waiting, ten to a message; and posts that read anew.
 
+What happened on the server and is no case is posted the same way, behind the cases.
+
 A case is posted by whoever executed it. When its channel takes no more, or it belongs to a job, it waits instead, and
 nobody waits for it: a loop of the worker sends what is waiting, each message at most once.
 """
@@ -17,6 +19,7 @@ from kovra.actions.ports import Bulletin
 from kovra.errors import DiscordError, DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
 from kovra.guard.case import PostResult, PostStatus
 from kovra.guard.case_post import Shown, post_of
+from kovra.guard.heard import Heard, heard_post
 from kovra.guard.log_channels import LogChannels
 from kovra.guard.notices import CLOSED, NONCE_TRUSTED, Busy, send_once
 from kovra.guard.ports import Discord
@@ -38,7 +41,8 @@ _UNKNOWN_MESSAGE = 10008
 class LogPost:
     """A message that somebody is to send now. ``first_at`` is when it may have been sent for the first time.
 
-    ``channel_id`` is None when its cases are not wanted anywhere any more.
+    It shows cases, or what was heard on the server. ``channel_id`` is None when that is not wanted anywhere any more,
+    or, ``lost``, when the channel it was meant for is gone and somebody may make it again.
     """
 
     post_id: UUID
@@ -47,7 +51,14 @@ class LogPost:
     first_at: datetime
     now: datetime
     channel_id: ChannelId | None
-    cases: Sequence[Shown]
+    cases: Sequence[Shown] = ()
+    heard: Sequence[Heard] = ()
+    lost: bool = False
+
+    @property
+    def oldest_at(self) -> datetime:
+        """Since when the oldest of what it shows waits."""
+        return min([one.case.created_at for one in self.cases] + [one.at for one in self.heard], default=self.now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +85,7 @@ class PostLedger(Protocol):
         """It certainly was not sent; ``code``: because Discord refused it. Its channel rests as long."""
 
     def end_post(self, post: LogPost, result: PostResult) -> None:
-        """What became of it, on the post, its requests and its cases."""
+        """What became of it, on the post, its requests and its cases. What was only heard is forgotten."""
 
     def next_edit(self, guild_id: GuildId) -> PostEdit | None:
         """The next message that does not read as its cases do."""
@@ -123,6 +134,9 @@ class LogPosts:
         return done + edited
 
     def _send(self, post: LogPost) -> None:
+        if post.lost and not self._too_old(post):
+            self.ledger.put_off_post(post, delay_s=CLOSED_S)
+            return
         try:
             result = self._sent(post)
         except (DiscordLimited, DiscordUnreached) as error:
@@ -148,7 +162,7 @@ class LogPosts:
             message_id = send_once(
                 self.discord,
                 post.channel_id,
-                post_of(post.cases, self.base_url),
+                post_of(post.cases, self.base_url) if post.cases else heard_post(post.heard, post.post_id),
                 message_nonce(post.post_id, "l"),
                 since=post.first_at,
                 # Once Discord may have forgotten the nonce, the message is looked for and never sent again.
@@ -174,7 +188,8 @@ class LogPosts:
         return True
 
     def _rest(self, post: LogPost) -> None:
-        if post.channel_id is not None:
+        # Cases do not wait for what was only heard.
+        if post.channel_id is not None and post.cases:
             self.busy.for_a_while(post.channel_id)
 
     def _at(self, point: str, post: LogPost) -> None:
@@ -184,4 +199,4 @@ class LogPosts:
 
     @staticmethod
     def _too_old(post: LogPost) -> bool:
-        return post.now - min(one.case.created_at for one in post.cases) > MADE_UP
+        return post.now - post.oldest_at > MADE_UP

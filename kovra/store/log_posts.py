@@ -15,13 +15,14 @@ from sqlalchemy.orm import Session
 from kovra.actions.request import Action, Source
 from kovra.guard.case import NoticeStatus, PostResult, PostStatus
 from kovra.guard.case_post import MOST_CASES, Shown
-from kovra.guard.log_channels import EventClass, LogChannels, class_of
+from kovra.guard.log_channels import HEARD, OF_CASES, EventClass, LogChannels, class_of
 from kovra.guard.log_posts import LogPost, PostEdit
 from kovra.guard.log_posts import PostLedger as PostLedgerPort
 from kovra.ids import ChannelId, GuildId, MessageId, derived_request_id
 from kovra.store.casebook import case_of
 from kovra.store.database import Database
 from kovra.store.events import EventKind, append_event
+from kovra.store.log_events import forget, gather, heard_of
 from kovra.store.tables import ActionRequests, LogPosts, ModCases, PostEdits
 
 #: How long whoever took a post has it to themselves. No one sees whether they died meanwhile, so it is short: a second
@@ -53,8 +54,13 @@ class PostLedger(PostLedgerPort):
         with self._database.transaction(guild_id) as session:
             now = self._database.read_now(session)
             open_ = (row.guild_id == guild_id, row.status == PostStatus.SENDING.value)
-            resting = set(session.scalars(select(row.channel_id).where(*open_, row.due_at > now)))
-            free = [one for one in EventClass if channels.of(one) not in resting]
+            later = session.execute(select(row.channel_id, row.case_nos).where(*open_, row.due_at > now)).all()
+            resting = {one.channel_id for one in later}
+            # Cases do not wait for what was only heard.
+            resting_for_cases = {one.channel_id for one in later if one.case_nos}
+            free = [
+                one for one in EventClass if channels.of(one) not in (resting if one in HEARD else resting_for_cases)
+            ]
             due = (
                 select(row.post_id, row.event_class, row.first_at, row.channel_id)
                 .where(*open_, or_(row.claim_until.is_(None), row.claim_until < now))
@@ -72,6 +78,7 @@ class PostLedger(PostLedgerPort):
                 post_id = found.post_id
             else:
                 gathered = _gather(session, self._database, guild_id, channels, free)
+                gathered = gathered or _gather_heard(session, guild_id, channels, free, now)
                 if gathered is None:
                     return None
                 post_id, channel_id = gathered
@@ -83,7 +90,8 @@ class PostLedger(PostLedgerPort):
                 channel_id=channel_id,
                 due_at=None,
             )
-            taken = session.connection().execute(take.returning(row.case_nos, row.claim_epoch, row.first_at)).one()
+            what = (row.case_nos, row.event_class, row.claim_epoch, row.first_at)
+            taken = session.connection().execute(take.returning(*what)).one()
             return LogPost(
                 post_id=post_id,
                 guild_id=guild_id,
@@ -91,7 +99,9 @@ class PostLedger(PostLedgerPort):
                 first_at=taken.first_at,
                 now=now,
                 channel_id=None if channel_id is None else ChannelId(channel_id),
-                cases=_shown(session, guild_id, taken.case_nos),
+                cases=_shown(session, guild_id, taken.case_nos) if taken.case_nos else (),
+                heard=() if taken.case_nos else heard_of(session, guild_id, post_id),
+                lost=channel_id is None and channels.lost(EventClass(taken.event_class)),
             )
 
     def put_off_post(self, post: LogPost, *, delay_s: float, code: int | None = None) -> None:
@@ -117,6 +127,11 @@ class PostLedger(PostLedgerPort):
             end = update(row).where(*_mine(post)).values(**on_post, claim_until=None)
             if session.connection().execute(end.returning(row.post_id)).one_or_none() is None:
                 return  # somebody else has taken it since, and will say what became of it
+            if not numbers:
+                forget(session, post.guild_id, post.post_id)
+                gone = delete(row).where(row.guild_id == post.guild_id, row.post_id == post.post_id)
+                session.connection().execute(gone)
+                return
             requests = update(request).where(
                 request.guild_id == post.guild_id, request.request_id.in_([one.case.request_id for one in post.cases])
             )
@@ -190,7 +205,7 @@ def _gather(
         .limit(_LOOKED_AT)
         .with_for_update(skip_locked=True)
     )
-    if len(free) < len(EventClass):
+    if not set(free) >= OF_CASES:
         pairs = [(a.value, s.value) for a in Action for s in Source if class_of(a, s) in free]
         waiting = waiting.where(tuple_(row.action, row.source).in_(pairs))
     found = [(one, class_of(Action(one.action), Source(one.source))) for one in session.execute(waiting)]
@@ -211,6 +226,19 @@ def _gather(
     )
     begun = update(row).where(row.guild_id == guild_id, row.request_id.in_([one.request_id for one in together]))
     session.connection().execute(begun.values(post_at=database.now()))
+    return post_id, channel_id
+
+
+def _gather_heard(
+    session: Session, guild_id: GuildId, channels: LogChannels, free: Collection[EventClass], now: datetime
+) -> tuple[UUID, ChannelId] | None:
+    """The same, of what was heard on the server."""
+    found = gather(session, guild_id, channels, free, now)
+    if found is None:
+        return None
+    post_id, event_class, channel_id = found
+    facts = {"post_id": post_id, "guild_id": guild_id, "event_class": event_class.value, "case_nos": []}
+    session.connection().execute(insert(LogPosts).values(**facts, status=PostStatus.SENDING.value))
     return post_id, channel_id
 
 

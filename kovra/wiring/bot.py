@@ -22,6 +22,7 @@ from kovra.store.events import Events
 from kovra.store.evidence import EvidenceKeeper
 from kovra.store.guilds import Guilds, GuildScope
 from kovra.store.health import Health, HealthKeeper
+from kovra.store.log_events import LogEventKeeper
 from kovra.store.mirror import Mirror
 from kovra.store.native_inbox import NativeInbox
 from kovra.store.requests import Requests
@@ -78,6 +79,7 @@ def build_bot(config: Config) -> BotProcess:
         mirror=Mirror(database),
         native=NativeInbox(database),
         bygone=BygoneKeeper(database),
+        heard=LogEventKeeper(database),
         health=HealthKeeper(database),
         submit=build_submit(config, database, config.guard_keys[0]),
         outcomes=Outcomes(hub, requests.progress),

@@ -123,13 +123,14 @@ def test_cases_are_posted_elsewhere_and_a_channel_that_is_not_there_is_refused(s
     admin = site.signed_in(cast.admin)
     address = f"/g/{cast.harbour}/settings/logging"
 
-    kept = admin.post(address, {"common": "500", "notes": "none"})
+    kept = admin.post(address, {"common": "500", "notes": "none", "joins": "500"})
     refused = admin.post(address, {"common": "501"})
     page = section(admin, cast, "logging")
 
     assert (kept.status_code, refused.status_code) == (303, 422)
     assert "There is no such text channel" in refused.get_data(as_text=True)
-    assert '<option value="500" selected># mod-log</option>' in page
+    assert page.count('<option value="500" selected># mod-log</option>') == 2
+    assert 'name="deletions"' in page
     assert '<option value="none" selected>Nowhere</option>' in page
 
 

@@ -89,7 +89,7 @@ def test_a_lost_log_channel_says_whose_cases_wait_and_what_becomes_of_them():
     [finding] = examine(replace(WELL, own_channels=[lost], unposted=12, refused=10003))
 
     assert finding.sentence == (
-        "The log channel for what is done in Discord itself and notes was deleted, so its cases are posted nowhere in "
+        "The log channel for what is done in Discord itself and notes was deleted, so nothing of it is posted in "
         "Discord. Moderation goes on; 12 cases wait to be posted."
     )
     assert finding.remedy.endswith("What waits is then posted within a minute; what is older than a day is not.")

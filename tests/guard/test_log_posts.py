@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from kovra.actions.request import Action, Source
 from kovra.errors import DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
 from kovra.guard.case import Case, PostStatus
 from kovra.guard.case_post import Shown
+from kovra.guard.heard import Heard
 from kovra.guard.log_channels import EventClass, LogChannels, class_of
 from kovra.guard.log_posts import CLOSED_S, LogPost, LogPosts, PostEdit
 from kovra.ids import ChannelId, GuildId, MessageId, UserId, new_request_id
@@ -19,6 +20,9 @@ from kovra.ids import ChannelId, GuildId, MessageId, UserId, new_request_id
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 GUILD, LOG = GuildId(1), ChannelId(5)
 CLOSED, GONE = DiscordRefused(403, 50001, "Missing Access"), DiscordRefused(404, 10008, "Unknown Message")
+
+
+LONG = timedelta(hours=25)
 
 
 def shown(number: int, at: datetime = NOON) -> Shown:
@@ -39,7 +43,9 @@ def shown(number: int, at: datetime = NOON) -> Shown:
     )
 
 
-def a_post(*numbers: int, age: timedelta = timedelta(), channel_id: ChannelId | None = LOG, **more) -> LogPost:
+def a_post(
+    *numbers: int, age: timedelta = timedelta(), channel_id: ChannelId | None = LOG, lost: bool = False, **more
+) -> LogPost:
     return LogPost(
         post_id=new_request_id(),
         guild_id=GUILD,
@@ -47,6 +53,7 @@ def a_post(*numbers: int, age: timedelta = timedelta(), channel_id: ChannelId | 
         first_at=NOON,
         now=NOON + age,
         channel_id=channel_id,
+        lost=lost,
         cases=[shown(number, **more) for number in numbers],
     )
 
@@ -182,6 +189,26 @@ def test_cases_that_are_wanted_nowhere_any_more_are_not_posted():
     bench.run()
 
     assert (bench.said, bench.story) == ([], [(PostStatus.NOT_NEEDED, None)])
+
+
+def test_cases_whose_channel_is_gone_wait_until_somebody_makes_one_again():
+    bench = Bench(posts=[a_post(1, channel_id=None, lost=True), a_post(2, channel_id=None, lost=True, age=LONG)])
+
+    bench.run()
+
+    assert (bench.said, bench.story) == ([], [("put_off", CLOSED_S, None), (PostStatus.NOT_NEEDED, None)])
+
+
+def test_what_was_only_heard_leaves_its_channel_to_cases():
+    heard = Heard(event_id=UUID(int=1), guild_id=GUILD, event_class=EventClass.JOINS, at=NOON, user_id=UserId(3))
+    only_heard = replace(a_post(), cases=(), heard=[heard] * 3)
+    bench = Bench(posts=[only_heard, only_heard], answers=[MessageId(9), DiscordLimited(2.5)])
+
+    posts = bench.run()
+
+    assert [count for _, count in bench.said] == [3, 3]
+    assert bench.story == [(PostStatus.SENT, 9), ("put_off", 2.5, None)]
+    assert not posts.busy(LOG)
 
 
 def test_whoever_dies_between_intent_and_record_leaves_the_same_nonce_to_the_next():

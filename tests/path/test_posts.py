@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
 from kovra.actions.request import Action, State
 from kovra.guard.health import Area, examine
+from kovra.guard.log_channels import HEARD
 from kovra.store.database import Database
 from kovra.store.health import Health
 
@@ -85,3 +87,42 @@ def test_a_post_that_somebody_deleted_is_known_as_deleted(path):
 
     assert row["post_status"] == "sent"
     path.until(lambda: path.case_of(warning.request_id)["post_status"] == "deleted")
+
+
+@pytest.fixture
+def every_class(path):
+    """The classes of what happens on the server are posted in the channel of the log."""
+    where = str(path.discord.world["channels"]["mod-log"])
+    before = path.first("SELECT log_channels FROM guild_settings WHERE guild_id = :g", g=path.guild_id)
+    put = (
+        "INSERT INTO guild_settings (guild_id, log_channels, changed_at) VALUES (:g, cast(:chosen AS jsonb), now())"
+        " ON CONFLICT (guild_id) DO UPDATE SET log_channels = excluded.log_channels"
+    )
+    path.write(put, g=path.guild_id, chosen=json.dumps({one.value: where for one in HEARD}))
+    yield
+    path.write(put, g=path.guild_id, chosen=json.dumps(before["log_channels"] if before else {}))
+
+
+def test_what_happens_on_the_server_is_posted_and_a_ban_is_told_apart_from_a_leave(path, every_class):
+    def posted(what):
+        where = path.discord.world["channels"]["mod-log"]
+        posts = path.discord.ask("GET", f"channels/{where}/messages?limit=200")
+        return [embed for post in posts for embed in post["embeds"] if what in embed["title"]]
+
+    came = []
+
+    def heard():
+        # The bot looks at the settings every two seconds; it must not be flooded meanwhile.
+        if not came or time.monotonic() > came[-1] + 1:
+            path.discord.ask("POST", "join", {"username": f"eave-{len(came)}"})
+            came.append(time.monotonic())
+        return posted("eave")
+
+    path.until(heard)
+    banned = path.a(Action.BAN, path.discord.someone())
+    path.run(banned)
+
+    number = path.case_of(banned.request_id)["case_no"]
+    [removed] = path.until(lambda: [one for one in posted("Removed") if str(banned.target_id) in json.dumps(one)])
+    assert {"name": "Case", "value": f"#{number}", "inline": True} in removed["fields"]
+    assert path.all("SELECT 1 FROM log_events WHERE at < now() - interval '1 minute'") == []

@@ -118,6 +118,30 @@ def test_what_may_have_been_sent_is_looked_for_where_it_was(posts, a_case, clock
     assert posts.next_post(say.HARBOUR, APART).channel_id == LOG
 
 
+def test_cases_outlive_the_channel_that_was_found_by_its_name(posts, a_case, clock, count_rows, say):
+    for _ in range(2):
+        a_case()
+    gone, made_again = LogChannels(common=None), LogChannels(common=ChannelId(7))
+
+    lost = posts.next_post(say.HARBOUR, gone)
+    posts.put_off_post(lost, delay_s=30)
+    meanwhile = posts.next_post(say.HARBOUR, gone)
+    clock.forward(seconds=31)
+    found = posts.next_post(say.HARBOUR, made_again)
+
+    assert (lost.channel_id, lost.lost, meanwhile) == (None, True, None)
+    assert (found.channel_id, found.lost, numbers(found)) == (7, False, [1, 2])
+    assert count_rows("SELECT count(*) FROM action_requests WHERE post_status = 'waiting'") == 2
+
+
+def test_cases_that_are_wanted_nowhere_are_not_lost(posts, a_case, say):
+    a_case()
+
+    found = posts.next_post(say.HARBOUR, LogChannels(common=None, by_class={EventClass.NOTES: None}))
+
+    assert (found.channel_id, found.lost) == (None, False)
+
+
 class TestEdits:
     """A post that does not say any more what its case is, is edited, once for all that changed."""
 

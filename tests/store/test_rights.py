@@ -74,7 +74,8 @@ ALLOWED = {
         "closed_dms": "SELECT INSERT UPDATE DELETE",
         "evidence": "SELECT UPDATE DELETE",
         "evidence_files": "SELECT UPDATE",
-        "log_posts": "SELECT INSERT UPDATE",
+        "log_events": "SELECT UPDATE DELETE",
+        "log_posts": "SELECT INSERT UPDATE DELETE",
         "post_edits": "SELECT INSERT UPDATE DELETE",
         "guild_counters": "SELECT INSERT UPDATE",
         "action_requests": "SELECT INSERT UPDATE",
@@ -109,6 +110,7 @@ ALLOWED = {
         "closed_dms": "SELECT",
         "evidence": "SELECT INSERT",
         "evidence_files": "SELECT INSERT UPDATE",
+        "log_events": "SELECT INSERT UPDATE",
         "log_posts": "SELECT",
         "post_edits": "SELECT",
         "guild_counters": "SELECT INSERT UPDATE",
@@ -356,4 +358,4 @@ def test_nobody_else_may_call_the_functions_that_look_across_guilds(owner):
     all_of_them = text("SELECT count(*) FROM pg_proc WHERE proname LIKE 'kovra_%' AND prosecdef")
     with owner.transaction(None) as session:
         assert session.scalars(public).all() == []
-        assert session.scalars(all_of_them).one() == 18
+        assert session.scalars(all_of_them).one() == 19

@@ -114,7 +114,7 @@ def preview(guild_id: int) -> str:
 @settings.get("/g/<int:guild_id>/settings/logging")
 @policy(in_guild(Capability.SETTINGS))
 def logging(guild_id: int) -> Response:
-    """Where each class of cases is posted."""
+    """Where each class is posted."""
     return _page("logging", _channels(scope()))
 
 
@@ -206,7 +206,8 @@ def _channels(viewer: GuildScope, typed: Mapping[str, str] | None = None) -> Map
     return {
         "channels": known.settings.places(viewer),
         "common": kept.common,
-        "classes": words.CLASSES,
+        "cases": words.CASES,
+        "server": words.SERVER,
         "chosen": typed or own,
         "seen": words.fingerprint(own),
         "nowhere": NOWHERE,

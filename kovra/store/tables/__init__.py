@@ -42,7 +42,7 @@ from kovra.store.tables.mirror import (
     Roles,
 )
 from kovra.store.tables.people import AccountLinks, CapabilityGrants, GuildSettings, PendingLogins, SavedViews, Sessions
-from kovra.store.tables.queue import ActionRequests, JobChunks, Jobs, LanePauses, LogPosts, PostEdits
+from kovra.store.tables.queue import ActionRequests, JobChunks, Jobs, LanePauses, LogEvents, LogPosts, PostEdits
 
 #: Tables whose rows belong to one guild.
 GUILD_TABLES = tuple(table for table in Base.metadata.sorted_tables if "guild_id" in table.columns)
@@ -75,6 +75,7 @@ __all__ = [
     "Jobs",
     "Joins",
     "LanePauses",
+    "LogEvents",
     "LogPosts",
     "MemberDays",
     "MemberNames",

@@ -29,9 +29,9 @@ class SavedViews(Base):
 class GuildSettings(Base):
     """What a guild has changed. ``budgets``: action → requests per hour; what it does not name is the default.
 
-    ``notice_texts``: action → text. ``log_channels``: class of cases → channel id as text, null where none is wanted;
-    what it does not name goes to ``log_channel_id``. ``retention``: what is kept → days; what it does not name is kept
-    for ever.
+    ``notice_texts``: action → text. ``log_channels``: class → channel id as text, null where none is wanted; cases
+    of a class that it does not name go to ``log_channel_id``. ``retention``: what is kept → days; what it does not name
+    is kept for ever.
     """
 
     __tablename__ = "guild_settings"

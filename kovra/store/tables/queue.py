@@ -209,7 +209,10 @@ class JobChunks(Base):
 
 
 class LogPosts(Base):
-    """Posts of several cases. ``first_at``: when it was first tried; ``code``: how Discord refused it lately."""
+    """Posts of several cases, or of what was heard on the server: then they name no case.
+
+    ``first_at``: when it was first tried; ``code``: how Discord refused it lately.
+    """
 
     __tablename__ = "log_posts"
     __table_args__ = (
@@ -230,6 +233,26 @@ class LogPosts(Base):
     due_at: Mapped[Moment | None]
     claim_until: Mapped[Moment | None]
     claim_epoch: Mapped[int] = mapped_column(server_default=ZERO)
+
+
+class LogEvents(Base):
+    """What happened on a server and is to be posted; gone once it was. ``post_id``: the post that shows it."""
+
+    __tablename__ = "log_events"
+    __table_args__ = (
+        Index("ix_log_events_waiting", "guild_id", "at", postgresql_where=text("post_id IS NULL")),
+        Index("ix_log_events_post", "guild_id", "post_id"),
+    )
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    guild_id: Mapped[Snowflake]
+    event_class: Mapped[str]
+    at: Mapped[Moment]
+    user_id: Mapped[Snowflake | None]
+    user_name: Mapped[str]
+    channel_id: Mapped[Snowflake | None]
+    facts: Mapped[Json]
+    post_id: Mapped[UUID | None]
 
 
 class PostEdits(Base):
