@@ -45,7 +45,9 @@ BULK = ("after_bulk_intent", "after_bulk_call", "after_bulk_settle")
 HALVES = ("after_half",)
 #: When the message over which somebody was acted on has gone, and no case says so yet.
 OVER_MESSAGE = ("after_message_deleted",)
-POINTS = (*DOOR, *RELAY, *SCHEDULER, *EXECUTOR, *BULK, *HALVES, *OVER_MESSAGE)
+#: Where the cases of several who finish together are about to be kept by one transaction.
+TOGETHER = ("before_shared_commit",)
+POINTS = (*DOOR, *RELAY, *SCHEDULER, *EXECUTOR, *BULK, *HALVES, *OVER_MESSAGE, *TOGETHER)
 
 
 def checkpoint(wish: str, subject: Callable[[], str | None] = lambda: None) -> Callable[[str], None]:

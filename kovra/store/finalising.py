@@ -115,6 +115,8 @@ class Finalising:
                 else:
                     new.append(one)
                     outcomes.append(one.case)
+            if len(new) > 1:
+                self.at("before_shared_commit")
             if new:
                 requests = {deed.claim.request_id: deed.claim.request for deed in deeds}
                 for one in new:
