@@ -10,7 +10,16 @@ class KovraError(Exception):
 
 
 class Malformed(KovraError):
-    """The input cannot be read; the message says which part and why."""
+    """The input cannot be read; the message says which part and why.
+
+    Args:
+        sentence: the message.
+        about: the field of a request that it is about, when it is one.
+    """
+
+    def __init__(self, sentence: str, about: str | None = None) -> None:
+        super().__init__(sentence)
+        self.about = about
 
 
 class Unavailable(KovraError):

@@ -250,11 +250,15 @@ class ActionRequest:
         object.__setattr__(self, "reason", self.reason.strip())
         object.__setattr__(self, "params", MappingProxyType(dict(self.params)))
         if self.action in REASON_REQUIRED and not self.reason:
-            raise Malformed(f"A {self.action.noun} needs a reason: it is what the {self.action.noun} says.")
+            raise Malformed(
+                f"A {self.action.noun} needs a reason: it is what the {self.action.noun} says.", about="reason"
+            )
         if len(self.reason) > MAX_REASON:
-            raise Malformed(f"The reason has {len(self.reason)} characters; a case keeps at most {MAX_REASON}.")
+            raise Malformed(
+                f"The reason has {len(self.reason)} characters; a case keeps at most {MAX_REASON}.", about="reason"
+            )
         if any((letter < " " and letter not in "\t\n\r") or "\ud800" <= letter <= "\udfff" for letter in self.reason):
-            raise Malformed("The reason holds a character that no text may hold.")
+            raise Malformed("The reason holds a character that no text may hold.", about="reason")
         self._check_params()
 
     def _check_params(self) -> None:
@@ -264,15 +268,15 @@ class ActionRequest:
         bounds = {**PARAMS.get(self.action, {}), **(NATIVE_PARAMS if native else {})}
         for name, value in self.params.items():
             if name not in bounds:
-                raise Malformed(f"A {self.action.noun} takes no {name}.")
+                raise Malformed(f"A {self.action.noun} takes no {name}.", about=name)
             low, high = bounds[name]
             if type(value) is not int or not low <= value <= high:
-                raise Malformed(f"{name} must be a whole number from {low} to {high}.")
+                raise Malformed(f"{name} must be a whole number from {low} to {high}.", about=name)
         needed, sentence = _REQUIRED.get(self.action, (frozenset(), ""))
         if needed and not native and not needed & self.params.keys():
-            raise Malformed(sentence)
+            raise Malformed(sentence, about=min(needed))
         if self.action is Action.AMEND and not self.reason and "duration_s" not in self.params:
-            raise Malformed("Say what is to change: the reason, the duration, or both.")
+            raise Malformed("Say what is to change: the reason, the duration, or both.", about="reason")
         if self.action is Action.PURGE and "channel_id" in self.params and "of_member" not in self.params:
             raise Malformed("A purge of a channel has that channel as its target, and no other.")
         if ("delete_message_id" in self.params) != ("delete_channel_id" in self.params):
