@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from kovra.actions.request import MAX_MUTE, Action
+from kovra.dashboard.wording import duration
 
 
 class On(StrEnum):
@@ -57,35 +58,29 @@ PRESETS: Mapping[Action, Sequence[str]] = {
     Action.KICK: ("Spam or ads", "Harassment", "Account looks compromised"),
     Action.BAN: ("Spam or ads", "Harassment", "Raid", "Ban evasion", "Phishing"),
 }
-DURATIONS = (
-    (5 * 60, "5 minutes"),
-    (10 * 60, "10 minutes"),
-    (30 * 60, "30 minutes"),
-    (HOUR_S, "1 hour"),
-    (6 * HOUR_S, "6 hours"),
-    (12 * HOUR_S, "12 hours"),
-    (DAY_S, "1 day"),
-    (3 * DAY_S, "3 days"),
-    (7 * DAY_S, "7 days"),
-    (14 * DAY_S, "14 days"),
-    # Exactly 28 days are the longest time-out that Discord does: nobody means the minute beyond it.
-    (int(MAX_MUTE.total_seconds()), "28 days"),
-    (60 * DAY_S, "60 days"),
-    (90 * DAY_S, "90 days"),
+#: Exactly 28 days are the longest time-out that Discord does: nobody means the minute beyond it.
+_LONGEST_MUTE_S = int(MAX_MUTE.total_seconds())
+_NAMED = {0: "Until lifted", _LONGEST_MUTE_S: "28 days", 365 * DAY_S: "1 year"}
+
+
+def lengths(*seconds: int) -> Sequence[tuple[int, str]]:
+    """Lengths of time to choose from, in seconds and in words; 0: until someone lifts it."""
+    return tuple((length, _NAMED.get(length) or duration(length)) for length in seconds)
+
+
+DURATIONS = lengths(
+    *(5 * 60, 10 * 60, 30 * 60, HOUR_S, 6 * HOUR_S, 12 * HOUR_S),
+    *(DAY_S, 3 * DAY_S, 7 * DAY_S, 14 * DAY_S, _LONGEST_MUTE_S, 60 * DAY_S, 90 * DAY_S),
 )
-#: Of what Guard ends by itself; 0: until someone lifts it.
-LASTING_DURATIONS = (
-    (0, "Until lifted"),
-    (HOUR_S, "1 hour"),
-    (12 * HOUR_S, "12 hours"),
-    (DAY_S, "1 day"),
-    (3 * DAY_S, "3 days"),
-    (7 * DAY_S, "7 days"),
-    (14 * DAY_S, "14 days"),
-    (30 * DAY_S, "30 days"),
-    (90 * DAY_S, "90 days"),
-    (180 * DAY_S, "180 days"),
-    (365 * DAY_S, "1 year"),
+#: Of what Guard ends by itself.
+LASTING_DURATIONS = lengths(
+    *(0, HOUR_S, 12 * HOUR_S),
+    *(DAY_S, 3 * DAY_S, 7 * DAY_S, 14 * DAY_S, 30 * DAY_S, 90 * DAY_S, 180 * DAY_S, 365 * DAY_S),
+)
+#: What a length is changed to.
+AMENDED_LENGTHS = lengths(
+    *(10 * 60, HOUR_S, 6 * HOUR_S, 12 * HOUR_S),
+    *(DAY_S, 3 * DAY_S, 7 * DAY_S, 14 * DAY_S, _LONGEST_MUTE_S, 90 * DAY_S, 365 * DAY_S, 0),
 )
 WINDOWS = (
     (0, "Keep all"),
@@ -97,13 +92,4 @@ WINDOWS = (
 )
 
 #: The pause between two messages of one person.
-SLOWS = (
-    (5, "5 seconds"),
-    (10, "10 seconds"),
-    (30, "30 seconds"),
-    (60, "1 minute"),
-    (5 * 60, "5 minutes"),
-    (15 * 60, "15 minutes"),
-    (HOUR_S, "1 hour"),
-    (6 * HOUR_S, "6 hours"),
-)
+SLOWS = lengths(5, 10, 30, 60, 5 * 60, 15 * 60, HOUR_S, 6 * HOUR_S)

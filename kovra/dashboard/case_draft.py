@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from kovra.actions import case_rights, rights
-from kovra.actions.request import INVERSE, MAX_MUTE, Action, ActionRequest, Source
+from kovra.actions.request import INVERSE, Action, ActionRequest, Source
 from kovra.actions.reverse import not_reversible, opposite
 from kovra.actions.rights import LASTING, Standing
 from kovra.dashboard import wording
+from kovra.dashboard.act_choices import AMENDED_LENGTHS
 from kovra.dashboard.case_sheet import last_entry
-from kovra.dashboard.draft import DAY_S, HOUR_S, Check
+from kovra.dashboard.draft import Check
 from kovra.dashboard.services import Services
 from kovra.errors import Malformed
 from kovra.ids import UserId, new_request_id
@@ -67,21 +68,6 @@ ACTS: Mapping[str, Words] = {
 #: These ask for words; what the others say is optional, or nothing.
 WRITTEN = frozenset({"comment", "void"})
 
-_LENGTHS = (
-    (10 * 60, "10 minutes"),
-    (HOUR_S, "1 hour"),
-    (6 * HOUR_S, "6 hours"),
-    (12 * HOUR_S, "12 hours"),
-    (DAY_S, "1 day"),
-    (3 * DAY_S, "3 days"),
-    (7 * DAY_S, "7 days"),
-    (14 * DAY_S, "14 days"),
-    (int(MAX_MUTE.total_seconds()), "28 days"),
-    (90 * DAY_S, "90 days"),
-    (365 * DAY_S, "1 year"),
-    (0, "Until lifted"),
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class CaseDraft:
@@ -125,7 +111,7 @@ def completed(known: Services, viewer: GuildScope, draft: CaseDraft) -> CaseDraf
         return draft
     question = _act_on_case(known, viewer, draft, standing, {"duration_s": 1})
     standing = known.roster.around(question, standing)
-    judged = [(length, case_rights.check(_lasting(question, length[0]), standing)) for length in _LENGTHS]
+    judged = [(length, case_rights.check(_lasting(question, length[0]), standing)) for length in AMENDED_LENGTHS]
     open_to_them = [length for length, refusal in judged if refusal is None]
     first = next((refusal.sentence for _, refusal in judged if refusal is not None), None)
     return replace(draft, durations=open_to_them, no_duration=None if open_to_them else first)

@@ -50,6 +50,23 @@ def sandbox(description: Description | None) -> Iterator[Hosted]:
 
 
 @pytest.fixture
+def guild_id(sandbox: Hosted) -> int:
+    return sandbox.call(lambda s: s.world.cast.guild_id)
+
+
+@pytest.fixture
+def plain(sandbox: Hosted) -> list[int]:
+    """Members without any rank."""
+    return sandbox.call(lambda s: list(s.world.cast.plain))
+
+
+@pytest.fixture
+def guild(sandbox: Hosted, guild_id: int) -> Callable[[], object]:
+    """The guild as Discord has it."""
+    return lambda: sandbox.call(lambda s: s.world.guilds[guild_id])
+
+
+@pytest.fixture
 def asked(sandbox: Hosted) -> Callable[[str], list[tuple[str, str, int]]]:
     """``asked("/bans")`` gives the requests whose path holds this: method, path, status (0: no answer)."""
 

@@ -10,29 +10,11 @@ import pytest
 from kovra.bot.buckets import _Window
 from kovra.bot.invalid import Tally
 from kovra.errors import DiscordLimited, DiscordRefused
-from kovra.sandbox import Hosted
 from kovra.shared_state.pacing import Line, Turn
 
 BAN = "/guilds/{guild_id}/bans/{user_id}"
 MEMBER = "/guilds/{guild_id}/members/{user_id}"
 DM = "/users/@me/channels"
-
-
-@pytest.fixture
-def guild_id(sandbox: Hosted) -> int:
-    return sandbox.call(lambda s: s.world.cast.guild_id)
-
-
-@pytest.fixture
-def plain(sandbox: Hosted) -> list[int]:
-    """Members without any rank."""
-    return sandbox.call(lambda s: list(s.world.cast.plain))
-
-
-@pytest.fixture
-def guild(sandbox: Hosted, guild_id: int):
-    """The guild as Discord has it."""
-    return lambda: sandbox.call(lambda s: s.world.guilds[guild_id])
 
 
 class Pace:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -15,29 +14,11 @@ from kovra.bot.pointing import point_pycord_at
 from kovra.bot.rest import GuardRest
 from kovra.errors import DiscordRefused, DiscordUnknown, DiscordUnreached
 from kovra.guard.ports import Message
-from kovra.sandbox import Hosted
 from kovra.sandbox.faults import When
 
 BAN = "/guilds/{guild_id}/bans/{user_id}"
 MEMBER = "/guilds/{guild_id}/members/{user_id}"
 MESSAGES = "/channels/{channel_id}/messages"
-
-
-@pytest.fixture
-def guild_id(sandbox: Hosted) -> int:
-    return sandbox.call(lambda s: s.world.cast.guild_id)
-
-
-@pytest.fixture
-def plain(sandbox: Hosted) -> list[int]:
-    """Members without any rank."""
-    return sandbox.call(lambda s: list(s.world.cast.plain))
-
-
-@pytest.fixture
-def guild(sandbox: Hosted, guild_id: int) -> Callable[[], object]:
-    """The guild as Discord has it."""
-    return lambda: sandbox.call(lambda s: s.world.guilds[guild_id])
 
 
 # Looking
