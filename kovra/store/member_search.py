@@ -81,7 +81,7 @@ def called(guild_id: GuildId, pattern: str) -> Select[tuple[int]]:
     somewhere = row.names.like(func.lower(f"%{wanted}%"), escape="\\")
     each = [func.lower(one).like(func.lower(wanted), escape="\\") for one in (row.username, row.global_name, row.nick)]
     found = select(row.user_id).where(row.guild_id == guild_id, somewhere, or_(*each))
-    return select(found.cte("called").prefix_with("MATERIALIZED").c.user_id)
+    return found
 
 
 def part_of(wanted: str) -> str:
