@@ -41,6 +41,7 @@ class AuditKind(StrEnum):
     JOB_PAUSED = "job.paused"
     JOB_RESUMED = "job.resumed"
     JOB_CANCELLED = "job.cancelled"
+    JOB_EXPORTED = "job.exported"
     REVERSAL_ASKED = "reversal.asked"
     CASE_AMENDED = "case.amended"
     CASE_VOIDED = "case.voided"

@@ -40,6 +40,7 @@ _WORDS: Mapping[str, Words] = {
     _K.JOB_PAUSED: Words(label="Mass action paused", icon="pause"),
     _K.JOB_RESUMED: Words(label="Mass action resumed", icon="play"),
     _K.JOB_CANCELLED: Words(label="Mass action cancelled", icon="x"),
+    _K.JOB_EXPORTED: Words(label="Mass action exported", icon="download"),
     _K.REVERSAL_ASKED: Words(label="Reversal", icon="lift"),
     _K.CASES_EXPORTED: Words(label="Cases exported", icon="download"),
     _K.ACCOUNTS_LINKED: Words(label="Accounts linked", icon="link"),

@@ -1,4 +1,7 @@
-"""Cases as files: CSV for spreadsheets, JSON Lines for programs. Made while they are sent."""
+"""Cases, and what became of a mass action, as files: CSV for spreadsheets, JSON Lines for programs.
+
+Files of cases are made while they are sent.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from typing import Any
 
 from kovra.dashboard import wording
 from kovra.store.case_export import CaseLine
+from kovra.store.job_control import JobTarget
 
 _NAMES = [field.name for field in fields(CaseLine)]
+_JOB = ("target_id", "target_name", "state", "case_no", "result", "released")
 #: What a spreadsheet takes for the start of a formula, behind spaces too (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 #: Tells spreadsheets that the file is UTF-8.
@@ -37,6 +42,25 @@ KINDS: Mapping[str, tuple[Callable[[Iterable[Sequence[CaseLine]]], Iterator[str]
     "csv": (as_csv, "text/csv; charset=utf-8"),
     "jsonl": (as_json_lines, "application/jsonl; charset=utf-8"),
 }
+
+
+def of_job(kind: str, targets: Sequence[JobTarget]) -> str:
+    """What became of each target of a mass action, in either form: at most 500 lines, so it is made at once."""
+    lines: list[dict[str, Any]] = [
+        {
+            "target_id": str(one.target_id),
+            "target_name": one.target_name,
+            "state": one.state.value,
+            "case_no": one.case_no,
+            "result": one.sentence,
+            "released": one.released,
+        }
+        for one in targets
+    ]
+    if kind == "jsonl":
+        return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    told = [["" if value is None else inert(str(value)) for value in line.values()] for line in lines]
+    return _MARK + _written([list(_JOB), *told])
 
 
 def inert(text: str) -> str:

@@ -264,6 +264,12 @@ def state_label(state: str) -> str:
     return {"applied": "Being completed", "done": "Complete", "void": "Void"}.get(state, str(state).capitalize())
 
 
+def target_state(state: str) -> str:
+    """The state of one target of a mass action."""
+    words = {"accepted": "Waiting", "executing": "Running", "applied": "Telling", "dead": "Gave up"}
+    return words.get(state, str(state).capitalize())
+
+
 def earlier_label(number: int, more: bool) -> str:
     if number == 0:
         return "No earlier case"
@@ -337,6 +343,7 @@ FILTERS: tuple[Callable[..., Any], ...] = (
     grouped,
     total,
     state_label,
+    target_state,
     earlier_label,
     made_at,
     duration,

@@ -80,8 +80,7 @@ def called(guild_id: GuildId, pattern: str) -> Select[tuple[int]]:
     # The index knows the names in one text. What matches across two names is no name.
     somewhere = row.names.like(func.lower(f"%{wanted}%"), escape="\\")
     each = [func.lower(one).like(func.lower(wanted), escape="\\") for one in (row.username, row.global_name, row.nick)]
-    found = select(row.user_id).where(row.guild_id == guild_id, somewhere, or_(*each))
-    return found
+    return select(row.user_id).where(row.guild_id == guild_id, somewhere, or_(*each))
 
 
 def part_of(wanted: str) -> str:

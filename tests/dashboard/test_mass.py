@@ -154,7 +154,7 @@ def test_a_confirmed_mass_action_is_a_job_with_its_own_page(site, cast, count):
 
     assert count("state = 'accepted'") == 3
     assert "done of 3" in shown(page)
-    assert shown(page).count(" accepted ") == 3
+    assert shown(page).count(" Waiting ") == 4  # the legend and the targets
     assert str(batch_id) in who.get(f"/g/{cast.harbour}/mass").get_data(as_text=True)
 
 
@@ -206,6 +206,29 @@ def test_a_job_is_paused_goes_on_and_is_cancelled(site, cast, count):
     assert "Finished" in words[2]
     assert "Cancelled 3" in words[2]
     assert count("state = 'cancelled'") == 3
+
+
+def test_targets_are_shown_by_what_became_of_them_exported_and_asked_for_again(site, cast, budget, owner, words):
+    budget(3)
+    who = site.signed_in(cast.admin)
+    where = f"/g/{cast.harbour}/jobs/{job_of(who.mass(strangers(5), confirm='3'))}"
+
+    refused = who.get(f"{where}?show=rejected")
+    file = who.post(f"{where}/export?show=rejected", {"kind": "csv"})
+    lines = who.post(f"{where}/export", {"kind": "jsonl"})
+    again = who.post(f"{where}/again?show=rejected")
+
+    assert [str(FIRST + n) in shown(refused) for n in range(5)] == [False] * 3 + [True] * 2
+    assert [line.split(",")[:3] for line in file.get_data(as_text=True).split("\r\n")[1:3]] == [
+        [str(FIRST + n), str(FIRST + n), "rejected"] for n in (3, 4)
+    ]
+    assert lines.get_data(as_text=True).count('"state": "accepted"') == 3
+    assert [entry["facts"]["shown"] for entry in words(owner, cast.harbour) if entry["kind"] == "job.exported"] == [
+        "rejected",
+        "all",
+    ]
+    assert "0 of 2 will run" in shown(again)
+    assert ">raid</textarea>" in again.get_data(as_text=True)
 
 
 def test_the_rest_is_released_by_a_second_person_once(site, cast, budget, owner, count):

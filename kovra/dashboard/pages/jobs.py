@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask import Response as FileResponse
 from marshmallow import ValidationError
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
+from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.actions.job import Job, JobState
-from kovra.actions.request import Action, Source
-from kovra.actions.rights import Capability
+from kovra.actions.request import Action, Source, State
+from kovra.actions.rights import NEEDS, Capability
+from kovra.dashboard import files
 from kovra.dashboard.access import in_guild, policy, scope
+from kovra.dashboard.mass import MassDraft
+from kovra.dashboard.pages.mass import reviewed_page
 from kovra.dashboard.problems import NoSuchPage
-from kovra.dashboard.schemas import ReleaseForm, first_sentences
+from kovra.dashboard.schemas import ExportForm, ReleaseForm, first_sentences
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import seen_until, shell
 from kovra.errors import Conflict
 from kovra.ids import new_request_id
 from kovra.store.guilds import GuildScope
-from kovra.store.job_control import JobCard
+from kovra.store.job_control import JobCard, JobTarget
+
+#: What can be shown alone: the word in the address, its label, and the states it stands for.
+GROUPS: Mapping[str, tuple[str, frozenset[State]]] = {
+    "done": ("Done", frozenset({State.APPLIED, State.DONE})),
+    "failed": ("Failed", frozenset({State.FAILED, State.DEAD})),
+    "waiting": ("Under way", frozenset({State.ACCEPTED, State.EXECUTING})),
+    "rejected": ("Rejected", frozenset({State.REJECTED})),
+    "stopped": ("Cancelled", frozenset({State.CANCELLED, State.EXPIRED})),
+}
+#: Of these it makes sense to ask again.
+AGAIN = ("failed", "rejected", "stopped")
 
 jobs = Blueprint("jobs", __name__)
 
@@ -96,6 +114,40 @@ def release(guild_id: int, batch_id: UUID) -> Response:
     return _to(viewer, job.batch_id)
 
 
+@jobs.post("/g/<int:guild_id>/jobs/<uuid:batch_id>/export")
+@policy(in_guild(Capability.EXPORT))
+def export(guild_id: int, batch_id: UUID) -> Response:
+    """What became of each target that is shown, as a file. It is on record before it is made."""
+    known, viewer = services(), scope()
+    _card(viewer, batch_id)
+    try:
+        kind = ExportForm().load(request.form)["kind"]
+    except ValidationError as error:
+        raise BadRequest from error
+    facts = {"batch_id": str(batch_id), "kind": kind, "shown": _shown() or "all"}
+    known.submit.audit.append(
+        AuditEntry(guild_id=viewer.guild_id, kind=AuditKind.JOB_EXPORTED, actor_id=viewer.viewer.user_id, facts=facts)
+    )
+    told = files.of_job(kind, _only(_shown(), known.jobs.targets(viewer, batch_id)))
+    named = f"mass-action-{str(batch_id)[-12:]}.{kind}"
+    headers = {"Content-Disposition": f'attachment; filename="{named}"'}
+    return FileResponse(told, content_type=files.KINDS[kind][1], headers=headers)
+
+
+@jobs.post("/g/<int:guild_id>/jobs/<uuid:batch_id>/again")
+@policy(in_guild(Capability.MASS))
+def again(guild_id: int, batch_id: UUID) -> Response:
+    """Review those that are shown for the same act: a new mass action, once it is confirmed."""
+    known, viewer = services(), scope()
+    found = _card(viewer, batch_id)
+    targets = _only(_shown(), known.jobs.targets(viewer, batch_id))
+    draft = MassDraft(
+        ids="\n".join(dict.fromkeys(str(one.target_id) for one in targets)), action=found.action, reason=found.reason
+    )
+    params = {name: value for name, value in found.params.items() if name in ("duration_s", "delete_window_s")}
+    return reviewed_page(viewer, replace(draft, **params, notice=bool(found.params.get("notice"))))
+
+
 def _decide(batch_id: UUID, wanted: JobState) -> Response:
     known, viewer = services(), scope()
     _card(viewer, batch_id)
@@ -116,15 +168,28 @@ def _page(viewer: GuildScope, batch_id: UUID, problem: str | None = None) -> Res
     return make_response(render_template("job.html", **facts, problem=problem), status)
 
 
+def _shown() -> str:
+    """The group that the address names; empty for all."""
+    word = request.args.get("show", "")
+    return word if word in GROUPS else ""
+
+
+def _only(group: str, targets: Sequence[JobTarget]) -> Sequence[JobTarget]:
+    return [one for one in targets if one.state in GROUPS[group][1]] if group else targets
+
+
 def _facts(viewer: GuildScope, batch_id: UUID) -> Mapping[str, Any]:
-    known, card = services(), _card(viewer, batch_id)
+    known, card, group = services(), _card(viewer, batch_id), _shown()
     targets = known.jobs.targets(viewer, batch_id)
     rest = known.jobs.releasable(targets)
     own = card.moderator_id == viewer.viewer.user_id
     return {
         "scope": viewer,
         "job": card,
-        "targets": targets,
+        "targets": _only(group, targets),
+        "shown": group,
+        "groups": [(word, label, len(_only(word, targets))) for word, (label, _) in GROUPS.items()],
+        "may_ask_again": group in AGAIN and viewer.may(Capability.MASS) and viewer.may(NEEDS[card.action]),
         "may_steer": viewer.may(Capability.MASS) and card.state is not JobState.CANCELLED and not card.ended,
         "rest": len(rest),
         "may_release": bool(rest) and viewer.may(Capability.APPROVE) and not own,

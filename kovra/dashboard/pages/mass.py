@@ -41,14 +41,14 @@ def form(guild_id: int) -> Response:
     return _page(scope(), MassDraft(ids=ids, action=asked or (choices[0] if choices else Action.BAN)))
 
 
-def reviewed_page(viewer: GuildScope, ids: str) -> Response:
-    """The review of those who were picked elsewhere, for the first act that the viewer may do to many."""
-    known, choices = services(), offered(viewer)
-    draft = MassDraft(ids=ids, action=choices[0] if choices else Action.BAN)
+def reviewed_page(viewer: GuildScope, draft: MassDraft) -> Response:
+    """The review of those who were picked elsewhere; its id is minted here."""
+    known = services()
     try:
         return _page(viewer, replace(draft, review=review(known, viewer, draft, known.clock.now())))
     except Malformed as error:
-        return _page(viewer, replace(draft, errors={"ids": str(error)}), HTTPStatus.UNPROCESSABLE_ENTITY)
+        place = "reason" if "reason" in str(error) else "ids"
+        return _page(viewer, replace(draft, errors={place: str(error)}), HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 @mass.post("/g/<int:guild_id>/mass/review")

@@ -10,9 +10,11 @@ from flask import Blueprint, make_response, render_template, request
 from werkzeug.wrappers import Response
 
 from kovra.actions.job import MAX_TARGETS
+from kovra.actions.request import Action
 from kovra.actions.rights import Capability
 from kovra.dashboard import pick_query
 from kovra.dashboard.access import in_guild, policy, scope
+from kovra.dashboard.mass import MassDraft, offered
 from kovra.dashboard.pages.mass import reviewed_page
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import Keys, seen_until, shell
@@ -57,7 +59,7 @@ def picked(guild_id: int) -> Response:
     ids = [text for text in request.form.getlist("ids") if text]
     if not ids:
         return _page(scope(), "Nobody is ticked. Tick at least one, or choose other filters.")
-    return reviewed_page(scope(), "\n".join(ids))
+    return reviewed_page(scope(), MassDraft(ids="\n".join(ids), action=next(iter(offered(scope())), Action.BAN)))
 
 
 def _page(viewer: GuildScope, problem: str | None = None) -> Response:
