@@ -127,14 +127,15 @@ class Database:
         values: Mapping[str, Any] | None = None,
         *,
         wait_for_disk: bool = True,
+        first: str = "",
     ) -> Sequence[Row[Any]]:
-        """One statement that is a whole :meth:`transaction`, in one trip; gives its rows.
+        """One statement that is a whole :meth:`transaction`, in one trip; gives its rows. ``first`` as there.
 
         Raises:
             Unavailable: as ``transaction``.
         """
         with self.unavailable_when_away(), self.engine.connect() as connection:
-            _line(connection).open_with(_settings(guild_id, wait_for_disk), alone=True)
+            _line(connection).open_with(_settings(guild_id, wait_for_disk) + first, alone=True)
             found = run(connection, statement, values)
             return found.all() if found.returns_rows else []
 

@@ -271,6 +271,7 @@ class Ledger(CaseChanges, LedgerPort):
                 state=State.ACCEPTED.value,
                 attempts=row.attempts - 1,
                 due_at=self._database.now() + timedelta(seconds=delay_s),
+                relayed_at=None,
                 **undone,
                 **NOBODY,
             )

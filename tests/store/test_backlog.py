@@ -6,9 +6,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 
 from kovra.ids import UserId
-from kovra.store.backlog import Backlog
+from kovra.store.backlog import MOST, Backlog
+from kovra.store.job_backlog import JobBacklog
 
 
 def overdue_ids(backlog):
@@ -139,3 +141,35 @@ def test_what_has_ended_is_not_overdue(accept, worker, guard, requests, clock, s
     clock.forward(hours=2)
 
     assert overdue_ids(Backlog(worker)) == []
+
+
+CROWD = text(
+    "INSERT INTO action_requests (request_id, guild_id, action, target_id, moderator_id, source, body, kid, sig,"
+    " fingerprint, state, issued_at, created_at, accepted_at, expires_at, relayed_at)"
+    " SELECT gen_random_uuid(), :guild, 'warn', n, 1, 'dashboard', repeat('x', 600)::bytea, '', '', '', 'accepted',"
+    " at, at, at, at + interval '1 hour', CASE WHEN :relayed THEN at END"
+    " FROM generate_series(1, 3000) AS n, (SELECT cast(:at AS timestamptz) AS at) AS noon"
+)
+READ = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'action_requests'")
+
+
+@pytest.mark.parametrize(("relayed", "late_s", "most"), [(False, 3, MOST), (True, 3, MOST), (True, 1, 0)])
+def test_a_look_reads_no_more_than_it_gives_however_much_waits(connect, owner, clock, say, relayed, late_s, most):
+    with owner.transaction(say.HARBOUR) as session:
+        session.execute(CROWD, {"guild": say.HARBOUR, "relayed": relayed, "at": clock.now()})
+    with owner.connect_alone() as line:
+        line.exec_driver_sql("ANALYZE action_requests")  # as PostgreSQL does by itself soon
+    clock.forward(seconds=late_s)
+    worker = connect("kovra_worker", pool_size=1, max_overflow=0, clock=clock)
+
+    def read():
+        worker.once(None, text("SELECT pg_stat_force_next_flush()"))
+        return owner.once(None, READ)[0][0]
+
+    before = read()
+    given = Backlog(worker).overdue()
+    JobBacklog(worker).overdue()
+
+    assert len(given) == most
+    # What is given was found, locked and marked.
+    assert read() - before <= 4 * max(1, most)

@@ -42,12 +42,27 @@ class ActionRequests(Base):
             unique=True,
             postgresql_where=text("state = 'executing'"),
         ),
-        # The relay's question.
+        # What somebody began, and how much is open at all.
         Index(
             "ix_action_requests_open",
             "state",
             "claim_until",
             postgresql_where=text("state IN ('accepted', 'executing', 'applied')"),
+        ),
+        # The relay's question: what waits and was never brought back, since when; then what was, and when.
+        Index(
+            "ix_action_requests_waiting",
+            "relayed_at",
+            text("COALESCE(due_at, accepted_at)"),
+            postgresql_where=text("state = 'accepted' AND chunk IS NULL"),
+        ),
+        # The same of jobs: which chunks have something open.
+        Index(
+            "ix_action_requests_open_chunks",
+            "guild_id",
+            "batch_id",
+            "chunk",
+            postgresql_where=text("chunk IS NOT NULL AND state IN ('accepted', 'executing', 'applied')"),
         ),
         # The operators' question: what failed or gave up.
         Index("ix_action_requests_broken", "guild_id", "done_at", postgresql_where=text("state IN ('failed', 'dead')")),
