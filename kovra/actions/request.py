@@ -65,6 +65,11 @@ class Action(StrEnum):
         """As it stands before whom it is done to: ``You may not … them``."""
         return _VERBS.get(self, self.value)
 
+    @property
+    def doing(self) -> str:
+        """As it stands alone: ``You may not … here``."""
+        return _DOING.get(self, self.verb)
+
 
 _VERBS = {
     Action.ROLE_ADD: "give a role to",
@@ -79,6 +84,19 @@ _VERBS = {
     Action.VOID: "void a case of",
     Action.RESEND: "write again to",
     Action.COMMENT: "comment on a case of",
+}
+
+_DOING = {
+    Action.ROLE_ADD: "give roles",
+    Action.ROLE_REMOVE: "take roles",
+    Action.UNQUARANTINE: "end a quarantine",
+    Action.PURGE: "delete messages",
+    Action.LOCK: "lock channels",
+    Action.UNLOCK: "unlock channels",
+    Action.SLOWMODE: "slow channels down",
+    Action.SLOWMODE_OFF: "end slowmode",
+    Action.LOCKDOWN: "lock the server down",
+    Action.LOCKDOWN_OFF: "end a lockdown",
 }
 
 #: These change a case that exists and make none. ``case_no`` names it; the target is the case's.

@@ -383,7 +383,7 @@ def _about_moderator(request: ActionRequest, standing: Standing) -> Refusal | No
         if wanted not in held:
             return _no(
                 RefusalKind.NO_CAPABILITY,
-                f"You may not {verb} here: it takes the capability “{wanted}”, which comes with "
+                f"You may not {request.action.doing} here: it takes the capability “{wanted}”, which comes with "
                 f"{permission_names(GIVEN_BY[wanted])} in Discord. Ask an admin of this server.",
             )
     if request.over_message is not None and Capability.CHANNELS not in held:
@@ -457,14 +457,14 @@ def _about_role(request: ActionRequest, standing: Standing) -> Refusal | None:
 
 
 def about_guard(request: ActionRequest, standing: Standing) -> Refusal | None:
-    verb, guard, target = request.action.verb, standing.guard, standing.target
+    doing, guard, target = request.action.doing, standing.guard, standing.target
     if not guard.member:
         return _no(RefusalKind.GUARD_ABSENT, "Guard is not in this server. Invite it again to act here.")
     bits, needed = effective_permissions(guard, standing.owner_id), GUARD_NEEDS.get(request.action)
     if needed and bits & needed.value != needed.value:
         return _no(
             RefusalKind.GUARD_PERMISSION,
-            f"Guard may not {verb} here: its role lacks {permission_names(needed)}. Give it back in Discord.",
+            f"Guard may not {doing} here: its role lacks {permission_names(needed)}. Give it back in Discord.",
         )
     if request.action not in OUTRANKING or not target.member:
         return None

@@ -107,51 +107,6 @@ def test_acting_on_a_message_keeps_it_and_deletes_it(path, room):
     assert message["id"] not in [each["id"] for each in left]
 
 
-#: What each rank is answered at first: its beginning, or the form that is shown.
-FORM = "a form"
-NO_CASES, NO_RIGHTS = "You may not look at the cases", "You may not moderate in this server"
-ANSWERS = {
-    "mod kick": {"pip.hollow": "You may not kick here", "nobody": "You may not kick here"},
-    "mod ban": {"pip.hollow": "You may not ban here", "nobody": "You may not ban here"},
-    "mod warn": {"nobody": "You may not warn here"},
-    "mod role": {"juniperlock": "You may not give a role to here", "nobody": "You may not give a role to here"},
-    "mod lock": {"juniperlock": "You may not lock here", "nobody": "You may not lock here"},
-    "mod lockdown": {"idris.vale": "You may not lock down here", "nobody": "You may not lock down here"},
-    "mod doctor": {"maren.oake": "**", "pip.hollow": "**", "nobody": NO_CASES},
-    "case list": {"maren.oake": "", "pip.hollow": "", "nobody": NO_CASES},
-    "case void": {"pip.hollow": "Not queued: this server has no case", "nobody": "Not queued: this server has no case"},
-    "history": {"pip.hollow": "", "nobody": NO_CASES},
-    "History": {"pip.hollow": "", "nobody": NO_CASES},
-    "Moderate": {"maren.oake": FORM, "tamsin_reed": FORM, "pip.hollow": FORM, "nobody": NO_RIGHTS},
-    "Act on this message": {"maren.oake": FORM, "juniperlock": FORM, "pip.hollow": FORM, "nobody": NO_RIGHTS},
-}
-
-
-def test_every_rank_gets_a_form_or_a_sentence_from_every_command(path, room):
-    people = path.discord.people | {"nobody": path.discord.someone()}
-    target, hall = path.discord.someone(), path.discord.world["channels"]["main-hall"]
-    message = path.discord.ask("POST", "messages", {"user_id": str(target), "channel_id": hall, "content": "hello"})
-    role = path.discord.world["roles"]["Minstrel"]
-    given = {
-        "mod warn": {"user": target, "reason": "x"},
-        "mod role": {"change": "give", "user": target, "role": role},
-        "mod lock": {"channel": hall},
-        "mod lockdown": {"change": "on"},
-        "mod doctor": {},
-        "case list": {},
-        "case void": {"number": 999_999, "reason": "x"},
-    }
-    on = {"History": target, "Moderate": target, "Act on this message": message["id"]}
-
-    for command, ranks in ANSWERS.items():
-        for who, expected in ranks.items():
-            options = {name: str(value) for name, value in given.get(command, {"user": target}).items()}
-            asked = {"target_id": str(on[command])} if command in on else {"options": options}
-            seen = begun(path, people[who], {"command": command, "channel_id": hall, **asked})
-            told = FORM if seen["modal"] else seen["content"]
-            assert told.startswith(expected), (command, who, told)
-
-
 def test_each_rank_is_told_what_it_may_not(path, typed):
     target = path.discord.someone()
 
