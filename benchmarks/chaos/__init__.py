@@ -1,6 +1,6 @@
 """Breaking Kovra on purpose: real processes die, and the sandbox judges from outside what really happened.
 
-``matrix``   every named point of death with every action
+``matrix``   every named point of death with every action; ``cells`` says which can occur
 ``ablation`` each guard of the protocol switched off: whoever takes one away is caught
 ``attack``   forged, spoiled and repeated entries straight into Redis; keys that change and keys that leak
 ``storm``    every fault at once, under a steady load

@@ -202,13 +202,16 @@ def whereabouts(row: Any) -> str:
 def _doubled(
     effects: Mapping[str, Any], named: Mapping[str, Any], jobs: Mapping[str, Sequence[Any]]
 ) -> Iterator[Finding]:
-    """The deeds of a bulk call carry the mark of the job: as many as it has requests are in order."""
+    """The deeds of a bulk call carry the mark of the job: as many as it has requests are in order. A purge deletes in
+    parts, each once.
+    """
 
     def name(ref: str) -> str:
         return f"{named[ref].action} {named[ref].request_id}" if ref in named else f"[kv:{ref}]"
 
     for effect in effects["effects"]:
-        if effect["changed"] > max(1, len(jobs.get(effect["ref"], ()))):
+        parts = _parts(named[effect["ref"]]) if effect["ref"] in named else 1
+        if effect["changed"] > max(parts, len(jobs.get(effect["ref"], ()))):
             yield Finding(Broken.DEED_DOUBLED, f"{name(effect['ref'])}: {effect['verb']} x{effect['changed']}")
     for message in effects["messages"]:
         if message["count"] > 1:
@@ -216,6 +219,11 @@ def _doubled(
     for nonce, count in effects["nonces"].items():
         if count > 1:
             yield Finding(Broken.MESSAGE_DOUBLED, f"nonce {nonce} x{count}")
+
+
+def _parts(row: Any) -> int:
+    """In how many calls a request is done that Guard makes once each; only a purge has several."""
+    return len((row.effect_before or {}).get("parts", ())) if row.action == "purge" else 1
 
 
 def _unaccepted(
@@ -230,13 +238,21 @@ def _unproven(rows: Sequence[Any], effects: Mapping[str, Any]) -> Iterator[Findi
     # Of a deed of two calls each is intended as often as the deed.
     calls: Counter[str] = Counter()
     verbs: Counter[str] = Counter()
+    changes: Counter[str] = Counter()
     for effect in effects["effects"]:
+        changes[effect["ref"]] += effect["changed"]
         calls[effect["ref"]] = max(calls[effect["ref"]], effect["count"])
         verbs[effect["ref"]] += 1
     for row in rows:
         if row.action in DEEDLESS:
             continue
         done, what = calls[_mark(row.request_id)], f"{row.action} {row.request_id} is {row.state}"
+        if row.action == "purge":
+            # Its messages were chosen beforehand: a part that is deleted again deletes nothing, and is no deed.
+            done = changes[_mark(row.request_id)]
+            if row.case_no is not None and done < _parts(row):
+                yield Finding(Broken.UNPROVEN, f"{what} with case {row.case_no}, and {done} of {_parts(row)} parts are")
+            done = min(done, 1)
         if row.case_no is not None and not done:
             yield Finding(Broken.UNPROVEN, f"{what} with case {row.case_no}, and was not done")
         if row.case_no is not None and row.action == "softban" and verbs[_mark(row.request_id)] == 1:

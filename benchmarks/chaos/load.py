@@ -20,7 +20,12 @@ from kovra.ids import new_request_id
 WEIGHTS = {"mute": 3, "ban": 2, "warn": 2, "note": 2, "kick": 1, "unban": 1}
 
 #: What the form asks for beside the reason.
-FIELDS = {"mute": {"duration_s": "600"}, "ban": {"delete_window_s": "0"}, "softban": {"delete_window_s": "0"}}
+FIELDS = {
+    "mute": {"duration_s": "600"},
+    "ban": {"delete_window_s": "0"},
+    "softban": {"delete_window_s": "0"},
+    "purge": {"count": "4"},
+}
 
 #: How long a person waits before pressing again, and how often: a browser's person gives up at some point.
 AGAIN_S, PATIENCE_S = 0.3, 60.0

@@ -8,48 +8,44 @@ until two workers are there: how long a machine takes to start the last one anew
 from __future__ import annotations
 
 import contextlib
-import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar
+from uuid import UUID
 
 import requests
 
+from benchmarks.chaos.cells import BULK_OF, MASS, PLACES, REVERSAL, Cell, arming, cells, sample
 from benchmarks.chaos.judge import ENDS, Broken, Finding, whereabouts
 from benchmarks.chaos.load import FIELDS
 from benchmarks.chaos.rig import Rig, perform
 from benchmarks.chaos.waiting import until
 from benchmarks.measure import Report, percentile, say
-from kovra.crash import BULK, DOOR, EXECUTOR, HALVES, RELAY, SCHEDULER
-from kovra.ids import new_request_id
+from kovra import wiring
+from kovra.actions.request import Action, ActionRequest, Source
+from kovra.config import Process, from_environment
+from kovra.crash import DOOR, RELAY, SCHEDULER
+from kovra.ids import GuildId, UserId, new_request_id
+from kovra.sandbox.settlement import REGULAR
+from kovra.store.database import Database
 
 Answer = TypeVar("Answer")
-
-ACTIONS = ("ban", "temporary ban", "softban", "kick", "mute", "warn", "unban", "note")
-TOLD = frozenset({"ban", "temporary ban", "softban", "kick", "mute", "warn"})
-DEEDS = frozenset({"ban", "temporary ban", "softban", "kick", "mute", "unban"})
-
-#: A mass ban of this many, and where its door and its chunk can die beside the points of a bulk call.
-BULK_OF, MASS = 50, "bulk of 50"
-MASS_POINTS = (
-    *("before_accept", "after_accept", "after_enqueue", "before_answer", *RELAY, "after_read", "after_verify"),
-    *("after_claim", "after_authz", *BULK, "after_probe", "after_log_intent", "after_log_post"),
-    *("before_ack", "after_ack"),
-)
 
 #: How long a temporary ban lasts, and one whose end is what is looked at, in seconds.
 HOUR_S, MOMENT_S = 3600, 3
 
-#: Cells in the quick form, cells under way at once, and how long one may take to recover before it counts as lost.
-QUICK_CELLS, AT_ONCE, PATIENCE_S = 24, 2, 30.0
-SEED = 7
+#: Cells under way at once, and how long one may take to recover before it counts as lost.
+AT_ONCE, PATIENCE_S = 2, 30.0
 
 #: How many of the slowest cells are named, and how many people there are for cells that are run again.
 SHOWN, SPARE, SPARE_BANNED = 5, 20, 5
+
+#: What is written for a purge: so many messages in each of two channels, so it has two parts.
+WRITTEN, WRITTEN_IN = 2, ("main-hall", "mod-log")
 
 #: What the figure ``doubled`` counts: what was done twice, and what was recorded otherwise than it was.
 DOUBLED = (
@@ -60,48 +56,6 @@ DOUBLED = (
     Broken.UNPROVEN,
     Broken.UNINTENDED,
 )
-
-
-@dataclass
-class Cell:
-    """One point with one action, and what became of it. ``recovery_s`` runs from the death to the end."""
-
-    point: str
-    action: str
-    request_id: str = ""
-    hit: bool = False
-    state: str = "never asked"
-    recovery_s: float | None = None
-
-    def __str__(self) -> str:
-        return f"{self.point} × {self.action}"
-
-
-def cells() -> list[Cell]:
-    """Every cell that can occur."""
-    points = (*DOOR, *RELAY, *SCHEDULER, *EXECUTOR, *HALVES)
-    alone = [Cell(point, action) for point in points for action in ACTIONS if _occurs(point, action)]
-    return alone + [Cell(point, MASS) for point in MASS_POINTS]
-
-
-def sample() -> list[Cell]:
-    """The cells of the quick form: always the same ones, each point of a bulk call, and the half of a softban."""
-    always = [*(Cell(point, MASS) for point in BULK), *(Cell(point, "softban") for point in HALVES)]
-    alone = [cell for cell in cells() if cell.action != MASS and cell.point not in HALVES]
-    return random.Random(SEED).sample(alone, QUICK_CELLS - len(always)) + always
-
-
-def _occurs(point: str, action: str) -> bool:
-    """Left out: notices of what nobody is told of, effects of what changes nothing, ends of what does not end, halves
-    of what is done in one call.
-    """
-    if point in HALVES:
-        return action == "softban"
-    if point in SCHEDULER:
-        return action == "temporary ban"
-    if "notice" in point:
-        return action in TOLD
-    return action in DEEDS if "effect" in point or point == "after_probe" else True
 
 
 def main(quick: bool, json: bool) -> int:
@@ -127,8 +81,11 @@ def matrix(rig: Rig, report: Report, todo: list[Cell]) -> None:
     """Run these cells, some at a time, and judge."""
     run = Matrix(rig)
     say(f"{len(todo)} cells")
-    with rig.reviving(), ThreadPoolExecutor(AT_ONCE) as hands:
-        list(hands.map(run.cell, todo))
+    try:
+        with rig.reviving(), ThreadPoolExecutor(AT_ONCE) as hands:
+            list(hands.map(run.cell, todo))
+    finally:
+        run.database.dispose()
     run.verdict(report, todo)
 
 
@@ -140,31 +97,42 @@ class Matrix:
         self.crowd = rig.crowds[0]
         self.guild_id, self.person = self.crowd.guild_id, self.crowd.people[0]
         self._one_by_one, self._at_the_door = threading.Lock(), threading.Lock()
+        self._in_place = {action: threading.Lock() for action in PLACES}
+        self.channels = {one["name"]: int(one["id"]) for one in rig.discord("GET", f"guilds/{self.guild_id}/channels")}
+        roles = rig.discord("GET", f"guilds/{self.guild_id}")["roles"]
+        self.role_id = next(int(role["id"]) for role in roles if role["name"] == REGULAR)
+        config = from_environment(Process.WEB, rig.stack.env)
+        self.database = Database(config.database_url, role="kovra_web")
+        self.submit = wiring.build_submit(config, self.database, config.web_keys[0])
 
     def cell(self, cell: Cell) -> None:
         """One cell; once more when the process it waited for died of the other cell under way."""
-        for _ in range(2):
-            self._once(cell)
-            if cell.hit:
-                return
+        with self._in_place.get(cell.action) or contextlib.nullcontext():
+            for _ in range(2):
+                self._once(cell)
+                if cell.action in PLACES:
+                    self._plainly(self._target(cell), PLACES[cell.action])
+                if cell.hit:
+                    return
 
     def _once(self, cell: Cell) -> None:
         """From the form to the end of the request."""
         with self._one_by_one:
-            free = self.crowd.banned if cell.action == "unban" else self.crowd.members
-            targets = [free.popleft() for _ in range(BULK_OF if cell.action == MASS else 1)]
+            targets = [self._target(cell) for _ in range(BULK_OF if cell.action == MASS else 1)]
         target = targets[0]
-        fields = {} if cell.action == MASS else until(lambda: self._draw(target, cell), PATIENCE_S)
-        cell.request_id = str(new_request_id()) if cell.action == MASS else fields["request_id"]
+        self._prepare(cell, target)
+        drawn = cell.action not in (MASS, REVERSAL)
+        fields = until(lambda: self._draw(target, cell), PATIENCE_S) if drawn else {}
+        cell.request_id = fields["request_id"] if drawn else str(new_request_id())
         for_all = cell.point in (*DOOR, *RELAY, *SCHEDULER)
         # At the door and at the relay nobody knows whose turn it is, so only one such cell is under way at a time.
         with self._at_the_door if for_all else contextlib.nullcontext():
-            files = [self.armed / name for name in _arming(cell)]
+            files = [self.armed / name for name in arming(cell)]
             until(lambda: self.rig.ready("worker") >= 2, PATIENCE_S)
             with self._one_by_one:
                 for file in files:
                     file.touch()
-                until(lambda: self._sent_all(cell, targets) if cell.action == MASS else self._sent(fields), PATIENCE_S)
+                until(lambda: self._asked(cell, targets, fields), PATIENCE_S)
                 if for_all:
                     until(lambda: not files[0].exists(), PATIENCE_S)
             cell.hit = bool(until(lambda: not any(file.exists() for file in files), PATIENCE_S))
@@ -176,6 +144,54 @@ class Matrix:
         state = until(lambda: self._end(cell), PATIENCE_S)
         cell.state = state or self._stuck(cell)
         cell.recovery_s = time.monotonic() - died if state and cell.hit else None
+
+    def _target(self, cell: Cell) -> int:
+        """Whom or what it is done to; a person is used up."""
+        if cell.action in PLACES:
+            return self.channels["side-hall"] if cell.action == "lock" else self.guild_id
+        return (self.crowd.banned if cell.action == "unban" else self.crowd.members).popleft()
+
+    def _prepare(self, cell: Cell, target: int) -> None:
+        """What has to be so before there is anything to do."""
+        them = {"guild_id": str(self.guild_id), "user_id": str(target)}
+        if cell.action in ("quarantine", "role_remove"):
+            self.rig.discord("POST", "roles", {**them, "role_id": str(self.role_id)})
+        if cell.action == "purge":
+            for name in WRITTEN_IN:
+                for _ in range(WRITTEN):
+                    said = {**them, "channel_id": str(self.channels[name]), "content": "spam"}
+                    self.rig.discord("POST", "messages", said)
+        if cell.action == REVERSAL:
+            self._plainly(target, "mute")
+
+    def _plainly(self, target: int, action: str) -> None:
+        """Something done to its end that nobody has to die for, though its worker may die of another cell."""
+        fields = until(lambda: self._draw(target, Cell("", action)), PATIENCE_S)
+        until(lambda: self._sent(fields), PATIENCE_S)
+        until(lambda: self._end(Cell("", action, fields["request_id"])), PATIENCE_S)
+
+    def _reversed(self, cell: Cell, target: int) -> bool:
+        """Ask for the opposite of the mute that was made before, as *Undo* does."""
+        muted = (
+            "SELECT case_no FROM mod_cases WHERE guild_id = ANY(:guilds) AND target_id = :target AND action = 'mute'"
+        )
+        wish = ActionRequest(
+            request_id=UUID(cell.request_id),
+            guild_id=GuildId(self.guild_id),
+            action=Action.UNMUTE,
+            target_id=UserId(target),
+            moderator_id=UserId(self.person.user_id),
+            source=Source.DASHBOARD,
+            reason="chaos",
+            params={"reverses": self.judge.rows(muted, target=target)[0].case_no},
+            issued_at=datetime.now(UTC),
+        )
+        return self.submit(wish).accepted
+
+    def _asked(self, cell: Cell, targets: Sequence[int], fields: dict[str, str]) -> bool:
+        if cell.action == MASS:
+            return self._sent_all(cell, targets)
+        return self._reversed(cell, targets[0]) if cell.action == REVERSAL else self._sent(fields)
 
     def verdict(self, report: Report, done: list[Cell]) -> None:
         """Write the figures; say what broke."""
@@ -220,6 +236,8 @@ class Matrix:
     def _draw(self, target: int, cell: Cell) -> dict[str, str] | None:
         action = cell.action.removeprefix("temporary ")
         more = {"reason": "chaos"} | FIELDS.get(action, {})
+        if action.startswith("role_"):
+            more["role_id"] = str(self.role_id)
         if cell.action == "temporary ban":
             more["duration_s"] = str(MOMENT_S if cell.point in SCHEDULER else HOUR_S)
         drawn = _answered(lambda: self.person.draw(self.guild_id, target, action))
@@ -251,19 +269,3 @@ def _answered(ask: Callable[[], Answer]) -> Answer | None:
         return ask()
     except requests.RequestException:
         return None
-
-
-def _arming(cell: Cell) -> list[str]:
-    """The points at which somebody has to die for this cell to occur, in order."""
-    if cell.point in (*DOOR, *SCHEDULER):
-        return [cell.point]
-    if cell.point in RELAY:
-        return ["after_accept", cell.point]
-    # All of a mass action this small is in its first chunk.
-    bulk = cell.action == MASS
-    message_id = f"{cell.request_id}.0" if bulk else cell.request_id
-    if bulk and "_log_" in cell.point:
-        # Its posts are nobody's entry: they go by the name of the job.
-        return [f"{cell.point}@{cell.request_id}"]
-    mine, call = [f"{cell.point}@{message_id}"], "after_bulk_call" if bulk else "after_effect_call"
-    return [f"{call}@{message_id}", *mine] if cell.point == "after_probe" else mine

@@ -9,7 +9,10 @@ from kovra.sandbox.seed import EVERYONE_RIGHTS, GUARD_RIGHTS, MODERATOR_RIGHTS
 from kovra.sandbox.stage import Stage
 from kovra.sandbox.world import Channel, ChannelType, Guild, Member, Role, World
 
-CHANNELS = ("main-hall", "mod-log")
+CHANNELS = ("main-hall", "mod-log", "side-hall")
+
+#: A role that gives nothing and that nobody has yet.
+REGULAR = "Regular"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +35,9 @@ def settle(stage: Stage, name: str, members: int) -> Settled:
     guild = Guild(id=stage.new_id(), name=name, owner_id=0)
     world.guilds[guild.id] = guild
     guild.roles[guild.id] = Role(id=guild.id, name="@everyone", position=0, permissions=EVERYONE_RIGHTS)
-    moderators = _role(stage, guild, "Moderator", MODERATOR_RIGHTS, 1)
-    guards = _role(stage, guild, "Guard", GUARD_RIGHTS, 2)
+    _role(stage, guild, REGULAR, 0, 1)
+    moderators = _role(stage, guild, "Moderator", MODERATOR_RIGHTS, 2)
+    guards = _role(stage, guild, "Guard", GUARD_RIGHTS, 3)
     guards.managed = True
     for place, channel_name in enumerate(CHANNELS):
         channel = Channel(

@@ -188,6 +188,22 @@ def half_done_and_recorded_as_whole(scene):
     scene.sql("UPDATE action_requests SET action = 'softban' WHERE request_id = :id")
 
 
+def a_purge_of(scene, parts):
+    """What was done for the first request was a purge in so many parts."""
+    kept = f'{{"parts": {list(range(parts))}, "done": {parts - 1}}}'
+    purge = "UPDATE action_requests SET action = 'purge', effect_before = cast(:kept AS jsonb) WHERE request_id = :id"
+    scene.sql(purge, kept=kept)
+
+
+def a_part_of_a_purge_not_done(scene):
+    a_purge_of(scene, 2)
+
+
+def a_part_of_a_purge_done_twice(scene):
+    done_twice(scene)
+    a_purge_of(scene, 1)
+
+
 def done_and_recorded_as_not(scene):
     scene.sql("UPDATE action_requests SET state = 'failed', case_no = NULL WHERE request_id = :id")
 
@@ -211,6 +227,8 @@ def done_and_recorded_as_not(scene):
         (done_for_nobody, Broken.UNACCEPTED),
         (recorded_and_not_done, Broken.UNPROVEN),
         (half_done_and_recorded_as_whole, Broken.UNPROVEN),
+        (a_part_of_a_purge_not_done, Broken.UNPROVEN),
+        (a_part_of_a_purge_done_twice, Broken.DEED_DOUBLED),
         (done_and_recorded_as_not, Broken.UNPROVEN),
     ],
 )
@@ -218,6 +236,13 @@ def test_each_broken_promise_is_found(scene, violation, broken):
     violation(scene)
 
     assert scene.judged() == {broken}
+
+
+def test_a_purge_whose_parts_were_each_done_once_is_in_order(scene):
+    done_twice(scene)
+    a_purge_of(scene, 2)
+
+    assert scene.judged() == set()
 
 
 def test_a_job_in_order_has_no_findings(scene):
