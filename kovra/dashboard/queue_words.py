@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kovra.dashboard import charts, wording
+from kovra.guard.outcome import FailureKind
 from kovra.store.traffic import Speed, Times
 
 #: What a single action takes at most, from the click to its case.
@@ -50,6 +51,20 @@ _LETTERS = {
     **dict.fromkeys(("fields", "size", "undecodable", "options"), _STRANGE),
     **dict.fromkeys(("queue", "lane", "priority", "order_key", "lock", "shard"), _MISPLACED),
 }
+
+
+#: What to do about a failed request whose own sentence says only what happened.
+_REMEDIES: Mapping[str, str] = {
+    FailureKind.TARGET_GONE: "A ban still reaches them by their id.",
+    FailureKind.NO_CHANNEL: "Choose another channel.",
+    FailureKind.INVALID: "Ask again with other values.",
+    FailureKind.REFUSED: "Ask again; if Discord refuses it again, the health check may say why.",
+}
+
+
+def remedy(kind: str) -> str:
+    """What to do about a request that failed so; empty when its sentence says it."""
+    return _REMEDIES.get(kind, "")
 
 
 def letter(cause: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -79,6 +80,16 @@ def of_status(found: RequestStatus, *, cancellable: bool = False, undo: bool = F
 def said(title: str, text: str) -> Toast:
     """Something that was done at once and makes no case."""
     return Toast(request_id=new_request_id(), title=title, text=text, kind="done")
+
+
+def of_many(deed: str, asked: int, refused: Sequence[str]) -> Toast:
+    """What became of many dead letters that were decided about at once; the refusals say why not."""
+    word = {"retry": "tried again", "discard": "discarded"}[deed]
+    if not refused:
+        return said(f"{wording.count(asked, 'dead letter')} {word}", "The audit log has each with your name.")
+    title = f"{asked - len(refused)} of {wording.count(asked, 'dead letter')} {word}"
+    text = " ".join(dict.fromkeys(refused))
+    return Toast(request_id=new_request_id(), title=title, text=text, kind="held", icon="warn")
 
 
 def not_cancelled(request_id: UUID, sentence: str, *, still_open: bool) -> Toast:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from kovra.actions import cancel
 from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.actions.request import Action, Source, State
+from kovra.actions.rights import Person
 from kovra.ids import GuildId, UserId
 from kovra.store.audit import AuditLog
 from kovra.store.database import Database
@@ -74,11 +75,22 @@ class Cancelling:
 
     def may(self, scope: GuildScope, request_id: UUID) -> bool:
         """Whether the viewer could cancel this request now: whether a page offers it."""
+        return request_id in self.offered(scope, [request_id])
+
+    def offered(self, scope: GuildScope, request_ids: Collection[UUID]) -> frozenset[UUID]:
+        """Those of these requests that the viewer could cancel now, at the cost of one."""
+        row = ActionRequests
+        waiting = select(row.request_id, row.action, row.source, row.moderator_id).where(
+            row.guild_id == scope.guild_id,
+            row.request_id.in_(request_ids),
+            row.state == State.ACCEPTED.value,
+            row.effect_at.is_(None),
+        )
         with self._database.transaction(scope.guild_id) as session:
-            row = _asked(session, scope.guild_id, request_id)
-            if row is None or State(row.state) is not State.ACCEPTED or row.effect_at is not None:
-                return False
-            return _refusal(session, self._database, scope, row) is None
+            found = session.execute(waiting).all()
+            askers = {UserId(one.moderator_id) for one in found}
+            who = people(session, scope.guild_id, askers, self._database.read_now(session)) if askers else {}
+        return frozenset(one.request_id for one in found if _refused(scope, one, who[UserId(one.moderator_id)]) is None)
 
 
 def cancel_waiting(
@@ -117,10 +129,14 @@ def _asked(session: Session, guild_id: GuildId, request_id: UUID) -> Row[Any] | 
 
 def _refusal(session: Session, database: Database, scope: GuildScope, row: Row[Any]) -> str | None:
     asker_id, now = UserId(row.moderator_id), database.read_now(session)
+    return _refused(scope, row, people(session, scope.guild_id, [asker_id], now)[asker_id])
+
+
+def _refused(scope: GuildScope, row: Row[Any], asker: Person) -> str | None:
     return cancel.refusal(
         action=Action(row.action),
         source=Source(row.source),
-        asker=people(session, scope.guild_id, [asker_id], now)[asker_id],
+        asker=asker,
         canceller=scope.viewer,
         owner_id=scope.owner_id,
         held=scope.capabilities,

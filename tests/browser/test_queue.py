@@ -51,6 +51,27 @@ def test_what_is_new_waits_behind_the_pill_while_one_points_at_the_list(path, qu
     expect(page.locator(f"#q-{second.request_id}")).to_contain_text("Done")
 
 
+def test_dead_letters_are_discarded_all_at_once_after_their_number_is_typed(path, queue, axe):
+    dead = [path.run(path.a(Action.NOTE, path.discord.someone()))["request_id"] for _ in range(2)]
+    path.write("UPDATE action_requests SET state = 'dead', case_no = NULL WHERE request_id = ANY(:ids)", ids=dead)
+    page = queue()
+    page.get_by_role("link", name="Dead letters").click()
+    page.get_by_role("button", name="Discard all").click()
+    asked = page.locator("#act")
+    expect(asked).to_contain_text("Nothing is done to the people they are about")
+    number = asked.get_by_role("heading").inner_text().split()[1]
+    faults = axe(page)
+
+    asked.get_by_label(f"Type {number}").fill(number)
+    asked.get_by_role("button", name="Discard").click()
+
+    expect(page.locator("#toasts")).to_contain_text("discarded")
+    page.mouse.move(5, 5)
+    for request_id in dead:
+        expect(page.locator(f"#q-{request_id}")).to_have_count(0)
+    assert faults == []
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_axe_finds_nothing_and_nothing_is_cut_off(path, queue, axe, theme):
     path.run(path.a(Action.NOTE, path.discord.someone()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -113,6 +113,71 @@ def test_a_discarded_one_leaves_the_list(site, cast, end):
     assert "Somebody has decided" in admin.fragment(f"/g/{cast.harbour}/queue/dead/{request_id}/retry").get_data(
         as_text=True
     )
+
+
+def all_of(drawn):
+    """What the dialog about all dead letters would send, but for the number that is typed."""
+    return {name: re.search(rf'name="{name}" value="([^"]*)"', drawn)[1] for name in ("requests", "letters")}
+
+
+def test_all_dead_letters_are_decided_about_at_once_each_on_record(site, cast, end, letter, owner, words):
+    moderator, admin = site.signed_in(cast.moderator), site.signed_in(cast.admin)
+    dead = [request_of(moderator.ask(action)) for action in (Action.KICK, Action.WARN)]
+    for request_id in dead:
+        end(request_id, "dead")
+    address = f"/g/{cast.harbour}/queue/dead/all/retry"
+
+    drawn = admin.fragment(address).get_data(as_text=True)
+    later = request_of(moderator.ask(Action.NOTE))
+    end(later, "dead")
+    unsure = admin.post(address, all_of(drawn) | {"count": "2"})
+    retried = admin.post(address, all_of(drawn) | {"count": "3"})
+    again = admin.post(address, all_of(drawn) | {"count": "3"})
+
+    assert "Retry 3 dead letters" in drawn
+    assert (unsure.status_code, retried.status_code) == (409, 200)
+    assert "3 dead letters tried again" in retried.get_data(as_text=True)
+    assert re.search(r"[01] of 3 dead letters tried again", again.get_data(as_text=True))
+    assert f"q-{later}" in page(site, cast, "dead", cast.admin)
+    kept = [entry for entry in words(owner, cast.harbour) if entry["kind"] == "action.retried"]
+    assert {entry["facts"]["request_id"] for entry in kept} == {str(request_id) for request_id in dead}
+    assert {entry["actor_id"] for entry in kept} == {cast.admin}
+
+
+def test_no_more_than_a_hundred_are_decided_about_at_once(site, cast, end):
+    request_id = request_of(site.signed_in(cast.moderator).ask(Action.KICK))
+    end(request_id, "dead")
+    many = " ".join([str(request_id), *(str(uuid4()) for _ in range(100))])
+
+    answer = site.signed_in(cast.admin).post(
+        f"/g/{cast.harbour}/queue/dead/all/discard", {"requests": many, "letters": "", "count": "101"}
+    )
+
+    assert answer.status_code == 409
+    assert f"q-{request_id}" in page(site, cast, "dead")
+
+
+def test_what_waits_can_be_cancelled_from_its_row_by_those_who_may(site, cast):
+    request_id = request_of(site.signed_in(cast.moderator).ask(Action.KICK))
+    address = f"/g/{cast.harbour}/requests/{request_id}/cancel"
+
+    trial, mine = page(site, cast, who=cast.trial), page(site, cast)
+    answer = site.signed_in(cast.moderator).post(address)
+
+    assert (address in trial, address in mine) == (False, True)
+    assert answer.status_code == 200
+    ended = page(site, cast)
+    assert "Cancelled" in ended
+    assert address not in ended
+
+
+def test_a_failure_that_says_only_what_happened_gets_its_remedy(site, cast, end, owner):
+    request_id = request_of(site.signed_in(cast.moderator).ask(Action.KICK))
+    end(request_id, "failed", "Quillon left the server before Guard could kick them. Nothing was done.")
+    with owner.transaction(cast.harbour) as session:
+        session.execute(text("UPDATE action_requests SET failure_kind = 'target_gone'"))
+
+    assert "A ban still reaches them by their id." in page(site, cast, "failed")
 
 
 def test_who_may_not_decide_sees_it_without_buttons(site, cast, end):

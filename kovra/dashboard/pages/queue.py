@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from flask import Blueprint, make_response, render_template, request, url_for
@@ -26,6 +26,8 @@ from kovra.store.guilds import GuildScope
 from kovra.store.job_control import JobCard
 
 PER_PAGE = 50
+#: So many dead letters are decided about at once, and no more: each is a decision with an entry of its own on record.
+AT_ONCE = 100
 #: What ended stays in the list of what is under way for so long.
 LATELY = timedelta(minutes=10)
 #: The chart looks back over so many points, each so long.
@@ -35,6 +37,7 @@ TABS = {"active": "Active", "failed": "Failed", "dead": "Dead letters"}
 KEYS: tuple[Keys, ...] = (("Action queue", (("Show new", (".",)),)),)
 
 queue = Blueprint("queue", __name__)
+_T = TypeVar("_T")
 
 
 @queue.get("/g/<int:guild_id>/queue")
@@ -127,6 +130,34 @@ def decide_letter(guild_id: int, deed: str) -> Response:
     return _kept(render_template("toast.html", scope=viewer, toast=toast.said(*words[deed])))
 
 
+@queue.get("/g/<int:guild_id>/queue/dead/all/<any(retry, discard):deed>")
+@policy(in_guild(Capability.QUEUE_OPS))
+def ask_all(guild_id: int, deed: str) -> str:
+    """The dialog about all of them. What dies while it is open is not meant: the form names those it counted."""
+    requests, letters, left = _dead(deed)
+    facts = {"requests": requests, "letters": letters, "left": left, "most": AT_ONCE}
+    if not requests and not letters:
+        return render_template("queue_ask.html", scope=scope(), deed=None)
+    return render_template("queue_all.html", scope=scope(), deed=deed, post_to=_here("decide_all", deed), **facts)
+
+
+@queue.post("/g/<int:guild_id>/queue/dead/all/<any(retry, discard):deed>")
+@policy(in_guild(Capability.QUEUE_OPS))
+def decide_all(guild_id: int, deed: str) -> Response:
+    """Each is decided about alone, with its own entry on record; one that cannot be leaves the others."""
+    known, viewer = services(), scope()
+    requests, letters = _named("requests", _uuid), _named("letters", str)
+    if len(requests) + len(letters) > AT_ONCE or request.form.get("count") != str(len(requests) + len(letters)):
+        return _refused("Nothing was done: type the number of dead letters, exactly as the dialog shows it.")
+    refused = [getattr(known.broken, deed)(viewer, request_id) for request_id in requests]
+    refused += [getattr(known.lanes, deed)(viewer, letter_id) for letter_id in letters]
+    if letters:
+        known.pauses.touched(viewer)
+    known.submit.bulletin.ring(viewer.guild_id)
+    said = toast.of_many(deed, len(refused), [why for why in refused if why is not None])
+    return _kept(render_template("toast.html", scope=viewer, toast=said))
+
+
 @queue.get("/g/<int:guild_id>/queue/<any(pause, resume):deed>")
 @policy(in_guild(Capability.QUEUE_OPS))
 def ask_lane(guild_id: int, deed: str) -> str:
@@ -197,12 +228,37 @@ def _shown(viewer: GuildScope, job: JobCard) -> bool:
     return not job.ended and (viewer.may(Capability.VIEW_NOTES) or job.action.value != "note")
 
 
-def _lane(viewer: GuildScope) -> tuple[LaneNow | None, Sequence[Letter]]:
+def _lane(viewer: GuildScope, most: int = PER_PAGE) -> tuple[LaneNow | None, Sequence[Letter]]:
     """The lane and what lies aside; nothing while Redis does not answer."""
     try:
-        return services().lanes.lane(viewer.guild_id), services().lanes.letters(viewer.guild_id, PER_PAGE)
+        return services().lanes.lane(viewer.guild_id), services().lanes.letters(viewer.guild_id, most)
     except Unavailable:
         return None, ()
+
+
+def _dead(deed: str) -> tuple[Sequence[BrokenRequest], Sequence[Letter], int]:
+    """What can be decided about at once, the newest first, and how much more there is."""
+    known, viewer = services(), scope()
+    found = known.broken.newest(viewer, states={State.DEAD}, limit=AT_ONCE + 1)
+    _, aside = _lane(viewer, AT_ONCE + 1)
+    letters = [one for one in aside if deed == "discard" or one.message_id is not None]
+    requests = found[:AT_ONCE]
+    letters_too = letters[: AT_ONCE - len(requests)]
+    everything = max(known.traffic.crowd(viewer).dead or 0, len(found)) + len(letters)
+    return requests, letters_too, everything - len(requests) - len(letters_too)
+
+
+def _named(name: str, read: Callable[[str], _T | None]) -> list[_T]:
+    """The ids that a form names, each once; what is none is left out and so fails the count."""
+    words = dict.fromkeys(request.form.get(name, "").split()[: AT_ONCE + 1])
+    return [found for word in words if (found := read(word[:200])) is not None]
+
+
+def _uuid(word: str) -> UUID | None:
+    try:
+        return UUID(word)
+    except ValueError:
+        return None
 
 
 def _start() -> datetime:
@@ -234,6 +290,8 @@ def _list(viewer: GuildScope) -> Mapping[str, Any]:
     if tab != "active":
         state = State.FAILED if tab == "failed" else State.DEAD
         broken = known.broken.newest(viewer, states={state}, before=before, limit=PER_PAGE + 1)
+    moving = known.traffic.moving(viewer, lately=LATELY, limit=2 * PER_PAGE) if tab == "active" else ()
+    waiting = [one.request_id for one in moving if one.state is State.ACCEPTED]
     address = {"guild_id": viewer.guild_id, "tab": tab}
     older = (
         url_for("queue.index", **address, before=broken[PER_PAGE - 1].done_at.isoformat())
@@ -243,8 +301,10 @@ def _list(viewer: GuildScope) -> Mapping[str, Any]:
     return {
         "tab": tab,
         "tabs": [(key, label, counts[key]) for key, label in TABS.items()],
-        "moving": known.traffic.moving(viewer, lately=LATELY, limit=2 * PER_PAGE) if tab == "active" else (),
+        "moving": moving,
+        "cancellable": known.cancelling.offered(viewer, waiting) if waiting else frozenset(),
         "broken": broken[:PER_PAGE],
+        "remedy": queue_words.remedy,
         "letters": [_told(letter) for letter in letters] if tab == "dead" else (),
         "lane_away": lane is None,
         "askable": {action for action in ASKABLE if viewer.may(NEEDS[action])},
