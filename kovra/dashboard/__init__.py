@@ -19,6 +19,7 @@
 ``toast``     one request from queued to its end
 ``case_lines`` the lines of the case list, each drawn once
 ``settings_words`` how settings read: budgets, a notice as its reader sees it
+``settings_form`` what the sections of settings do alike
 ``assets``    static files under an address that changes with their content; ``bundle`` joins styles and scripts
 ``pages/``    one module per page: servers, cases, act (dialog, requests, toasts), looks (theme)
 

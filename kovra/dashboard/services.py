@@ -30,6 +30,7 @@ from kovra.store.casebook import Casebook
 from kovra.store.cases import Cases
 from kovra.store.events import Events
 from kovra.store.evidence import Evidence
+from kovra.store.grants import Grants
 from kovra.store.guilds import Guilds
 from kovra.store.health import Health
 from kovra.store.job_control import JobControl
@@ -90,6 +91,7 @@ class Services:
     broken: BrokenRequests
     pauses: LanePauses
     views: SavedViews
+    grants: Grants
     lanes: LaneDesk
     roster: Roster
     guilds: Guilds

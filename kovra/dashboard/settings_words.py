@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kovra.actions.budget import DEFAULT_LIMITS, GUILD_CAPS
 from kovra.actions.request import Action
+from kovra.actions.rights import Capability
 from kovra.dashboard import wording
 from kovra.guard.log_channels import EventClass
 from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE, NoticeTexts, Telling, notice_text
+from kovra.store.grants import Granted
 from kovra.store.settings import MAX_BUDGET
 
 #: What members are told of, in the order offered.
@@ -71,6 +73,58 @@ def read_limit(text: str, default: int) -> tuple[int | None, str | None]:
     if text.isascii() and text.isdigit() and int(text) <= MAX_BUDGET:
         return int(text), None
     return None, f"Not kept: write a whole number from 0 to {MAX_BUDGET:,}, or leave it empty for {default:,}."
+
+
+def read_term(text: str, longest: int) -> tuple[int | None, str | None]:
+    """A field as a number of days, None for ever; or why it is none."""
+    text = text.strip().replace(",", "")
+    if not text:
+        return None, None
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= longest:
+        return int(text), None
+    return None, f"Not kept: write a whole number of days from 1 to {longest:,}, or leave it empty for ever."
+
+
+def span(length: timedelta) -> str:
+    """ "3 days"."""
+    return wording.count(length.days, "day")
+
+
+#: What each capability lets somebody do, as the page of a role says it.
+COVERS: Mapping[Capability, str] = {
+    Capability.VIEW: "Overview, Cases, Members, Bans and the Action queue",
+    Capability.VIEW_NOTES: "read staff notes and evidence",
+    Capability.NOTE: "write notes and comment on cases",
+    Capability.WARN: "warn members",
+    Capability.MUTE: "mute and unmute",
+    Capability.KICK: "kick members",
+    Capability.BAN: "ban, unban and softban",
+    Capability.CHANNELS: "purge, lock and slow down channels",
+    Capability.ROLES: "give and take roles, quarantine",
+    Capability.INBOX: "take and settle reports",
+    Capability.MASS: "act on up to 500 people at once",
+    Capability.LOCKDOWN: "put the server in lockdown and end it",
+    Capability.AMEND: "amend and void cases of others, send their DMs again",
+    Capability.REVERSE: "take back batches, and all that a moderator did",
+    Capability.APPROVE: "release what went over somebody else’s budget",
+    Capability.APPEALS: "decide appeals",
+    Capability.VIEW_AUDIT: "read and verify the audit log",
+    Capability.AUTOMOD: "change AutoMod’s rules",
+    Capability.ANTINUKE: "change anti-nuke quotas",
+    Capability.QUEUE_OPS: "retry and discard dead letters, pause the queue",
+    Capability.EXPORT: "export cases and the audit log",
+    Capability.SETTINGS: "everything under Settings, this page included",
+}
+
+
+def given(capabilities: Collection[Capability]) -> str:
+    """Capabilities in the order of the product: "note, warn, mute"."""
+    return ", ".join(one.value for one in Capability if one in capabilities)
+
+
+def granted(of_role: Granted) -> list[list[Any]]:
+    """What a role is given, for a fingerprint."""
+    return [[one.value, limit.longest_s, limit.largest_batch] for one, limit in sorted(of_role.items())]
 
 
 def fingerprint(values: Any) -> str:

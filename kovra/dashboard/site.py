@@ -29,6 +29,7 @@ from kovra.dashboard.pages.case_acts import case_acts
 from kovra.dashboard.pages.case_many import case_many
 from kovra.dashboard.pages.cases import cases
 from kovra.dashboard.pages.evidence import evidence as evidence_files
+from kovra.dashboard.pages.grants import grants as grant_pages
 from kovra.dashboard.pages.jobs import jobs as job_pages
 from kovra.dashboard.pages.looks import chosen, chosen_density, looks
 from kovra.dashboard.pages.mass import mass
@@ -61,6 +62,7 @@ from kovra.store.cases import Cases
 from kovra.store.database import sqlalchemy_url
 from kovra.store.events import Events
 from kovra.store.evidence import Evidence
+from kovra.store.grants import Grants
 from kovra.store.guilds import Guilds
 from kovra.store.health import Health
 from kovra.store.job_control import JobControl
@@ -107,6 +109,7 @@ def create_site(
     broken: BrokenRequests,
     pauses: LanePauses,
     views: SavedViews,
+    grants: Grants,
     lanes: LaneDesk,
     roster: Roster,
     guilds: Guilds,
@@ -146,6 +149,7 @@ def create_site(
         threads: what was added to cases and changed in them.
         undoing, reverse: what there is to take back, and taking back many at once.
         views: the views of the case list that people keep.
+        grants: what admins give to roles.
         broken, pauses, lanes: what failed, which lanes are paused, and what lies on them.
         requests, roster, guilds, cases, health, traffic, sessions, events: what pages read.
         members, member_list, profiles, account_links, ban_list, bygone: people, as pages read them.
@@ -186,6 +190,7 @@ def create_site(
         broken=broken,
         pauses=pauses,
         views=views,
+        grants=grants,
         lanes=lanes,
         roster=roster,
         guilds=guilds,
@@ -346,6 +351,7 @@ def _add_routes(app: Flask) -> None:
         job_pages,
         queue,
         settings_pages,
+        grant_pages,
         looks,
         live,
     ):

@@ -117,7 +117,7 @@ class SettingsBook:
         if problems:
             return problems
         with self._database.transaction(scope.guild_id) as session:
-            row = self._locked(session, scope.guild_id)
+            row = locked_settings(session, self._database, scope.guild_id)
             if not still(row.budgets):
                 return {"form": [CHANGED_MEANWHILE]}
             kept = {**row.budgets, **limits}
@@ -130,7 +130,12 @@ class SettingsBook:
         with self._database.transaction(scope.guild_id) as session:
             return dict(session.scalars(own).one_or_none() or {})
 
-    def change_retention(self, scope: GuildScope, days: Mapping[str, int | None]) -> Problems:
+    def change_retention(
+        self,
+        scope: GuildScope,
+        days: Mapping[str, int | None],
+        still: Callable[[Mapping[str, int]], bool] = always,
+    ) -> Problems:
         """Keep this for so many days; None is for ever. What is older goes within minutes and does not come back.
 
         Returns as :meth:`change_notices`.
@@ -145,7 +150,9 @@ class SettingsBook:
         if problems:
             return problems
         with self._database.transaction(scope.guild_id) as session:
-            row = self._locked(session, scope.guild_id)
+            row = locked_settings(session, self._database, scope.guild_id)
+            if not still(row.retention):
+                return {"form": [CHANGED_MEANWHILE]}
             kept = {**row.retention, **days}
             values = {"retention": {name: term for name, term in kept.items() if term is not None}}
             return self._write(session, scope, row, values)
@@ -174,7 +181,7 @@ class SettingsBook:
         if problems:
             return problems
         with self._database.transaction(scope.guild_id) as session:
-            row = self._locked(session, scope.guild_id)
+            row = locked_settings(session, self._database, scope.guild_id)
             own = {Action(name): text for name, text in row.notice_texts.items()}
             if not still(NoticeTexts(server=scope.guild_name, by_action=own, appeal_url=row.appeal_url)):
                 return {"form": [CHANGED_MEANWHILE]}
@@ -207,7 +214,7 @@ class SettingsBook:
             }
             if problems:
                 return problems
-            row = self._locked(session, scope.guild_id)
+            row = locked_settings(session, self._database, scope.guild_id)
             if not still(log_channels_of(session, scope.guild_id)):
                 return {"form": [CHANGED_MEANWHILE]}
             values = {
@@ -237,11 +244,12 @@ class SettingsBook:
         self._audit.append_in(session, entry)
         return {}
 
-    def _locked(self, session: Session, guild_id: GuildId) -> GuildSettings:
-        """The settings, which nobody else changes until the transaction ends."""
-        empty = insert(GuildSettings).values(guild_id=guild_id, changed_at=self._database.now())
-        session.connection().execute(empty.on_conflict_do_nothing())
-        return session.get_one(GuildSettings, guild_id, with_for_update=True)
+
+def locked_settings(session: Session, database: Database, guild_id: GuildId) -> GuildSettings:
+    """The settings, which nobody else changes until the transaction ends."""
+    empty = insert(GuildSettings).values(guild_id=guild_id, changed_at=database.now())
+    session.connection().execute(empty.on_conflict_do_nothing())
+    return session.get_one(GuildSettings, guild_id, with_for_update=True)
 
 
 def _facts(values: Mapping[str, Any]) -> dict[str, str]:

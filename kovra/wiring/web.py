@@ -24,6 +24,7 @@ from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock, sqlalchemy_url
 from kovra.store.events import Events
 from kovra.store.evidence import Evidence
+from kovra.store.grants import Grants
 from kovra.store.guilds import Guilds
 from kovra.store.health import Health
 from kovra.store.job_control import JobControl
@@ -90,6 +91,7 @@ def build_web(config: Config) -> Flask:
         broken=BrokenRequests(database, config.audit_key),
         pauses=LanePauses(database, config.audit_key),
         views=SavedViews(database, config.audit_key),
+        grants=Grants(database, config.audit_key),
         lanes=LaneDesk(
             broker=build_broker(config, patience_s=AT_THE_DOOR_S, serve=()), audit=AuditLog(database, config.audit_key)
         ),

@@ -48,7 +48,7 @@ def test_a_text_is_seen_as_members_will_while_it_is_written(settings):
     assert not any("csrf" in url for url in asked)
 
 
-@pytest.mark.parametrize("section", ["health", "budgets", "notices", "logging", "appearance"])
+@pytest.mark.parametrize("section", ["health", "access", "budgets", "notices", "logging", "retention", "appearance"])
 def test_axe_finds_nothing_and_nothing_is_cut_off(path, settings, axe, section):
     page = settings(section)
     expect(page.locator(".savebar")).to_be_hidden()

@@ -51,6 +51,7 @@ from kovra.store.cases import Cases
 from kovra.store.database import Database, PostgresClock
 from kovra.store.events import Events
 from kovra.store.evidence import Evidence
+from kovra.store.grants import Grants
 from kovra.store.guilds import Guilds
 from kovra.store.health import Health
 from kovra.store.job_control import JobControl
@@ -360,6 +361,7 @@ def site(
         broken=BrokenRequests(database, AUDIT_KEY),
         pauses=LanePauses(database, AUDIT_KEY),
         views=SavedViews(database, AUDIT_KEY),
+        grants=Grants(database, AUDIT_KEY),
         lanes=LaneDesk(broker=broker, audit=audit),
         roster=Roster(database),
         guilds=Guilds(database),

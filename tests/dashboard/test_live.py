@@ -13,9 +13,12 @@ from uuid import UUID
 import pytest
 
 from kovra.actions.request import Action
+from kovra.ids import RoleId
 from kovra.live.bulletin import CHANNEL, Bulletin, connect
 from kovra.live.events import HintKind
 from kovra.store.events import EventKind
+from kovra.store.mirror import RoleRow
+from tests.dashboard.conftest import member
 
 ROOT = Path(__file__).parents[2]
 
@@ -321,3 +324,18 @@ def test_notes_are_heard_only_by_those_who_may_read_them(site, cast):
     reader, onlooker = visible_to(Viewer(Capability.VIEW_NOTES)), visible_to(Viewer(Capability.VIEW))
 
     assert (reader(Note), reader(Ban), onlooker(Note), onlooker(Ban)) == (True, True, False, True)
+
+
+def test_a_stream_ends_at_once_when_what_its_role_is_given_is_taken_away(slow_looks, site, cast, listen):
+    role_id, admin = RoleId(77), site.signed_in(cast.admin)
+    site.mirror.role(cast.harbour, RoleRow(role_id=role_id, name="Helper", position=1, permissions=0))
+    site.mirror.member(cast.harbour, replace(member(cast.nobody, "plain"), role_ids=[role_id]))
+    admin.post(f"/g/{cast.harbour}/settings/access", {"role": str(role_id), "warn": "yes"})
+    stream, other = listen(site.signed_in(cast.nobody), cast.harbour), listen(admin, cast.harbour)
+    stream.until(lambda s: s.text)
+
+    admin.post(f"/g/{cast.harbour}/settings/access", {"role": str(role_id)})
+
+    assert stream.ended.wait(PATIENCE_S)
+    assert [kind for _, kind, _ in stream.events][-1:] == ["revoked"]
+    assert not other.ended.is_set()

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import replace
 
+import pytest
 from sqlalchemy import text
 
 from kovra.actions.request import Action
 from kovra.dashboard import settings_words
 from kovra.guard.notice_texts import NoticeTexts
+from kovra.ids import RoleId
+from kovra.store.mirror import RoleRow
+from tests.dashboard.conftest import member
 from tests.trips import until
 
 #: How many wait for a row that somebody holds.
@@ -168,3 +173,68 @@ def _noon():
     from datetime import UTC, datetime
 
     return datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def helpers(site, cast):
+    """A role whom Discord gives nothing; its one member is nobody here until somebody gives it something."""
+    role_id = RoleId(77)
+    site.mirror.role(cast.harbour, RoleRow(role_id=role_id, name="Helper", position=1, permissions=0))
+    site.mirror.member(cast.harbour, replace(member(cast.nobody, "plain"), role_ids=[role_id]))
+    return str(role_id)
+
+
+def test_a_role_is_given_what_is_ticked_and_nothing_else(site, cast, helpers):
+    admin, helper = site.signed_in(cast.admin), site.signed_in(cast.nobody)
+    before = helper.get(f"/g/{cast.harbour}/cases").status_code
+    drawn = section(admin, cast, "access", role=helpers)
+
+    form = {"role": helpers, "seen": seen(drawn), "warn": "yes", "mute": "yes", "mute_longest": "86400"}
+    answer = admin.post(f"/g/{cast.harbour}/settings/access", form)
+
+    assert (before, answer.status_code) == (404, 303)
+    assert "Given here: view, warn, mute" not in section(admin, cast, "access")
+    assert "Given here: warn, mute" in section(admin, cast, "access")
+    assert "Queued" in helper.ask(Action.MUTE).get_data(as_text=True)
+    assert "at most 24 h" in helper.ask(Action.MUTE, duration_s="172800").get_data(as_text=True)
+    assert "takes the capability “ban”" in helper.ask(Action.BAN).get_data(as_text=True)
+
+
+def test_what_discord_gives_stands_ticked_with_its_permission_and_a_preset_is_not_saved_yet(site, cast, mirror):
+    admin = site.signed_in(cast.admin)
+    moderators = str(cast.moderator_role)
+
+    drawn = section(admin, cast, "access", role=moderators, preset="senior")
+
+    assert re.search(r'name="ban" value="yes" checked disabled', drawn)
+    assert "by Discord: Ban Members" in drawn
+    assert re.search(r'name="view_audit" value="yes" checked aria', drawn)
+    assert "data-unsaved" in drawn
+    assert "Given here" not in section(admin, cast, "access")
+
+
+def test_a_grant_that_somebody_changed_meanwhile_is_held_with_what_was_ticked(site, cast, helpers):
+    admin = site.signed_in(cast.admin)
+    drawn = seen(section(admin, cast, "access", role=helpers))
+    admin.post(f"/g/{cast.harbour}/settings/access", {"role": helpers, "seen": drawn, "warn": "yes"})
+
+    held = admin.post(f"/g/{cast.harbour}/settings/access", {"role": helpers, "seen": drawn, "kick": "yes"})
+
+    assert held.status_code == 422
+    assert "somebody changed these settings" in held.get_data(as_text=True)
+    assert re.search(r'name="kick" value="yes" checked', held.get_data(as_text=True))
+
+
+def test_evidence_is_kept_for_so_many_days_or_for_ever(site, cast, owner, words):
+    admin, address = site.signed_in(cast.admin), f"/g/{cast.harbour}/settings/retention"
+
+    refused = admin.post(address, {"evidence_days": "0"})
+    answer = admin.post(address, {"evidence_days": "90"})
+
+    assert refused.status_code == 422
+    assert "write a whole number of days from 1 to 3,650" in refused.get_data(as_text=True)
+    assert answer.status_code == 303
+    assert 'name="evidence_days" value="90"' in section(admin, cast, "retention")
+    kept = [entry["facts"]["after"] for entry in words(owner, cast.harbour) if entry["kind"] == "settings.changed"]
+    assert len(kept) == 1
+    assert "90" in kept[0].values()

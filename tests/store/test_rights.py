@@ -54,7 +54,7 @@ ALLOWED = {
         "bans": "SELECT",
         "gateway_shards": "SELECT",
         "guild_settings": "SELECT INSERT UPDATE",
-        "capability_grants": "SELECT",
+        "capability_grants": "SELECT INSERT DELETE",
         "pending_logins": "SELECT INSERT DELETE",
         "sessions": "SELECT INSERT UPDATE DELETE",
     },

@@ -20,6 +20,9 @@ function hold(part, refresh) {
   part.addEventListener("pointerleave", free);
   part.addEventListener("focusout", () => setTimeout(free));
   document.getElementById("act")?.addEventListener("close", () => setTimeout(free));
+  // What the reader has just decided themselves, in the dialog or in a row, is shown at once, wherever the hand is.
+  document.getElementById("act")?.addEventListener("act:kept", () => setTimeout(now));
+  part.addEventListener("htmx:after:request", ({ detail }) => { if (detail.ctx?.sourceElement.matches("form")) now(); });
   return () => { if (inUse(part)) { waits = true; pill.hidden = false; } else refresh(); };
 }
 
