@@ -10,7 +10,7 @@ from uuid import UUID
 
 from kovra.actions import already, budget, rights
 from kovra.actions.request import MAX_PURGE, PARAMS, REASON_REQUIRED, Action, ActionRequest, Source
-from kovra.actions.rights import GUARD_NEEDS, LASTING, MEMBERS_ONLY, NEEDS
+from kovra.actions.rights import GUARD_NEEDS, LASTING, MEMBERS_ONLY, NEEDS, Standing
 from kovra.dashboard import act_choices, wording
 from kovra.dashboard.act_choices import DAY_S, HOUR_S, ORDER, On
 from kovra.dashboard.services import Services
@@ -45,6 +45,14 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RoleChoice:
+    """A role of the server as the dialog offers it; ``why_not`` is empty when it can be chosen."""
+
+    role: RoleCard
+    why_not: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Draft:
     """The dialog as far as it has been filled in.
 
@@ -71,7 +79,7 @@ class Draft:
     checks: Sequence[Check] = ()
     durations: Sequence[tuple[int, str]] = act_choices.DURATIONS
     ban_durations: Sequence[tuple[int, str]] = act_choices.LASTING_DURATIONS
-    roles: Sequence[RoleCard] = ()
+    roles: Sequence[RoleChoice] = ()
     channels: Sequence[PlaceCard] = ()
     preview: Sequence[str] = ()
     preview_bare: str = ""
@@ -184,19 +192,28 @@ def _for_place(viewer: GuildScope, on: On, place: PlaceCard) -> list[Action]:
 
 
 def _with_roles(known: Services, viewer: GuildScope, draft: Draft) -> Draft:
-    """The roles below the viewer and Guard that they have not, or have; rights decide when one is chosen."""
+    """The roles that they have not, or have, each with why it cannot be chosen; rights decide when one is."""
     assert draft.target is not None
     theirs = {role.role_id for role in known.member_list.roles_of(viewer, draft.target.user_id)}
     wanted = draft.action is Action.ROLE_REMOVE
     standing = known.roster.standing(viewer.guild_id, viewer.viewer.user_id, draft.target.user_id)
-    below = standing.guard.rank if viewer.owner else min(standing.guard.rank, standing.moderator.rank)
     roles = [
-        role
+        RoleChoice(role=role, why_not=_out_of_reach(role, standing, viewer.owner))
         for role in known.member_list.roles(viewer)
-        if not role.managed and (role.role_id in theirs) is wanted and role.position < below
+        if (role.role_id in theirs) is wanted
     ]
-    chosen = draft.role_id if draft.role_id in {role.role_id for role in roles} else None
-    return replace(draft, roles=roles, role_id=chosen or (roles[0].role_id if roles else None))
+    within = [choice.role.role_id for choice in roles if not choice.why_not]
+    chosen = draft.role_id if draft.role_id in within else None
+    return replace(draft, roles=roles, role_id=chosen or next(iter(within), None))
+
+
+def _out_of_reach(role: RoleCard, standing: Standing, owner: bool) -> str:
+    """Why this role can be neither given nor taken, by this viewer through Guard; empty when it can."""
+    if role.managed:
+        return "an integration’s"
+    if role.position >= standing.guard.rank:
+        return "not below Guard’s role"
+    return "not below yours" if not owner and role.position >= standing.moderator.rank else ""
 
 
 def _with_preview(known: Services, viewer: GuildScope, draft: Draft) -> Draft:

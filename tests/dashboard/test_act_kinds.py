@@ -130,14 +130,17 @@ def test_a_channel_is_chosen_and_what_guard_holds_there_can_be_lifted(admin, cas
     assert "Lock by Guard" in held
 
 
-def test_roles_out_of_reach_are_not_offered(admin, cast):
+def test_roles_out_of_reach_are_shown_with_the_reason_and_cannot_be_chosen(admin, cast):
     give = drawn(admin, cast, f"action=role_add&target={cast.quillon}")
     take = drawn(admin, cast, f"action=role_remove&target={cast.quillon}")
 
-    assert re.findall(r">(\w+)</option>", give.split('name="role_id"')[1].split("</select>")[0]) == [
-        "Moderator",
-        "Trial",
-        "Auditor",
+    offered = re.findall(r"<option [^>]*?( selected)?( disabled)?>([^<]+)</option>", give.split('name="role_id"')[1])
+    assert [(name, bool(chosen), bool(barred)) for chosen, barred, name in offered[:5]] == [
+        ("Guard · not below Guard’s role", False, True),
+        ("Admin · not below yours", False, True),
+        ("Moderator", True, False),
+        ("Trial", False, False),
+        ("Auditor", False, False),
     ]
     assert "They have no role below yours and Guard’s that can be taken." in take
 
