@@ -30,7 +30,7 @@ def test_every_style_is_in_the_sheet_once():
 def test_a_style_finds_its_font_where_it_is_served():
     sheet = bundle.stylesheet(FOLDER, address)
 
-    assert f'url("{address("vendor/inter-5.3.0-latin.woff2")}")' in sheet
+    assert f'url("{address("vendor/inter-5.3.0-core.woff2")}")' in sheet
     assert 'url("..' not in sheet
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -111,9 +112,32 @@ def test_third_party_files_are_what_is_on_record():
 
     rows = re.findall(r"\| `([^`]+)` \|[^|]+\|[^|]+\| `([0-9a-f]{64})` \|", record)
 
-    assert len(rows) == 3
+    assert {name for name, _ in rows} == {
+        path.name for path in folder.iterdir() if path.suffix in (".js", ".svg", ".woff2")
+    }
     for name, digest in rows:
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_the_styles_ask_for_the_letters_and_weights_that_the_font_was_cut_to():
+    cut = runpy.run_path(str(HOME / "static" / "vendor" / "rebuild.py"))
+    faces = re.findall(
+        r"@font-face \{(.*?)\}", "\n".join(path.read_text(encoding="utf-8") for path in STYLES), re.DOTALL
+    )
+    said = {re.search(r"vendor/([^\"]+)", face)[1]: re.search(r"unicode-range: ([^;]+);", face)[1] for face in faces}
+    weights = {re.search(r"font-weight: ([^;]+);", face)[1] for face in faces}
+
+    assert said == cut["SLICES"]
+    assert {f"wght={weight.replace(' ', ':')}" for weight in weights} == {cut["WEIGHTS"]}
+
+
+@pytest.mark.parametrize("path", STYLES, ids=lambda path: path.name)
+def test_no_style_asks_for_a_weight_that_the_font_lacks(path):
+    asked = {
+        int(weight) for weight in re.findall(r"(?:font-weight|--fw[a-z-]*):\s*(\d+);", path.read_text(encoding="utf-8"))
+    }
+
+    assert asked <= set(range(400, 601))
 
 
 def test_the_browser_words_for_ages_are_the_servers():

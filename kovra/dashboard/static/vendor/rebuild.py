@@ -1,7 +1,8 @@
 """Rebuild the third-party files of the dashboard from their npm packages, and check them against what is on record.
 
-Run by hand when a version changes: ``python kovra/dashboard/static/vendor/rebuild.py``. It asks the ``npm`` client for
-the packages, so no address of a registry stands here. Nothing of this runs when Kovra is installed or started.
+Run by hand when a version changes: ``python kovra/dashboard/static/vendor/rebuild.py``, with ``npm`` in reach and what
+``TOOLS`` names installed. It asks the ``npm`` client for the packages, so no address of a registry stands here. Nothing
+of this runs when Kovra is installed or started.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -21,10 +23,27 @@ PACKAGES = {"htmx": "htmx.org@4.0.1", "lucide": "lucide-static@1.62.0", "inter":
 COPIES = (
     ("htmx-4.0.1.min.js", "htmx", "package/dist/htmx.min.js"),
     ("htmx-LICENSE.txt", "htmx", "package/LICENSE"),
-    ("inter-5.3.0-latin.woff2", "inter", "package/files/inter-latin-wght-normal.woff2"),
     ("inter-LICENSE.txt", "inter", "package/LICENSE"),
     ("lucide-LICENSE.txt", "lucide", "package/LICENSE"),
 )
+
+#: With other versions the fonts come out as good, but not the same byte by byte.
+TOOLS = ("fonttools==4.68.0", "brotli==1.2.1")
+
+#: Inter is cut in two: what every page is written in, and what names add to it. A browser asks for the second when a
+#: page holds one of its letters, by the ``unicode-range`` of ``css/base.css``, which says the same.
+FONT = "package/files/inter-latin-wght-normal.woff2"
+SLICES = {
+    "inter-5.3.0-core.woff2": "U+0020-007E, U+00A0, U+00B7, U+00D7, U+2013-2014, U+2018-2019, U+201C-201D, U+2022,"
+    " U+2026, U+2191, U+2193, U+2212",
+    "inter-5.3.0-more.woff2": "U+00A1-00B6, U+00B8-00D6, U+00D8-00FF, U+0131, U+0152-0153, U+02BB-02BC, U+02C6,"
+    " U+02DA, U+02DC, U+0300-0301, U+0303-0304, U+0308-0309, U+0323, U+2002, U+2009, U+200B, U+201A, U+201E,"
+    " U+2032-2033, U+2039-203A, U+2044, U+20AC, U+2122",
+}
+#: What the styles use of it: three weights, and figures of one width. The other features keep text as it was drawn:
+#: kerning, marks, and the colon between figures.
+WEIGHTS = "wght=400:600"
+FEATURES = "calt,ccmp,kern,locl,mark,mkmk,tnum"
 
 #: The sprite: our id for an icon, and Lucide's name of it.
 ICONS = {
@@ -101,7 +120,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         archives = {name: _fetch(package, Path(folder)) for name, package in PACKAGES.items()}
         for ours, package, theirs in COPIES:
-            (HERE / ours).write_bytes(_member(archives[package], theirs))
+            (HERE / ours).write_bytes(_members(archives[package], theirs)[theirs])
+        _cut(_members(archives["inter"], FONT)[FONT], Path(folder))
         (HERE / "icons.svg").write_text(_sprite(archives["lucide"]), encoding="utf-8")
     (HERE / "VENDORED.md").write_text(_record(), encoding="utf-8")
 
@@ -113,17 +133,35 @@ def _fetch(package: str, folder: Path) -> Path:
     return folder / packed.stdout.strip().splitlines()[-1]
 
 
-def _member(archive: Path, name: str) -> bytes:
+def _members(archive: Path, *names: str) -> dict[str, bytes]:
     with tarfile.open(archive) as packed:
-        found = packed.extractfile(name)
-        assert found is not None, name
-        return found.read()
+        return {member.name: packed.extractfile(member).read() for member in packed if member.name in names}
+
+
+def _cut(font: bytes, folder: Path) -> None:
+    whole, lighter = folder / "whole.woff2", folder / "lighter.ttf"
+    whole.write_bytes(font)
+    _fonttools("varLib.instancer", whole, WEIGHTS, f"--output={lighter}", "--no-recalc-timestamp")
+    for name, letters in SLICES.items():
+        _fonttools(
+            "subset",
+            lighter,
+            f"--unicodes={letters.replace(' ', '')}",
+            f"--layout-features={FEATURES}",
+            "--flavor=woff2",
+            f"--output-file={HERE / name}",
+        )
+
+
+def _fonttools(tool: str, *arguments: object) -> None:
+    subprocess.run([sys.executable, "-m", "fontTools", tool, *map(str, arguments)], check=True)
 
 
 def _sprite(archive: Path) -> str:
+    drawings = _members(archive, *(f"package/icons/{theirs}.svg" for theirs in ICONS.values()))
     symbols = []
     for ours, theirs in sorted(ICONS.items()):
-        drawing = _member(archive, f"package/icons/{theirs}.svg").decode()
+        drawing = drawings[f"package/icons/{theirs}.svg"].decode()
         inner = re.sub(r"\s*\n\s*", "", drawing.split(">", 2)[2].rsplit("</svg>", 1)[0])
         symbols.append(f'<symbol id="i-{ours}" viewBox="0 0 24 24">{inner}</symbol>')
     return (
@@ -136,7 +174,7 @@ def _record() -> str:
     rows = [
         ("htmx-4.0.1.min.js", "htmx.org 4.0.1", "Zero-Clause BSD"),
         ("icons.svg", "lucide-static 1.62.0, a sprite of the icons named in rebuild.py", "ISC"),
-        ("inter-5.3.0-latin.woff2", "@fontsource-variable/inter 5.3.0", "OFL-1.1"),
+        *((name, "@fontsource-variable/inter 5.3.0, cut by rebuild.py", "OFL-1.1") for name in SLICES),
     ]
     lines = [
         "# Third-party files",
