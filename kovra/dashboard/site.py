@@ -31,7 +31,7 @@ from kovra.dashboard.pages.cases import cases
 from kovra.dashboard.pages.evidence import evidence as evidence_files
 from kovra.dashboard.pages.grants import grants as grant_pages
 from kovra.dashboard.pages.jobs import jobs as job_pages
-from kovra.dashboard.pages.looks import chosen, chosen_density, looks
+from kovra.dashboard.pages.looks import as_engraved, chosen, chosen_density, looks
 from kovra.dashboard.pages.mass import mass
 from kovra.dashboard.pages.mass_pick import mass_pick
 from kovra.dashboard.pages.members import members as member_pages
@@ -282,6 +282,7 @@ def _dress_templates(app: Flask, known: Services) -> None:
             return None
         return f"{known.addresses.discord_cdn_url}/avatars/{user_id}/{image}.png?{urlencode({'size': 64})}"
 
+    app.jinja_env.filters["as_engraved"] = as_engraved
     app.jinja_env.globals.update(
         asset=assets.address,
         avatar_url=avatar_url,

@@ -42,3 +42,18 @@ def test_each_place_has_a_key_of_its_own():
     from kovra.dashboard.shell import PLACES
 
     assert len({place.key for place in PLACES}) == len(PLACES)
+
+
+@pytest.mark.parametrize(
+    ("browser", "chord"),
+    [
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)", "⌘K"),
+        ("Mozilla/5.0 (X11; Linux x86_64)", "Ctrl K"),
+        ("", "Ctrl K"),
+    ],
+)
+def test_keys_are_named_as_on_the_keyboard_of_the_reader(site, cast, browser, chord):
+    """Drawn by the server: a name that a script changes afterwards moves what stands beside it."""
+    answer = site.signed_in(cast.admin).get(f"/g/{cast.harbour}/cases", headers={"User-Agent": browser})
+
+    assert set(re.findall(r"<kbd>((?:⌘|Ctrl )K)</kbd>", answer.get_data(as_text=True))) == {chord}

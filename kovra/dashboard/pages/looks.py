@@ -1,4 +1,7 @@
-"""How the dashboard looks to one browser: a cookie that the server reads before it draws, so no page flickers."""
+"""How the dashboard looks to one browser: cookies, and its keyboard, which the server reads before it draws.
+
+So no page flickers, and nothing in it moves.
+"""
 
 from __future__ import annotations
 
@@ -61,3 +64,10 @@ def chosen() -> str | None:
     """The theme of this browser, None when it follows the system."""
     kept = request.cookies.get(COOKIE)
     return kept if kept in ("dark", "light") else None
+
+
+def as_engraved(keys: str) -> str:
+    """A chord written for Apple's keyboards, as this browser's keyboard names it: "⌘K" is "Ctrl K" elsewhere."""
+    if any(name in request.user_agent.string for name in ("Macintosh", "iPhone", "iPad")):
+        return keys
+    return keys.replace("⌘", "Ctrl ")

@@ -9,16 +9,6 @@ import { entries, letIn, step as stepRows } from "./rows.js";
 import { close, editCase, isOpen, openTarget, walk } from "./sheet.js";
 import { tickRow, untick } from "./ticks.js";
 
-const mac = /Mac|iPhone|iPad/.test(navigator.platform);
-if (!mac) for (const key of document.querySelectorAll("[data-mod]")) speakPc(key);
-document.body.addEventListener("htmx:after:swap", () => {
-  if (!mac) for (const key of document.querySelectorAll("[data-mod]")) speakPc(key);
-});
-
-function speakPc(key) {
-  key.textContent = key.textContent.replace("⌘↵", "Ctrl ↵").replace(/^⌘(?=\w)/, "Ctrl ");
-}
-
 const stored = () => { try { return localStorage.getItem("kovra-keys") !== "off"; } catch { return true; } };
 const toggle = document.getElementById("keysw");
 if (toggle) {

@@ -30,6 +30,7 @@ let heardAt = Date.now();
 let wasLive = false;                    // this page, through its own stream or another tab's
 
 export function listen() {
+  state("wait");
   channel?.addEventListener("message", ({ data }) => receive(data));
   if (navigator.locks && channel) {
     navigator.locks.request(`kovra:${guild}`, () => { lead(); return new Promise(() => {}); });
@@ -122,7 +123,7 @@ function dispatch(family, detail) {
 }
 
 // ---- the state a reader sees
-let current = "wait";
+let current = "new";
 let seenAt = new Date();
 let sayTimer = 0, bannerTimer = 0;
 
@@ -141,7 +142,7 @@ function state(next) {
   const offline = document.getElementById("offline"), revoked = document.getElementById("revoked");
   if (next === "live") { mark("", "Live", "Connected to the event stream"); if (offline) offline.hidden = true; return; }
   if (next === "revoked") { mark("off", "Ended", "Your access has ended"); if (offline) offline.hidden = true; if (revoked) revoked.hidden = false; return; }
-  sayTimer = setTimeout(() => mark("wait", "Reconnecting", "The event stream is away"), PATIENCE.say);
+  sayTimer = setTimeout(() => mark("wait", wasLive ? "Reconnecting" : "Connecting", "The event stream is away"), PATIENCE.say);
   bannerTimer = setTimeout(() => {
     mark("off", "Offline", "The event stream is away");
     if (!offline) return;
