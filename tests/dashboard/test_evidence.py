@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from kovra.actions.request import Action
 from kovra.dashboard import evidence
 from kovra.guard.evidence import FileStatus, SeenFile, SeenMessage
 from kovra.store.evidence import EvidenceKeeper
+from kovra.store.forgetting import EVIDENCE_DAYS, Forgetting
+from kovra.store.guilds import Guilds
+from kovra.store.settings import SettingsBook
 from kovra.store.tables import ModCases
 
+#: The key of the site’s audit log, as conftest has it.
+AUDIT_KEY = b"a" * 32
 PICTURE = b"<script>alert(1)</script>"
 
 
@@ -61,6 +68,23 @@ def test_whatever_became_of_a_file_is_said(site, cast, stands_on_a_message):
     sheet = site.signed_in(cast.trial).fragment(f"/g/{cast.harbour}/cases/1").get_data(as_text=True)
 
     assert "of which Discord gave 25 Bytes" in sheet
+
+
+def test_what_was_forgotten_is_gone_and_said_to_be(site, cast, stands_on_a_message, owner):
+    with owner.transaction(cast.harbour) as session:
+        session.execute(text("UPDATE evidence SET loose = false, kept_at = now() - interval '40 days'"))
+    admin = Guilds(site.database).scope(cast.admin, cast.harbour)
+    assert SettingsBook(site.database, AUDIT_KEY).change_retention(admin, {EVIDENCE_DAYS: 30}) == {}
+
+    assert Forgetting(site.worker, AUDIT_KEY).forget_everywhere() == 1
+
+    sheet = site.signed_in(cast.admin).fragment(f"/g/{cast.harbour}/cases/1").get_data(as_text=True)
+    assert "this server keeps evidence only for a time" in sheet
+    assert "Quillon &lt;b&gt;" not in sheet
+    assert "nitro" not in sheet
+    assert hashlib.sha256(PICTURE).hexdigest() in sheet
+    log = site.signed_in(cast.admin).get(f"/g/{cast.harbour}/audit?kind=cases").get_data(as_text=True)
+    assert "Kept for 30 days, as set: the messages of #1" in log
 
 
 def test_a_file_is_for_the_disk_and_never_shown(site, cast, stands_on_a_message):
