@@ -19,8 +19,9 @@ OWNER, GUARD = UserId(300_000_000_000_000_001), UserId(300_000_000_000_000_002)
 PEOPLE = UserId(300_000_000_000_001_000)
 MODERATORS, MEMBERS, STRANGERS = 12, 50_000, 5_000
 
-#: Written in so many rows at a time: a statement ends within the time-out of the pool.
 _SLICE = 50_000
+#: No reader waits for what is written here, and a busy machine may take its time.
+_PATIENT = "SET LOCAL statement_timeout = 0;"
 
 _HISTORY = """
 INSERT INTO mod_cases (guild_id, case_no, request_id, batch_id, action, target_id, target_name, moderator_id,
@@ -95,12 +96,13 @@ def write(owner: Database, bot: Database, total: int) -> None:
         "body": b"b" * 420,
         "sig": "s" * 44,
     }
-    with owner.transaction(GUILD) as session:
+    with owner.transaction(GUILD, first=_PATIENT) as session:
         session.execute(text(_PEOPLE), words)
-    with owner.transaction(GUILD) as session:
+        session.execute(text(_JOINS), words)
+        session.execute(text(_NAMES), words)
+    with owner.transaction(GUILD, first=_PATIENT) as session:
         session.execute(text("SELECT setseed(0.42)"))
         put_back = _without_indexes(session)
-        session.execute(text("SET LOCAL statement_timeout = 0"))
         for first in range(1, total + 1, _SLICE):
             part = words | {"first": first, "last": min(total, first + _SLICE - 1)}
             for statement in (_HISTORY, _REQUESTS, _ENDS):
@@ -133,6 +135,19 @@ SELECT :guild, :people + n, CASE WHEN n < :moderators THEN 'moderator' || n ELSE
   CASE WHEN n < :moderators THEN ARRAY[400000000000000001] ELSE '{}' END::bigint[],
   now() - n * interval '17 minutes', now()
 FROM generate_series(0, :moderators + :members - 1) n
+"""
+#: A third of all came by the one invite that the server shows to everybody.
+_JOINS = """
+INSERT INTO joins (guild_id, user_id, joined_at, invite_code, inviter_id)
+SELECT guild_id, user_id, joined_at, CASE WHEN user_id % 3 = 0 THEN 'harbour' ELSE 'i' || user_id % 400 END,
+  :people + user_id % :moderators
+FROM members WHERE guild_id = :guild AND joined_at IS NOT NULL
+"""
+#: Every fifth was called something else before.
+_NAMES = """
+INSERT INTO member_names (guild_id, user_id, kind, until_at, name)
+SELECT guild_id, user_id, 'nick', now() - interval '9 days', 'former ' || user_id % 10000
+FROM members WHERE guild_id = :guild AND user_id % 5 = 0
 """
 
 

@@ -12,7 +12,8 @@ from kovra.actions.reverse import Undo
 from kovra.guard.health import Finding
 from kovra.ids import GuildId, UserId
 from kovra.shared_state.pacing import Line, Turn
-from kovra.store.cases import CaseDetail, CaseRow
+from kovra.store.case_detail import CaseDetail
+from kovra.store.case_rows import CaseRow
 from kovra.store.guilds import GuildScope
 from kovra.store.requests import RequestStatus
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from discord.utils import escape_markdown
 
 from kovra.guard.health import Finding, Severity
-from kovra.store.cases import CaseDetail, CaseRow
+from kovra.store.case_detail import CaseDetail
+from kovra.store.case_rows import CaseRow
 
 #: A list is cut here; Kovra shows the rest.
 _REASON = 80

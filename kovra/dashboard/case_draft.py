@@ -18,7 +18,7 @@ from kovra.dashboard.draft import Check
 from kovra.dashboard.services import Services
 from kovra.errors import Malformed
 from kovra.ids import UserId, new_request_id
-from kovra.store.cases import CaseDetail
+from kovra.store.case_detail import CaseDetail
 from kovra.store.guilds import GuildScope
 
 #: Taking a case back is an act of its own kind: it makes a case.

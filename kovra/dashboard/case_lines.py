@@ -12,7 +12,7 @@ from functools import lru_cache
 from jinja2 import Environment
 
 from kovra.dashboard import wording
-from kovra.store.cases import CaseRow
+from kovra.store.case_rows import CaseRow
 
 #: Lines that are kept, at some 1.6 KB each.
 KEPT = 4096

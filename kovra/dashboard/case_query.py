@@ -16,8 +16,8 @@ from kovra.actions.request import Action, Source, State
 from kovra.dashboard import wording
 from kovra.guard.case import NoticeStatus
 from kovra.ids import UserId
+from kovra.store.case_rows import CaseRow
 from kovra.store.case_search import MAX_TEXT, CaseFilter, CaseSort, Place
-from kovra.store.cases import CaseRow
 
 #: Which case is open and where in the list one is are no part of what is asked for.
 _WORDS = ("q", "action", "source", "dm", "state", "mod", "who", "from", "to", "holds", "batch", "sort")

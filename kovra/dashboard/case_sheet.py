@@ -15,8 +15,8 @@ from kovra.dashboard.services import services
 from kovra.dashboard.wording import muted
 from kovra.guard.case import NoticeStatus
 from kovra.ids import GuildId, new_request_id
+from kovra.store.case_detail import CaseDetail
 from kovra.store.case_thread import Entry
-from kovra.store.cases import CaseDetail
 from kovra.store.guilds import GuildScope
 
 #: How many earlier cases of the person are listed.

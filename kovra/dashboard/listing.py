@@ -14,8 +14,8 @@ from kovra.dashboard import case_query
 from kovra.dashboard.case_query import CaseQuery, Chip
 from kovra.dashboard.services import services
 from kovra.ids import UserId
+from kovra.store.case_rows import CaseRow
 from kovra.store.case_search import CaseSort
-from kovra.store.cases import CaseRow
 from kovra.store.guilds import GuildScope
 
 PER_PAGE = 50

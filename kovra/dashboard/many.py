@@ -15,7 +15,7 @@ from kovra.dashboard.case_draft import ACTS, OF_REVERSAL, REVERSE
 from kovra.dashboard.services import Services
 from kovra.ids import UserId, derived_request_id
 from kovra.store.case_many import Outcome
-from kovra.store.cases import CaseRow
+from kovra.store.case_rows import CaseRow
 from kovra.store.guilds import GuildScope
 
 #: What can be done with many at once.

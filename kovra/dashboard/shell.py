@@ -85,12 +85,11 @@ def can_act(viewer: GuildScope) -> bool:
 
 def shell(viewer: GuildScope, since: int, section: str = "cases", keys: Sequence[Keys] = ()) -> Mapping[str, Any]:
     """What the frame shows; ``section`` is the place one is in, ``keys`` are those of this page alone."""
-    cards = services().guilds.guilds_of(session().user_id, [viewer.guild_id])
     open_to_them = places(viewer)
     go_to: Keys = ("Go to", tuple((place.label, ("G", place.key.upper())) for place in open_to_them))
     return {
         "scope": viewer,
-        "guild": cards[0] if cards else {"name": viewer.guild_name, "member_count": 0},
+        "guild": {"name": viewer.guild_name, "member_count": viewer.member_count},
         "person": session(),
         "since": since,
         "can_act": can_act(viewer),

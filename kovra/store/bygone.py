@@ -5,34 +5,43 @@ Kept from when Guard came; what was before, nobody told it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import Any
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
+    Date,
     FromClause,
     Text,
     and_,
+    bindparam,
     func,
     literal,
     or_,
     select,
-    tuple_,
+    true,
     union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import aliased
 
+from kovra.actions.rights import Person
 from kovra.ids import GuildId, UserId, snowflake_ms
-from kovra.store.database import Database
+from kovra.store.database import Database, run
 from kovra.store.guilds import GuildScope
-from kovra.store.people import people
+from kovra.store.people import as_json, people
+from kovra.store.prepared import Prepared
 from kovra.store.tables import Bans, Joins, MemberDays, MemberNames, Members
 
 _KINDS = ("username", "global_name", "nick")
+#: So many names, and so many joinings, a profile lists; so many others are looked at who came by the same invite.
+NAMES, JOININGS, LOOKED_AT = 50, 20, 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +68,8 @@ class Joining:
 class JoinSignals:
     """What stands out about how somebody came. ``age_at_join`` is how old their account was then.
 
-    ``same_invite`` counts who else came by the same invite within an hour, ``same_hour`` who else came in that hour at
-    all, and ``same_invite_banned`` how many that came by it are banned.
+    ``same_invite`` counts who else came by the same invite within an hour, ``same_invite_banned`` how many that came by
+    it are banned; both among 1,000 at most.
     """
 
     account_made_at: datetime
@@ -68,7 +77,6 @@ class JoinSignals:
     joined_times: int
     pending: bool
     same_invite: int = 0
-    same_hour: int = 0
     same_invite_banned: int = 0
 
 
@@ -80,65 +88,50 @@ class DayCount:
     messages: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """What somebody was before. ``names`` and ``joinings`` the latest first; ``messages`` of the last days on which
+    they wrote at all, the latest first.
+    """
+
+    names: Sequence[FormerName]
+    joinings: Sequence[Joining]
+    signals: JoinSignals
+    messages: Sequence[DayCount]
+
+
 class Bygone:
     """Read what somebody was before, for their profile."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def names(self, scope: GuildScope, user_id: UserId, limit: int = 50) -> list[FormerName]:
-        """The names they had, the latest first."""
-        row = MemberNames
-        theirs = select(row).where(row.guild_id == scope.guild_id, row.user_id == user_id)
+    def of(self, scope: GuildScope, user_id: UserId, since: date) -> Past:
+        """All of it, with the messages since this day (UTC)."""
+        asked = {"guild_id": scope.guild_id, "user_id": user_id, "since": since}
         with self._database.transaction(scope.guild_id) as session:
-            found = session.scalars(theirs.order_by(row.until_at.desc(), row.kind).limit(limit))
-            return [FormerName(kind=one.kind, name=one.name, until_at=one.until_at) for one in found]
-
-    def joinings(self, scope: GuildScope, user_id: UserId, limit: int = 20) -> list[Joining]:
-        """When and how they came, the latest first."""
-        row = Joins
-        theirs = select(row).where(row.guild_id == scope.guild_id, row.user_id == user_id)
-        with self._database.transaction(scope.guild_id) as session:
-            found = session.scalars(theirs.order_by(row.joined_at.desc()).limit(limit)).all()
-            inviters = [UserId(one.inviter_id) for one in found if one.inviter_id is not None]
-            known = people(session, scope.guild_id, inviters, self._database.read_now(session)) if inviters else {}
-            return [
-                Joining(
-                    joined_at=one.joined_at,
-                    left_at=one.left_at,
-                    invite_code=one.invite_code,
-                    inviter_id=UserId(one.inviter_id) if one.inviter_id is not None else None,
-                    inviter_name=known[UserId(one.inviter_id)].name if one.inviter_id is not None else None,
-                )
-                for one in found
-            ]
-
-    def signals(self, scope: GuildScope, user_id: UserId) -> JoinSignals:
-        """What stands out about their latest joining."""
+            (found,) = run(session.connection(), _past(), asked)
+            inviters = [UserId(one["inviter_id"]) for one in found.joinings if one["inviter_id"] is not None]
+            known = people(session, scope.guild_id, inviters, self._database.moment(found.now)) if inviters else {}
+        joinings = [_joining(one, known) for one in _latest(found.joinings, "joined_at")]
+        names = [
+            FormerName(kind=one["kind"], name=one["name"], until_at=datetime.fromisoformat(one["until_at"]))
+            for one in _latest(found.names, "until_at")
+        ]
+        messages = [
+            DayCount(day=date.fromisoformat(one["day"]), messages=one["messages"]) for one in _latest(found.days, "day")
+        ]
         made_at = datetime.fromtimestamp(snowflake_ms(user_id) / 1000, UTC)
-        row = Joins
-        theirs = select(row).where(row.guild_id == scope.guild_id, row.user_id == user_id)
-        with self._database.transaction(scope.guild_id) as session:
-            joins = session.scalars(theirs.order_by(row.joined_at.desc())).all()
-            member = session.get(Members, (scope.guild_id, user_id))
-            joined_at = joins[0].joined_at if joins else member.joined_at if member else None
-            others = _others(session, scope.guild_id, joins[0]) if joins else {}
-            return JoinSignals(
-                account_made_at=made_at,
-                age_at_join=joined_at - made_at if joined_at else None,
-                joined_times=max(len(joins), 1 if joined_at else 0),
-                pending=bool(member and member.gone_at is None and member.pending),
-                **others,
-            )
-
-    def messages(self, scope: GuildScope, user_id: UserId, days: int = 30) -> list[DayCount]:
-        """How much they wrote on each of the last days on which they wrote at all, the latest first."""
-        row = MemberDays
-        with self._database.transaction(scope.guild_id) as session:
-            since = self._database.read_now(session).astimezone(UTC).date() - timedelta(days=days - 1)
-            theirs = select(row).where(row.guild_id == scope.guild_id, row.user_id == user_id, row.day >= since)
-            found = session.scalars(theirs.order_by(row.day.desc()))
-            return [DayCount(day=one.day, messages=one.messages) for one in found]
+        joined_at = joinings[0].joined_at if joinings else found.joined_at
+        signals = JoinSignals(
+            account_made_at=made_at,
+            age_at_join=joined_at - made_at if joined_at else None,
+            joined_times=max(found.joined_times, 1 if joined_at else 0),
+            pending=bool(found.pending),
+            same_invite=found.same_invite,
+            same_invite_banned=found.same_invite_banned,
+        )
+        return Past(names=names, joinings=joinings, signals=signals, messages=messages)
 
 
 class BygoneKeeper:
@@ -222,15 +215,62 @@ def former_names(
     return insert(MemberNames).from_select(names, former).on_conflict_do_nothing()
 
 
-def _others(session: Session, guild_id: GuildId, latest: Joins) -> dict[str, int]:
-    """How many came with them."""
-    row, hour = Joins, timedelta(hours=1)
-    around = and_(row.joined_at > latest.joined_at - hour, row.joined_at < latest.joined_at + hour)
-    here = select(func.count(row.user_id.distinct())).where(row.guild_id == guild_id, row.user_id != latest.user_id)
-    counts = {"same_hour": session.scalars(here.where(around)).one()}
-    if latest.invite_code is not None:
-        by_it = here.where(row.invite_code == latest.invite_code)
-        counts["same_invite"] = session.scalars(by_it.where(around)).one()
-        banned = tuple_(row.guild_id, row.user_id).in_(select(Bans.guild_id, Bans.user_id))
-        counts["same_invite_banned"] = session.scalars(by_it.where(banned)).one()
-    return counts
+@cache
+def _past() -> Prepared:
+    """All that the guild knows of somebody's past, in one row."""
+    guild_id, user_id = bindparam("guild_id", type_=BigInteger), bindparam("user_id", type_=BigInteger)
+
+    def theirs(row: Any) -> ColumnElement[bool]:
+        return and_(row.guild_id == guild_id, row.user_id == user_id)
+
+    called, came, wrote = MemberNames, Joins, MemberDays
+    names = select(called.kind, called.name, called.until_at).where(theirs(called))
+    joinings = select(came.joined_at, came.left_at, came.invite_code, came.inviter_id).where(theirs(came))
+    days = select(wrote.day, wrote.messages).where(theirs(wrote), wrote.day >= bindparam("since", type_=Date))
+    here = and_(theirs(Members), Members.gone_at.is_(None))
+    return Prepared(
+        select(
+            as_json(names.order_by(called.until_at.desc()).limit(NAMES).subquery("n"), "names"),
+            as_json(joinings.order_by(came.joined_at.desc()).limit(JOININGS).subquery("j"), "joinings"),
+            as_json(days.subquery("d"), "days"),
+            select(func.count()).where(theirs(came)).scalar_subquery().label("joined_times"),
+            select(Members.joined_at).where(theirs(Members)).scalar_subquery().label("joined_at"),
+            select(Members.pending).where(here).scalar_subquery().label("pending"),
+            func.clock_timestamp().label("now"),
+            *_others(joinings.order_by(came.joined_at.desc()).limit(1).cte("latest"), guild_id, user_id),
+        )
+    )
+
+
+def _others(latest: CTE, guild_id: Any, user_id: Any) -> Iterator[ColumnElement[int]]:
+    """How many came by the invite of the latest joining, within an hour, and how many of the last that did are banned.
+
+    Everybody may have come by the one invite of a server, so only the last of them are looked at.
+    """
+    row, hour = aliased(Joins), timedelta(hours=1)
+    by_it = and_(row.guild_id == guild_id, row.invite_code == latest.c.invite_code, row.user_id != user_id)
+    around = and_(row.joined_at > latest.c.joined_at - hour, row.joined_at < latest.c.joined_at + hour)
+    lately = select(row.user_id).where(by_it).order_by(row.joined_at.desc()).limit(LOOKED_AT).lateral("lately")
+    near = select(row.user_id).where(by_it, around).limit(LOOKED_AT).lateral("near")
+    for name, some, only in (
+        ("same_invite", near, true()),
+        ("same_invite_banned", lately, lately.c.user_id.in_(select(Bans.user_id).where(Bans.guild_id == guild_id))),
+    ):
+        counted = select(func.count(some.c.user_id.distinct())).select_from(latest.join(some, true())).where(only)
+        yield counted.scalar_subquery().label(name)
+
+
+def _joining(facts: Mapping[str, Any], known: Mapping[UserId, Person]) -> Joining:
+    inviter_id = UserId(facts["inviter_id"]) if facts["inviter_id"] is not None else None
+    return Joining(
+        joined_at=datetime.fromisoformat(facts["joined_at"]),
+        left_at=datetime.fromisoformat(facts["left_at"]) if facts["left_at"] else None,
+        invite_code=facts["invite_code"],
+        inviter_id=inviter_id,
+        inviter_name=known[inviter_id].name if inviter_id is not None else None,
+    )
+
+
+def _latest(facts: Sequence[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:
+    """The latest first; a moment in JSON has no fixed number of letters."""
+    return sorted(facts, key=lambda one: datetime.fromisoformat(one[name]), reverse=True)

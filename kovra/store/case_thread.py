@@ -11,10 +11,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import BigInteger, Row, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -22,7 +23,8 @@ from kovra.actions.audit import GENESIS
 from kovra.actions.request import Action
 from kovra.actions.rights import Capability
 from kovra.ids import GuildId, UserId
-from kovra.store.database import Database
+from kovra.store.database import Database, run
+from kovra.store.prepared import Prepared
 from kovra.store.tables import CaseThread, GuildCounters, ModCases
 
 if TYPE_CHECKING:
@@ -76,17 +78,22 @@ class Threads:
 
 def thread_of(session: Session, scope: GuildScope, case_no: int) -> list[Entry]:
     """As :meth:`Threads.of`, inside the caller's transaction."""
-    row = CaseThread
-    mine = select(row).where(row.guild_id == scope.guild_id, row.case_no == case_no).order_by(row.number)
-    if not scope.may(Capability.VIEW_NOTES):
-        mine = mine.where(row.kind != Action.COMMENT.value)
-        of_note = select(ModCases.case_no).where(
-            ModCases.guild_id == scope.guild_id,
-            ModCases.case_no == case_no,
-            ModCases.action == Action.NOTE.value,
-        )
-        mine = mine.where(~of_note.exists())
-    return [_entry(found) for found in session.scalars(mine)]
+    asked = {"guild": scope.guild_id, "case_no": case_no}
+    found = run(session.connection(), _thread(scope.may(Capability.VIEW_NOTES)), asked)
+    return [_entry(entry) for entry in found]
+
+
+@cache
+def _thread(notes: bool) -> Prepared:
+    row, guild, case_no = CaseThread, bindparam("guild", type_=BigInteger), bindparam("case_no", type_=BigInteger)
+    said = (row.number, row.case_no, row.kind, row.author_id, row.author_name, row.text, row.before, row.after)
+    mine = select(*said, row.written_at).where(row.guild_id == guild, row.case_no == case_no).order_by(row.number)
+    if notes:
+        return Prepared(mine)
+    case = ModCases
+    of_note = select(case.case_no).where(case.guild_id == guild, case.case_no == case_no)
+    of_note = of_note.where(case.action == Action.NOTE.value)
+    return Prepared(mine.where(row.kind != Action.COMMENT.value, ~of_note.exists()))
 
 
 def first_values(session: Session, guild_id: GuildId) -> dict[int, dict[str, Any]]:
@@ -174,7 +181,7 @@ def append_entry(
     session.connection().execute(update(counters).where(counters.guild_id == guild_id).values(entry_seal=seal))
 
 
-def _entry(row: CaseThread) -> Entry:
+def _entry(row: CaseThread | Row[Any]) -> Entry:
     return Entry(
         number=row.number,
         case_no=row.case_no,

@@ -171,6 +171,14 @@ class Database:
             return self._clock.now()
         return session.connection().exec_driver_sql("SELECT clock_timestamp()").scalar_one()
 
+    def steady_now(self) -> ColumnElement[datetime]:
+        """As :meth:`now`, but one moment for all of a statement: an index can be asked for what is after it."""
+        return func.statement_timestamp(type_=DateTime(timezone=True)) if self._clock is None else self.now()
+
+    def moment(self, told: datetime) -> datetime:
+        """The present moment of a statement that told ``clock_timestamp()``: that, unless a test sets the time."""
+        return told if self._clock is None else self._clock.now()
+
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()

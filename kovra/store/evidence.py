@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, and_, delete, exists, func, select, update
+from sqlalchemy import BigInteger, CursorResult, Row, Uuid, and_, bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from kovra.actions.request import State
@@ -18,6 +19,8 @@ from kovra.guard.evidence import FileStatus, SeenMessage
 from kovra.ids import ChannelId, GuildId, MessageId, UserId
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope
+from kovra.store.people import as_json
+from kovra.store.prepared import Prepared
 from kovra.store.tables import ActionRequests, EvidenceFiles, ModCases
 from kovra.store.tables import Evidence as EvidenceRows
 
@@ -73,45 +76,8 @@ class Evidence:
         """The message that a case stands on."""
         if not scope.may(Capability.VIEW_NOTES):
             return None
-        with self._database.transaction(scope.guild_id) as session:
-            found = session.get(EvidenceRows, (scope.guild_id, request_id))
-            if found is None:
-                return None
-            case = select(ModCases.result).where(ModCases.guild_id == scope.guild_id, ModCases.request_id == request_id)
-            result = session.scalars(case).first() or {}
-            row = EvidenceFiles
-            columns = (row.place, row.filename, row.media_type, row.size, row.status, row.sha256)
-            kept_size = func.octet_length(row.content).label("kept_size")
-            files = session.execute(
-                select(*columns, kept_size)
-                .where(row.guild_id == scope.guild_id, row.request_id == request_id)
-                .order_by(row.place)
-            )
-            return KeptMessage(
-                channel_id=ChannelId(found.channel_id),
-                message_id=MessageId(found.message_id),
-                author_id=UserId(found.author_id),
-                author_name=found.author_name,
-                content=found.content,
-                embeds=found.embeds,
-                sent_at=found.sent_at,
-                edited_at=found.edited_at,
-                kept_at=found.kept_at,
-                forgotten_at=found.forgotten_at,
-                fate=result.get("message"),
-                files=[
-                    KeptFile(
-                        place=one.place,
-                        filename=one.filename,
-                        media_type=one.media_type,
-                        size=one.size,
-                        status=FileStatus(one.status),
-                        sha256=one.sha256.hex() if one.sha256 else None,
-                        kept_size=one.kept_size,
-                    )
-                    for one in files
-                ],
-            )
+        rows = self._database.once(scope.guild_id, _kept(), {"guild": scope.guild_id, "request": request_id})
+        return _message(rows[0]) if rows else None
 
     def file(self, scope: GuildScope, case_no: int, place: int) -> tuple[str, bytes] | None:
         """A kept file of a case: its name and what it holds."""
@@ -127,6 +93,40 @@ class Evidence:
         with self._database.transaction(scope.guild_id) as session:
             found = session.execute(theirs).first()
         return (found.filename, bytes(found.content)) if found else None
+
+
+@cache
+def _kept() -> Prepared:
+    """A message, what became of it, and its files as one value."""
+    guild, request = bindparam("guild", type_=BigInteger), bindparam("request", type_=Uuid)
+    row, file, case = EvidenceRows, EvidenceFiles, ModCases
+    result = select(case.result).where(case.guild_id == guild, case.request_id == request).scalar_subquery()
+    sha256 = func.encode(file.sha256, "hex").label("sha256")
+    files = select(file.place, file.filename, file.media_type, file.size, file.status, sha256)
+    files = files.add_columns(func.octet_length(file.content).label("kept_size"))
+    files = files.where(file.guild_id == guild, file.request_id == request)
+    said = (row.channel_id, row.message_id, row.author_id, row.author_name, row.content, row.embeds)
+    times = (row.sent_at, row.edited_at, row.kept_at, row.forgotten_at)
+    kept = select(*said, *times, result.label("result"), as_json(files.subquery("f"), "files"))
+    return Prepared(kept.where(row.guild_id == guild, row.request_id == request))
+
+
+def _message(found: Row[Any]) -> KeptMessage:
+    files = sorted(found.files, key=lambda file: int(file["place"]))
+    return KeptMessage(
+        channel_id=ChannelId(found.channel_id),
+        message_id=MessageId(found.message_id),
+        author_id=UserId(found.author_id),
+        author_name=found.author_name,
+        content=found.content,
+        embeds=found.embeds,
+        sent_at=found.sent_at,
+        edited_at=found.edited_at,
+        kept_at=found.kept_at,
+        forgotten_at=found.forgotten_at,
+        fate=(found.result or {}).get("message"),
+        files=[KeptFile(**{**file, "status": FileStatus(file["status"])}) for file in files],
+    )
 
 
 class EvidenceKeeper:

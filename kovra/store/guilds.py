@@ -35,6 +35,7 @@ class GuildScope:
 
     guild_id: GuildId
     guild_name: str
+    member_count: int
     owner_id: UserId
     guard_id: UserId
     viewer: Person
@@ -80,6 +81,7 @@ def scope_for(session: Session, guild: GuildRows | Row[Any], user_id: UserId, no
     guild_id = GuildId(guild.guild_id)
     seen = Seen(
         name=guild.name,
+        member_count=guild.member_count,
         owner_id=UserId(guild.owner_id),
         guard_id=UserId(guild.guard_id),
         gone=guild.gone_at is not None,
@@ -97,6 +99,7 @@ def _scope(guild_id: GuildId, seen: Seen, user_id: UserId) -> GuildScope | None:
     return GuildScope(
         guild_id=guild_id,
         guild_name=seen.name,
+        member_count=seen.member_count,
         owner_id=seen.owner_id,
         guard_id=seen.guard_id,
         viewer=viewer,
@@ -125,6 +128,7 @@ class Guilds:
                 return {}
             seen = Seen(
                 name=guild.name,
+                member_count=guild.member_count,
                 owner_id=UserId(guild.owner_id),
                 guard_id=UserId(guild.guard_id),
                 gone=False,

@@ -179,7 +179,7 @@ def roles_of(session: Session, member: Members) -> list[RoleCard]:
     return [role_card(one) for one in session.scalars(theirs.order_by(row.position.desc()))]
 
 
-def role_card(row: Roles) -> RoleCard:
+def role_card(row: Any) -> RoleCard:
     """A role as filters and profiles show it."""
     return RoleCard(
         role_id=RoleId(row.role_id), name=row.name, colour=row.colour, position=row.position, managed=row.managed

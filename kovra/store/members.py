@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from kovra.actions.request import Action
 from kovra.actions.rights import Capability
 from kovra.ids import UserId
-from kovra.store.database import Database
+from kovra.store.database import Database, run
 from kovra.store.guilds import GuildScope
 from kovra.store.member_search import FIRST, find_ids
-from kovra.store.people import name_of, roles_of_member, shown_name
+from kovra.store.people import roles_of_member, shown_name
+from kovra.store.prepared import Prepared
 from kovra.store.tables import Bans, ModCases, Roles
 from kovra.store.tables import Members as MemberRows
 
@@ -24,7 +29,8 @@ from kovra.store.tables import Members as MemberRows
 class MemberCard:
     """One person. ``member`` is False for someone who left, is banned, or is known from cases only.
 
-    ``username`` is None when nobody ever mirrored them. ``rank`` is the position of the highest role.
+    ``username`` is None when nobody ever mirrored them. ``rank`` is the position of the highest role. ``pending``: has
+    not accepted the rules yet; ``ban_reason`` is Discord's, of whoever is banned.
     """
 
     user_id: UserId
@@ -39,6 +45,14 @@ class MemberCard:
     timed_out_until: datetime | None
     banned: bool
     case_count: int
+    pending: bool = False
+    ban_reason: str | None = None
+
+
+_GUILD_ID = bindparam("guild_id", type_=BigInteger)
+_USER_IDS = bindparam("user_ids", type_=ARRAY(BigInteger))
+#: What members and bans both know of a person.
+_BOTH = ("username", "global_name", "avatar", "bot")
 
 
 class Members:
@@ -76,62 +90,72 @@ def card_in(session: Session, scope: GuildScope, user_id: UserId) -> MemberCard 
 
 def _cards(session: Session, scope: GuildScope, user_ids: Sequence[int]) -> list[MemberCard]:
     """The cards of these people, in this order, without those of whom the guild knows nothing."""
-    guild_id = scope.guild_id
-    here = select(MemberRows).where(MemberRows.guild_id == guild_id, MemberRows.user_id.in_(user_ids))
-    banned = select(Bans).where(Bans.guild_id == guild_id, Bans.user_id.in_(user_ids))
-    members = {row.user_id: row for row in session.scalars(here)}
-    bans = {row.user_id: row for row in session.scalars(banned)}
-    counts = {row.target_id: row.cases for row in session.execute(_case_counts(scope, user_ids))}
-    ranks = {row.user_id: row.rank for row in session.execute(_ranks(scope, user_ids))}
-    return [
-        _card(
-            UserId(user_id),
-            members.get(user_id),
-            bans.get(user_id),
+    asked = {"guild_id": scope.guild_id, "user_ids": list(user_ids)}
+    return [card_of(row) for row in run(session.connection(), _asking(scope.may(Capability.VIEW_NOTES)), asked)]
+
+
+@cache
+def _asking(notes: bool) -> Prepared:
+    return Prepared(asking_for_cards(notes))
+
+
+def asking_for_cards(notes: bool, *more: ColumnElement[Any]) -> Select[Any]:
+    """The statement behind cards, and ``more`` about the same people, of ``Members``. Asks for ``guild_id`` and
+    ``user_ids``; whom the guild does not know is left out. ``notes``: they count among the cases.
+    """
+    who = func.unnest(_USER_IDS).table_valued("user_id", with_ordinality="place", name="who").render_derived()
+    mine = and_(ModCases.guild_id == _GUILD_ID, ModCases.target_id == who.c.user_id)
+    counted = mine if notes else and_(mine, ModCases.action != Action.NOTE.value)
+    cases = select(func.count()).where(counted).correlate(who).scalar_subquery()
+    newest = select(ModCases.target_name).where(mine).order_by(ModCases.case_no.desc()).limit(1).correlate(who)
+    known = or_(MemberRows.user_id.is_not(None), Bans.user_id.is_not(None))
+    cards = (
+        select(
+            who.c.user_id,
+            MemberRows.user_id.is_not(None).label("mirrored"),
+            *(getattr(MemberRows, name).label(name) for name in ("nick", "joined_at", "timed_out_until", "gone_at")),
+            *(getattr(MemberRows, name).label(name) for name in _BOTH),
+            *(getattr(Bans, name).label(f"ban_{name}") for name in (*_BOTH, "reason")),
+            MemberRows.pending,
+            Bans.user_id.is_not(None).label("banned"),
+            cases.label("cases"),
+            _rank().label("rank"),
             # Only someone known from cases alone has no name of their own here.
-            "" if user_id in members or user_id in bans else name_of(session, guild_id, UserId(user_id)),
-            ranks.get(user_id, 0),
-            counts.get(user_id, 0),
+            case((~known, newest.scalar_subquery())).label("case_name"),
+            *more,
         )
-        for user_id in user_ids
-        if user_id in members or user_id in bans or user_id in counts
-    ]
+        .select_from(who)
+        .outerjoin(MemberRows, and_(MemberRows.guild_id == _GUILD_ID, MemberRows.user_id == who.c.user_id))
+        .outerjoin(Bans, and_(Bans.guild_id == _GUILD_ID, Bans.user_id == who.c.user_id))
+        .where(or_(known, select(ModCases.case_no).where(counted).correlate(who).exists()))
+    )
+    return cards.order_by(who.c.place)
 
 
-def _card(
-    user_id: UserId, member: MemberRows | None, ban: Bans | None, name: str, rank: int, case_count: int
-) -> MemberCard:
-    known = member or ban
-    here = member is not None and member.gone_at is None
+def _rank() -> ColumnElement[int]:
+    """The position of a member's highest role."""
+    highest = select(func.max(Roles.position)).where(roles_of_member()).correlate(MemberRows).scalar_subquery()
+    return func.coalesce(highest, 0)
+
+
+def card_of(row: Row[Any]) -> MemberCard:
+    """A row of :func:`asking_for_cards` as a card."""
+    here = row.mirrored and row.gone_at is None
+    banned = SimpleNamespace(**{name: getattr(row, f"ban_{name}") for name in _BOTH})
+    known: Any = row if row.mirrored else banned if row.banned else None
     return MemberCard(
-        user_id=user_id,
-        name=shown_name(known) if known else name,
+        user_id=UserId(row.user_id),
+        name=shown_name(known) if known else row.case_name or str(row.user_id),
         username=known.username if known else None,
-        nick=member.nick if member else None,
+        nick=row.nick,
         avatar=known.avatar if known else None,
         bot=known.bot if known else False,
         member=here,
-        rank=rank if here else 0,
-        joined_at=member.joined_at if member and here else None,
-        timed_out_until=member.timed_out_until if member and here else None,
-        banned=ban is not None,
-        case_count=case_count,
-    )
-
-
-def _case_counts(scope: GuildScope, user_ids: Sequence[int]) -> Select[tuple[int, int]]:
-    counts = (
-        select(ModCases.target_id, func.count().label("cases"))
-        .where(ModCases.guild_id == scope.guild_id, ModCases.target_id.in_(user_ids))
-        .group_by(ModCases.target_id)
-    )
-    return counts if scope.may(Capability.VIEW_NOTES) else counts.where(ModCases.action != Action.NOTE.value)
-
-
-def _ranks(scope: GuildScope, user_ids: Sequence[int]) -> Select[tuple[int, int]]:
-    return (
-        select(MemberRows.user_id, func.coalesce(func.max(Roles.position), 0).label("rank"))
-        .join(Roles, roles_of_member())
-        .where(MemberRows.guild_id == scope.guild_id, MemberRows.user_id.in_(user_ids))
-        .group_by(MemberRows.user_id)
+        rank=row.rank if here else 0,
+        joined_at=row.joined_at if here else None,
+        timed_out_until=row.timed_out_until if here else None,
+        banned=row.banned,
+        case_count=row.cases,
+        pending=here and row.pending,
+        ban_reason=row.ban_reason,
     )

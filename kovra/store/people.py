@@ -107,6 +107,7 @@ class Seen:
     """A guild, people of it, and the grants of the one who asks, at one moment. ``gone``: Guard was removed."""
 
     name: str
+    member_count: int
     owner_id: UserId
     guard_id: UserId
     gone: bool
@@ -119,12 +120,12 @@ class Sight:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        columns = (Guilds.name, Guilds.owner_id, Guilds.guard_id, Guilds.gone_at, database.now().label("now"))
-        guild = select(*columns).where(Guilds.guild_id == _GUILD_ID).cte("guild")
+        own = (Guilds.name, Guilds.member_count, Guilds.owner_id, Guilds.guard_id, Guilds.gone_at)
+        guild = select(*own, database.now().label("now")).where(Guilds.guild_id == _GUILD_ID).cte("guild")
         guard_id = select(guild.c.guard_id).scalar_subquery()
         members = _members(or_(Members.user_id == any_(_USER_IDS), Members.user_id == guard_id)).subquery("m")
         grants = _grants(select(guild.c.now).scalar_subquery()).subquery("g")
-        self._look = Prepared(select(guild, _as_json(members, "members"), _as_json(grants, "grants")))
+        self._look = Prepared(select(guild, as_json(members, "members"), as_json(grants, "grants")))
 
     def see(self, guild_id: GuildId, asker_id: UserId, user_ids: Iterable[UserId]) -> Seen | None:
         """The guild with these people, Guard and the one who asks; None when it has never been mirrored."""
@@ -141,6 +142,7 @@ class Sight:
                 found |= _strangers(session, guild_id, unknown)
         return Seen(
             name=guild.name,
+            member_count=guild.member_count,
             owner_id=UserId(guild.owner_id),
             guard_id=guard_id,
             gone=guild.gone_at is not None,
@@ -149,7 +151,7 @@ class Sight:
         )
 
 
-def _as_json(rows: Subquery, name: str) -> ColumnElement[Any]:
+def as_json(rows: Subquery, name: str) -> ColumnElement[Any]:
     """All rows of a subquery as one value."""
     listed = func.coalesce(func.jsonb_agg(func.to_jsonb(rows.table_valued())), literal([], JSONB), type_=JSONB)
     return select(listed).select_from(rows).scalar_subquery().label(name)

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
-from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.orm import Session
+from sqlalchemy import BigInteger, Integer, Row, Text, and_, any_, bindparam, func, literal, select, union_all
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
 from kovra.actions.request import Action, Source
 from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus
 from kovra.ids import UserId
-from kovra.store.database import Database
+from kovra.store.case_search import PAST_ALL
+from kovra.store.database import Database, run
 from kovra.store.guilds import GuildScope
-from kovra.store.holding import holds, replaced, reversed_by
-from kovra.store.member_list import RoleCard, roles_of
-from kovra.store.members import MemberCard, card_in
-from kovra.store.tables import Bans, Members, ModCases, ScheduledEnds
+from kovra.store.holding import in_force, replaced, reversed_by
+from kovra.store.member_list import RoleCard, role_card
+from kovra.store.members import MemberCard, asking_for_cards, card_of
+from kovra.store.people import as_json
+from kovra.store.prepared import Prepared
+from kovra.store.tables import Members, ModCases, Roles, ScheduledEnds
 
 #: What can hold a person, the heaviest first.
 HOLDING = (Action.BAN, Action.QUARANTINE, Action.MUTE)
+#: Where on the profile a case stands.
+_PAGE, _HELD, _NOTES = "page", "held", "notes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +57,7 @@ class Profile:
     """What a profile shows of a person as the guild sees them now.
 
     ``cases`` the newest first; ``holding`` what is in force; ``notes`` the newest of them, for those who may read
-    them; ``counts`` their cases by action, most first. ``ban_reason`` is Discord's, of whoever is banned.
+    them; ``counts`` their cases by action, most first.
     """
 
     card: MemberCard
@@ -60,8 +66,6 @@ class Profile:
     notes: Sequence[HistoryCase]
     counts: Sequence[tuple[Action, int]]
     roles: Sequence[RoleCard]
-    pending: bool
-    ban_reason: str | None
 
 
 class Profiles:
@@ -72,61 +76,83 @@ class Profiles:
 
     def of(self, scope: GuildScope, user_id: UserId, before_no: int | None, limit: int, notes: int) -> Profile | None:
         """A person, with their cases before this number; None when the guild knows nothing of them."""
+        may_read_notes = scope.may(Capability.VIEW_NOTES)
         with self._database.transaction(scope.guild_id) as session:
-            card = card_in(session, scope, user_id)
-            if card is None:
+            line = session.connection()
+            asked = {"guild_id": scope.guild_id, "user_ids": [user_id]}
+            person = run(line, _person(may_read_notes), asked).one_or_none()
+            if person is None:
                 return None
-            now = self._database.read_now(session)
-            cases = _history(scope, user_id).order_by(ModCases.case_no.desc())
-            page = cases if before_no is None else cases.where(ModCases.case_no < before_no)
-            row = ModCases
-            latest = (
-                _history(scope, user_id)
-                .where(row.action.in_([action.value for action in HOLDING]))
-                .order_by(row.action, row.case_no.desc())
-                .ext(distinct_on(row.action))
-            )
-            noted = cases.where(row.action == Action.NOTE.value).limit(notes)
-            held = {case.action: case for case in _read(session, latest, now) if case.holds}
-            member = session.get(Members, (scope.guild_id, user_id))
-            ban = session.get(Bans, (scope.guild_id, user_id)) if card.banned else None
-            return Profile(
-                card=card,
-                cases=_read(session, page.limit(limit), now),
-                holding=[held[action] for action in HOLDING if action in held],
-                notes=_read(session, noted, now) if scope.may(Capability.VIEW_NOTES) else (),
-                counts=_counts(session, scope, user_id),
-                roles=roles_of(session, member) if member and card.member else (),
-                pending=bool(member and card.member and member.pending),
-                ban_reason=ban.reason if ban else None,
-            )
+            asked = {"guild_id": scope.guild_id, "user_id": user_id, "most": limit, "most_notes": notes}
+            asked["before"] = PAST_ALL if before_no is None else before_no
+            found = run(line, _history(may_read_notes), asked).all()
+        read = [(row.shown_in, _case(row, self._database.moment(row.now))) for row in found]
+        held = {case.action: case for shown_in, case in read if shown_in == _HELD and case.holds}
+        card = card_of(person)
+        return Profile(
+            card=card,
+            cases=[case for shown_in, case in read if shown_in == _PAGE],
+            holding=[held[action] for action in HOLDING if action in held],
+            notes=[case for shown_in, case in read if shown_in == _NOTES],
+            counts=_counts(person.counts),
+            roles=_roles(person.roles) if card.member else (),
+        )
 
 
-def _history(scope: GuildScope, user_id: UserId) -> Select[Any]:
-    row = ModCases
-    theirs = (
+@cache
+def _person(notes: bool) -> Prepared:
+    """The card of a person with their roles and the counts of their cases."""
+    row, guild_id = ModCases, bindparam("guild_id", type_=BigInteger)
+    theirs = row.target_id == any_(bindparam("user_ids", type_=ARRAY(BigInteger)))
+    counted = select(row.action, func.count().label("cases")).where(row.guild_id == guild_id, theirs)
+    if not notes:
+        counted = counted.where(row.action != Action.NOTE.value)
+    roles = select(Roles.role_id, Roles.name, Roles.position, Roles.colour, Roles.managed)
+    held = roles.where(Roles.guild_id == guild_id, Roles.role_id == any_(Members.role_ids)).correlate(Members)
+    more = as_json(counted.group_by(row.action).subquery("c"), "counts"), as_json(held.lateral("r"), "roles")
+    return Prepared(asking_for_cards(notes, *more))
+
+
+@cache
+def _history(notes: bool) -> Prepared:
+    """A page of their cases, the newest of each kind that can hold, and their newest notes; the newest first."""
+    row, guild_id, user_id = ModCases, bindparam("guild_id", type_=BigInteger), bindparam("user_id", type_=BigInteger)
+    theirs = select(row.case_no).where(row.guild_id == guild_id, row.target_id == user_id)
+    visible = theirs if notes else theirs.where(row.action != Action.NOTE.value)
+    newest = visible.where(row.case_no < bindparam("before", type_=BigInteger)).order_by(row.case_no.desc())
+    holding = theirs.where(row.action == any_(literal([action.value for action in HOLDING], ARRAY(Text))))
+    listed = {
+        _PAGE: newest.limit(bindparam("most", type_=Integer)),
+        _HELD: holding.order_by(row.action, row.case_no.desc()).ext(distinct_on(row.action)),
+        _NOTES: theirs.where(row.action == (Action.NOTE.value if notes else ""))
+        .order_by(row.case_no.desc())
+        .limit(bindparam("most_notes", type_=Integer)),
+    }
+    numbers = union_all(
+        *(select(one.subquery(name).c.case_no, literal(name, Text).label("shown_in")) for name, one in listed.items())
+    ).subquery("numbers")
+    return Prepared(
         select(
-            row,
+            *(row.case_no, row.action, row.reason, row.moderator_id, row.moderator_name, row.source),
+            *(row.notice_status, row.created_at, row.ends_at, row.voided_at, row.reverses),
             replaced().label("replaced"),
             ScheduledEnds.state.label("end_state"),
             reversed_by().label("reversed_by"),
+            func.clock_timestamp().label("now"),
+            numbers.c.shown_in,
         )
+        .select_from(numbers.join(row, and_(row.guild_id == guild_id, row.case_no == numbers.c.case_no)))
         .outerjoin(ScheduledEnds, ScheduledEnds.request_id == row.request_id)
-        .where(row.guild_id == scope.guild_id, row.target_id == user_id)
+        .order_by(row.case_no.desc())
     )
-    return theirs if scope.may(Capability.VIEW_NOTES) else theirs.where(row.action != Action.NOTE.value)
 
 
-def _read(session: Session, asked: Select[Any], now: datetime) -> list[HistoryCase]:
-    return [_case(found, now) for found in session.execute(asked)]
-
-
-def _case(found: Row[Any], now: datetime) -> HistoryCase:
-    case: ModCases = found[0]
-    in_force = holds(found, now)
+def _case(case: Row[Any], now: datetime) -> HistoryCase:
+    action = Action(case.action)
+    holds = in_force(action, case.ends_at, case.replaced, case.end_state, now)
     return HistoryCase(
         case_no=case.case_no,
-        action=Action(case.action),
+        action=action,
         reason=case.reason,
         moderator_id=UserId(case.moderator_id),
         moderator_name=case.moderator_name,
@@ -134,22 +160,20 @@ def _case(found: Row[Any], now: datetime) -> HistoryCase:
         notice=NoticeStatus(case.notice_status) if case.notice_status else None,
         created_at=case.created_at,
         ends_at=case.ends_at,
-        holds=in_force,
-        overdue=in_force and case.ends_at is not None and case.ends_at <= now,
+        holds=holds,
+        overdue=holds and case.ends_at is not None and case.ends_at <= now,
         voided=case.voided_at is not None,
         reverses=case.reverses,
-        reversed_by=found.reversed_by,
+        reversed_by=case.reversed_by,
     )
 
 
-def _counts(session: Session, scope: GuildScope, user_id: UserId) -> list[tuple[Action, int]]:
-    row = ModCases
-    counted = (
-        select(row.action, func.count().label("cases"))
-        .where(row.guild_id == scope.guild_id, row.target_id == user_id)
-        .group_by(row.action)
-        .order_by(func.count().desc(), row.action)
-    )
-    if not scope.may(Capability.VIEW_NOTES):
-        counted = counted.where(row.action != Action.NOTE.value)
-    return [(Action(action), number) for action, number in session.execute(counted)]
+def _counts(counted: Sequence[Mapping[str, Any]]) -> list[tuple[Action, int]]:
+    """Most first."""
+    ordered = sorted(counted, key=lambda one: (-one["cases"], one["action"]))
+    return [(Action(one["action"]), one["cases"]) for one in ordered]
+
+
+def _roles(held: Sequence[Mapping[str, Any]]) -> list[RoleCard]:
+    """The highest first."""
+    return [role_card(SimpleNamespace(**one)) for one in sorted(held, key=lambda one: -one["position"])]

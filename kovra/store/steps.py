@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from kovra.store.tables import ActionRequests
+#: What is read of a request for its steps.
+SHOWN = (
+    *("issued_at", "created_at", "accepted_at", "claimed_at", "checked_at", "notice_at", "notice_done_at"),
+    *("notice_status", "effect_at", "effect_done_at", "failure_kind", "applied_at", "post_at", "post_done_at"),
+    "post_status",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +24,10 @@ class Step:
     status: str | None = None
 
 
-def steps_of(row: ActionRequests) -> list[Step]:
-    """What happened to a request, in the order it happened. Only steps that began are in it."""
+def steps_of(row: Any) -> list[Step]:
+    """What happened to a request, in the order it happened, of a row with ``SHOWN``. Only steps that began
+    are in it.
+    """
     accepted = row.accepted_at or row.created_at
     steps = [
         # The wish arose on somebody's machine, whose clock may be ahead of ours.

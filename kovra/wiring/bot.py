@@ -16,7 +16,9 @@ from kovra.live.hub import Hub
 from kovra.live.outcomes import Outcomes
 from kovra.queue.client import connect, of_one_node
 from kovra.store.bygone import BygoneKeeper
-from kovra.store.cases import CaseDetail, CaseRow, Cases
+from kovra.store.case_detail import CaseDetail
+from kovra.store.case_rows import CaseRow
+from kovra.store.cases import Cases
 from kovra.store.database import Database
 from kovra.store.events import Events
 from kovra.store.evidence import EvidenceKeeper

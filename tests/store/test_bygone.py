@@ -10,8 +10,9 @@ from kovra.store.bygone import Bygone, BygoneKeeper
 
 
 @pytest.fixture
-def bygone(web):
-    return Bygone(web)
+def past(web, odalys, clock):
+    """What a profile reads of somebody, with the messages of the last 30 days."""
+    return lambda user_id: Bygone(web).of(odalys, user_id, clock.now().date() - timedelta(days=29))
 
 
 @pytest.fixture
@@ -19,20 +20,20 @@ def keeper(bot, mirror):
     return BygoneKeeper(bot)
 
 
-def test_former_names_are_listed_the_latest_first(mirror, bygone, odalys, say, clock):
+def test_former_names_are_listed_the_latest_first(mirror, past, say, clock):
     for nick, username in (("Brass", "quillon"), (None, "quillon"), (None, "quill")):
         clock.forward(minutes=1)
         mirror.member(say.HARBOUR, say.member_row(say.QUILLON, username, nick=nick, global_name="Quillon"))
 
-    assert [(one.kind, one.name) for one in bygone.names(odalys, say.QUILLON)] == [
+    assert [(one.kind, one.name) for one in past(say.QUILLON).names] == [
         ("username", "quillon"),
         ("nick", "Brass"),
         ("nick", "Brass Key"),
     ]
-    assert bygone.names(odalys, say.PELL) == []
+    assert past(say.PELL).names == []
 
 
-def test_signals_count_who_came_by_the_same_invite(keeper, bygone, odalys, say, clock, mirror):
+def test_signals_count_who_came_by_the_same_invite(keeper, past, say, clock, mirror):
     came = clock.now()
     keeper.joined(say.HARBOUR, [(say.STRANGER, came - timedelta(days=2))])
     keeper.left(say.HARBOUR, [say.STRANGER])
@@ -40,18 +41,19 @@ def test_signals_count_who_came_by_the_same_invite(keeper, bygone, odalys, say, 
     keeper.joined(say.HARBOUR, [(say.STRANGER, came), (say.QUILLON, came)], "raidcode", say.PELL)
     keeper.joined(say.HARBOUR, [(say.ODALYS, came - timedelta(minutes=5))])
 
-    signals = bygone.signals(odalys, say.STRANGER)
+    theirs = past(say.STRANGER)
 
-    assert (signals.joined_times, signals.same_invite, signals.same_hour) == (2, 1, 2)
+    signals = theirs.signals
+    assert (signals.joined_times, signals.same_invite, signals.same_invite_banned) == (2, 1, 0)
     assert signals.age_at_join == came - signals.account_made_at
-    first, second = bygone.joinings(odalys, say.STRANGER)
+    first, second = theirs.joinings
     assert (first.invite_code, first.inviter_name, first.left_at) == ("raidcode", "pell", None)
     assert (second.invite_code, second.left_at) == (None, clock.now())
 
 
-def test_messages_are_added_up_by_day(keeper, bygone, odalys, say, clock):
+def test_messages_are_added_up_by_day(keeper, past, say, clock):
     today = clock.now().date()
     keeper.wrote(say.HARBOUR, {(say.QUILLON, today): 3, (say.QUILLON, today - timedelta(days=40)): 9})
     keeper.wrote(say.HARBOUR, {(say.QUILLON, today): 2})
 
-    assert [(one.day, one.messages) for one in bygone.messages(odalys, say.QUILLON)] == [(today, 5)]
+    assert [(one.day, one.messages) for one in past(say.QUILLON).messages] == [(today, 5)]

@@ -67,6 +67,7 @@ def test_a_scope_is_built_by_the_check_of_rights_alone(odalys, say):
         GuildScope(
             guild_id=say.MEADOW,
             guild_name="Meadow",
+            member_count=1,
             owner_id=say.OWNER,
             guard_id=say.GUARD,
             viewer=odalys.viewer,

@@ -20,7 +20,7 @@ from kovra.dashboard.schemas import CaseActForm, first_sentences
 from kovra.dashboard.services import services
 from kovra.errors import Conflict, Malformed, Unavailable
 from kovra.ids import new_request_id
-from kovra.store.cases import CaseDetail
+from kovra.store.case_detail import CaseDetail
 from kovra.store.guilds import GuildScope
 
 #: After these a case reads otherwise than it did.

@@ -19,7 +19,7 @@ from kovra.dashboard.draft import choices_for
 from kovra.dashboard.pages.act import person_of
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import places
-from kovra.store.cases import CaseRow
+from kovra.store.case_rows import CaseRow
 from kovra.store.guilds import GuildScope
 from kovra.store.members import MemberCard
 

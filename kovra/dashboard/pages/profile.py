@@ -104,7 +104,7 @@ def _facts(viewer: GuildScope, user_id: int) -> Mapping[str, Any]:
     if found is None:
         raise NoSuchPage
     who, moment = found.card.user_id, known.clock.now()
-    signals = known.bygone.signals(viewer, who)
+    past = known.bygone.of(viewer, who, moment.date() - timedelta(days=DAYS - 1))
     offers = choices_for(viewer, found.card, frozenset(case.action.value for case in found.holding))
     return {
         "profile": found,
@@ -116,11 +116,11 @@ def _facts(viewer: GuildScope, user_id: int) -> Mapping[str, Any]:
         "offers": [action for action in offers if action in QUICK],
         "more": any(action not in QUICK for action in offers),
         "keys": ACT_KEYS,
-        "names": known.bygone.names(viewer, who),
-        "joinings": known.bygone.joinings(viewer, who),
-        "came": signals,
-        "signals": _signals(found, signals, moment),
-        "written": _written(known.bygone.messages(viewer, who, DAYS), moment.date()),
+        "names": past.names,
+        "joinings": past.joinings,
+        "came": past.signals,
+        "signals": _signals(found, past.signals, moment),
+        "written": _written(past.messages, moment.date()),
         "links": known.account_links.of(viewer, who) if viewer.may(Capability.VIEW_NOTES) else [],
         "user_id": who,
         "now": moment,
@@ -132,7 +132,7 @@ def _by_hand(found: Profile, moment: datetime) -> Sequence[str]:
     held = {case.action.value for case in found.holding}
     said = []
     if found.card.banned and "ban" not in held:
-        said.append(f"Banned in Discord{f': {found.ban_reason}' if found.ban_reason else ''}")
+        said.append(f"Banned in Discord{f': {found.card.ban_reason}' if found.card.ban_reason else ''}")
     if wording.muted(found.card, moment) and "mute" not in held and found.card.timed_out_until is not None:
         said.append(f"Timed out in Discord, {wording.left(found.card.timed_out_until, moment)}")
     return said
