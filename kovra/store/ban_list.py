@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, cast, func, literal, null, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, cast, func, literal, null, or_, select, true
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import Text
 
 from kovra.actions.request import Action
 from kovra.guard.endings import EndState
-from kovra.ids import UserId
+from kovra.ids import GuildId, UserId
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope
 from kovra.store.member_search import FIRST, may_be_mistyped, part_of, typed_name
@@ -21,6 +21,8 @@ from kovra.store.tables import Bans, ModCases, ScheduledEnds
 
 #: More are not counted.
 COUNTED = 1_001
+#: Of so many bans the case of each is looked up.
+FEW = 8_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +76,8 @@ class BanList:
         """The bans that fit, from a place on. Pages stay where they are while others are banned."""
         with self._database.transaction(scope.guild_id, first=FIRST) as session:
 
-            def count(fits: ColumnElement[bool]) -> int:
-                some = select(literal(1)).select_from(Bans).where(fits).limit(COUNTED).subquery()
+            def count(fits: ColumnElement[bool], most: int = COUNTED) -> int:
+                some = select(literal(1)).select_from(Bans).where(fits).limit(most).subquery()
                 return session.scalars(select(func.count()).select_from(some)).one()
 
             fits = _fits(scope, wanted, nearly=False)
@@ -85,7 +87,9 @@ class BanList:
                 total = count(fits)
             found: list[Row[Any]] = []
             if place.user_id is None:
-                found += session.execute(_with_case(fits, place.case_no).limit(limit + 1)).all()
+                few = total < COUNTED or count(fits, FEW + 1) <= FEW
+                with_case = _case_of_each if few else _with_case
+                found += session.execute(with_case(scope.guild_id, fits, place.case_no, limit + 1)).all()
             if len(found) <= limit:
                 found += session.execute(_without_case(fits, place.user_id).limit(limit + 1 - len(found))).all()
         return BanPage(lines=[_line(row) for row in found[:limit]], total=total, below=len(found) > limit)
@@ -95,7 +99,7 @@ class BanList:
         theirs = and_(Bans.guild_id == scope.guild_id, Bans.user_id == user_id)
         with self._database.transaction(scope.guild_id) as session:
             found = (
-                session.execute(_with_case(theirs, None)).first()
+                session.execute(_case_of_each(scope.guild_id, theirs, None, 1)).first()
                 or session.execute(_without_case(theirs, None)).first()
             )
         return _line(found) if found else None
@@ -121,8 +125,27 @@ def _fits(scope: GuildScope, wanted: BanFilter, *, nearly: bool) -> ColumnElemen
     return and_(*asked)
 
 
-def _with_case(fits: ColumnElement[bool], before_no: int | None) -> Select[Any]:
-    """Walks the ban cases from the newest, and keeps those that hold: a page costs what it shows."""
+def _case_of_each(guild_id: GuildId, fits: ColumnElement[bool], before_no: int | None, limit: int) -> Select[Any]:
+    """Looks up the latest ban case of each: for few, who may all have been banned before the last hundred thousand."""
+    row, each = aliased(ModCases), ModCases
+    theirs = and_(row.guild_id == Bans.guild_id, row.target_id == Bans.user_id, row.action == Action.BAN.value)
+    latest = select(row.case_no).where(theirs).correlate(Bans).order_by(row.case_no.desc()).limit(1).lateral("latest")
+    found = select(Bans.user_id, latest.c.case_no).select_from(Bans).join(latest, true()).where(fits)
+    if before_no is not None:
+        found = found.where(latest.c.case_no < before_no)
+    page = found.order_by(latest.c.case_no.desc()).limit(limit).subquery("page")
+    return (
+        select(Bans, each.case_no, each.moderator_id, each.moderator_name, each.created_at, each.ends_at)
+        .add_columns(each.reason.label("case_reason"))
+        .select_from(page)
+        .join(Bans, and_(Bans.guild_id == guild_id, Bans.user_id == page.c.user_id))
+        .join(each, and_(each.guild_id == guild_id, each.case_no == page.c.case_no))
+        .order_by(each.case_no.desc())
+    )
+
+
+def _with_case(guild_id: GuildId, fits: ColumnElement[bool], before_no: int | None, limit: int) -> Select[Any]:
+    """Walks the ban cases from the newest, and keeps those that hold: for many, of whom some are soon met."""
     row, later = ModCases, aliased(ModCases)
     newer = and_(later.guild_id == row.guild_id, later.target_id == row.target_id, later.case_no > row.case_no)
     found = (
@@ -132,7 +155,10 @@ def _with_case(fits: ColumnElement[bool], before_no: int | None) -> Select[Any]:
         .where(fits, row.guild_id == Bans.guild_id, row.action == Action.BAN.value)
         .where(~select(later.case_no).where(newer, later.action == Action.BAN.value).exists())
     )
-    return (found if before_no is None else found.where(row.case_no < before_no)).order_by(row.case_no.desc())
+    found = found.where(row.guild_id == guild_id)
+    if before_no is not None:
+        found = found.where(row.case_no < before_no)
+    return found.order_by(row.case_no.desc()).limit(limit)
 
 
 def _without_case(fits: ColumnElement[bool], before_id: UserId | None) -> Select[Any]:

@@ -8,7 +8,7 @@ the newest first, then everywhere in no order, and only when they are many again
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ARRAY, Select, Text, cast, func, select, true, tuple_
@@ -27,6 +27,8 @@ from kovra.store.case_search import (
     of_kinds,
     ordered,
     reads,
+    running,
+    waiting,
 )
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope
@@ -98,15 +100,58 @@ class Search:
         return self.sort.falling is not (place is not None and place.up)
 
     def _fitting(self) -> Select[Any]:
-        return fitting(self.scope, self.wanted, self.sort, self.database.now())
+        return fitting(self.scope, self.wanted, self.sort, self.database.steady_now())
 
     def _in_order(self, place: Place | None, reach: int, low: int, high: int) -> list[int]:
+        if self.wanted.holds and self.sort.by_end:
+            return self._by_end(place, reach, low, high)
+        if self._has_kinds() and self.wanted.holds and Action.MUTE in (self.wanted.begun or ()):
+            return self._with_mutes(place, reach, low, high)
         if self._has_kinds():
-            return list(self.session.scalars(self._merged(place, reach, low, high)))
+            return list(self.session.scalars(self._merged(self.wanted, place, reach, low, high)))
         listed = of_kinds(self._fitting(), self.wanted).where(*_within(low, high))
         if self.wanted.text:
             listed = listed.where(reads(self.wanted.text, parts=False))
         return list(self.session.scalars(ordered(listed, self.sort, place).limit(reach)))
+
+    def _by_end(self, place: Place | None, reach: int, low: int, high: int) -> list[int]:
+        """What holds, by its end. All that ever ended comes before it, so it is not walked to: what is late and what
+        ends later are looked up each by itself, and all of the one ends before any of the other.
+        """
+        asked = (self.scope, self.wanted, self.sort, self.database.steady_now())
+        late, later = (
+            of_kinds(some, self.wanted).where(*_within(low, high)) for some in (waiting(*asked), running(*asked))
+        )
+        parts = [
+            lambda: self._sorted(ordered(late, self.sort, place), place, reach),
+            lambda: list(self.session.scalars(ordered(later, self.sort, place).limit(reach))),
+        ]
+        numbers: list[int] = []
+        for part in reversed(parts) if self.falls(place) else parts:
+            numbers += part() if len(numbers) < reach else []
+        return numbers[:reach]
+
+    def _with_mutes(self, place: Place | None, reach: int, low: int, high: int) -> list[int]:
+        """What holds, by number. A mute has an end and never waits, so of all mutes only those that run are looked at;
+        among a hundred thousand that are over they would be walked to.
+        """
+        asked, falls = self.wanted, self.falls(place)
+        muted = replace(asked, actions=frozenset((Action.MUTE,)))
+        mutes = of_kinds(running(self.scope, muted, self.sort, self.database.steady_now()), muted)
+        mutes = mutes.where(*_within(low, high))
+        numbers = self._sorted(ordered(mutes, self.sort, place), place, reach)
+        if others := (asked.begun or frozenset()) - {Action.MUTE}:
+            merged = self._merged(replace(asked, actions=others), place, reach, low, high)
+            numbers = sorted([*numbers, *self.session.scalars(merged)], reverse=falls)
+        return numbers[:reach]
+
+    def _sorted(self, listed: Select[Any], place: Place | None, reach: int) -> list[int]:
+        """All of few, put in order: PostgreSQL would rather walk in order and hope to meet them soon."""
+        few = listed.order_by(None).cte("few").prefix_with("MATERIALIZED", dialect="postgresql").c
+        keys = (few.ends_at, few.case_no) if self.sort.by_end else (few.case_no,)
+        falls = self.falls(place)
+        in_order = select(few.case_no).order_by(*(key.desc() if falls else key.asc() for key in keys))
+        return list(self.session.scalars(in_order.limit(reach)))
 
     def _has_kinds(self) -> bool:
         """Whether the ranges of kinds are the narrowest way: a person's or a job's own range is narrower."""
@@ -115,9 +160,8 @@ class Search:
         narrower = asked.target_id or asked.batch_id or asked.text or asked.states or asked.voided or self.sort.by_end
         return bool(kinds) and not narrower
 
-    def _merged(self, place: Place | None, reach: int, low: int, high: int) -> Select[Any]:
-        """The first of each kind, merged."""
-        asked = self.wanted
+    def _merged(self, asked: CaseFilter, place: Place | None, reach: int, low: int, high: int) -> Select[Any]:
+        """The first of each kind that is asked for, merged."""
         actions = NUMBERED if asked.begun is None else asked.begun
         kinds = [
             _each("wanted_action", [action.value for action in actions]),
@@ -134,7 +178,7 @@ class Search:
         # Ranges and an order that only the index of kinds has: by equal columns PostgreSQL would take the order of
         # numbers for free, hope that a rare kind comes soon, and walk.
         firsts = (
-            self._fitting()
+            fitting(self.scope, asked, self.sort, self.database.steady_now())
             .where(tuple_(*row) >= tuple_(*kind, low), tuple_(*row) <= tuple_(*kind, high))
             .correlate(*kinds)
             .order_by(*(column.desc() if falls else column.asc() for column in row))

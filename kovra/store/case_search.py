@@ -7,7 +7,7 @@ index (row-level security would keep it from the text indexes); the rows themsel
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     DateTime,
+    Exists,
     Select,
     Text,
     Uuid,
@@ -183,7 +184,7 @@ def fitting(scope: GuildScope, wanted: CaseFilter, sort: CaseSort, now: ColumnEl
     if wanted.numbers:
         listed = listed.where(found.c.case_no.in_(sorted(wanted.numbers)))
     if wanted.holds is not None:
-        listed = listed.where(*_holding(scope, wanted, now))
+        listed = listed.where(_held(scope, now) if wanted.holds else not_(_held(scope, now)))
     return listed.where(found.c.ends_at.is_not(None)) if sort.by_end else listed
 
 
@@ -200,21 +201,41 @@ def ordered(listed: Select[Any], sort: CaseSort, place: Place | None) -> Select[
     return listed.where(row < here if falls else row > here)
 
 
-def _holding(scope: GuildScope, wanted: CaseFilter, now: ColumnElement[datetime]) -> list[ColumnElement[bool]]:
-    """Bans and mutes that hold, or those that do no more; the same rule as a row's ``active``."""
-    ends = exists().where(ScheduledEnds.guild_id == scope.guild_id, ScheduledEnds.request_id == found.c.request_id)
-    settled = ends.where(ScheduledEnds.state.in_((EndState.CANCELLED.value, EndState.ENDED.value)))
+def running(scope: GuildScope, wanted: CaseFilter, sort: CaseSort, now: ColumnElement[datetime]) -> Select[Any]:
+    """Of what :func:`fitting` finds the bans and mutes that hold and will end later: few, and the index of ends knows
+    them.
+    """
+    others = fitting(scope, replace(wanted, holds=None), sort, now)
+    return others.where(found.c.ends_at > now, not_(_lifted(scope)))
+
+
+def waiting(scope: GuildScope, wanted: CaseFilter, sort: CaseSort, now: ColumnElement[datetime]) -> Select[Any]:
+    """Of what :func:`fitting` finds those that should have ended by now and were not lifted yet."""
+    others = fitting(scope, replace(wanted, holds=None), sort, now)
+    end = ScheduledEnds
+    late = select(end.request_id).where(
+        end.guild_id == scope.guild_id, end.state == EndState.OPEN.value, end.ends_at <= now
+    )
+    lasting = found.c.action.in_([action.value for action in LIFTED_BY])
+    return others.where(found.c.ends_at <= now, lasting, found.c.request_id.in_(late), not_(_lifted(scope)))
+
+
+def _held(scope: GuildScope, now: ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Bans and mutes that hold; the same rule as a row's ``active``."""
     waits = and_(
         found.c.action.in_([action.value for action in LIFTED_BY]),
-        ends.where(ScheduledEnds.state == EndState.OPEN.value),
+        _end(scope).where(ScheduledEnds.state == EndState.OPEN.value),
     )
-    lifted = or_(settled, replaced(found.c, found.alias("later").c))
-    lasting = or_(found.c.ends_at.is_(None), found.c.ends_at > now, waits)
-    if not wanted.holds:
-        return [or_(not_(lasting), lifted)]
-    # A mute has an end and never waits: those that still run are few, and the index of ends knows them.
-    lasts = found.c.ends_at > now if wanted.actions == {Action.MUTE} else lasting
-    return [lasts, not_(lifted)]
+    return and_(or_(found.c.ends_at.is_(None), found.c.ends_at > now, waits), not_(_lifted(scope)))
+
+
+def _lifted(scope: GuildScope) -> ColumnElement[bool]:
+    settled = _end(scope).where(ScheduledEnds.state.in_((EndState.CANCELLED.value, EndState.ENDED.value)))
+    return or_(settled, replaced(found.c, found.alias("later").c))
+
+
+def _end(scope: GuildScope) -> Exists:
+    return exists().where(ScheduledEnds.guild_id == scope.guild_id, ScheduledEnds.request_id == found.c.request_id)
 
 
 def reads(text: str, parts: bool) -> ColumnElement[bool]:

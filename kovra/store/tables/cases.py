@@ -72,6 +72,14 @@ class ModCases(Base):
             postgresql_include=[*_COVERED, "moderator_id"],
             postgresql_where=text("ends_at IS NOT NULL"),
         ),
+        # Bans in order, for the list of those that hold.
+        Index(
+            "ix_mod_cases_bans",
+            "guild_id",
+            "case_no",
+            postgresql_include=["target_id"],
+            postgresql_where=text("action = 'ban'"),
+        ),
         Index("ix_mod_cases_created", "guild_id", "created_at", "case_no"),
         Index("ix_mod_cases_voided", "guild_id", "case_no", postgresql_where=text("voided_at IS NOT NULL")),
         Index("ix_mod_cases_unusual", "guild_id", "state", "case_no", postgresql_where=text("state <> 'done'")),

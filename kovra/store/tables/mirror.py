@@ -114,8 +114,18 @@ class Joins(Base):
     """Every time somebody came in, as far as Guard was there; by which invite, when that could be told."""
 
     __tablename__ = "joins"
-    # The question of a raid: who came in this window.
-    __table_args__ = (Index("ix_joins_guild_id_joined_at", "guild_id", "joined_at"),)
+    __table_args__ = (
+        # The question of a raid: who came in this window.
+        Index("ix_joins_guild_id_joined_at", "guild_id", "joined_at"),
+        # Who came by the same invite.
+        Index(
+            "ix_joins_invite",
+            "guild_id",
+            "invite_code",
+            "joined_at",
+            postgresql_where=text("invite_code IS NOT NULL"),
+        ),
+    )
 
     guild_id: Mapped[Key]
     user_id: Mapped[Key]
