@@ -22,6 +22,7 @@ def guild_row(payload: Payload, guard_id: UserId, member_count: int) -> GuildRow
         owner_id=UserId(int(payload["owner_id"])),
         guard_id=guard_id,
         member_count=member_count,
+        locale=payload.get("preferred_locale"),
     )
 
 

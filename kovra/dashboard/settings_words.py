@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -153,7 +153,7 @@ def preview(texts: NoticeTexts, action: Action, text: str, now: datetime) -> lis
         lasts_s=int(lasts.total_seconds()) if action in (Action.BAN, Action.MUTE, Action.QUARANTINE) else None,
         case_no=42 if action in TOLD_AFTER else None,
     )
-    filled = notice_text(NoticeTexts(server=texts.server, by_action=own, appeal_url=texts.appeal_url), told)
+    filled = notice_text(replace(texts, by_action=own), told)
     return [_line(line) for line in filled.splitlines()]
 
 

@@ -3,7 +3,8 @@
 ``execute``  the story of one action, from the lane entry to the last message
 ``case_acts``  what is done to a case that exists: comment, amend, void, resend
 ``claim``    whose turn it is: claims, fenced by an epoch
-``notices``  the DM to the target and the post in the log channel; ``notice_texts`` what a DM says
+``notices``  the DM to the target and the post in the log channel; ``notice_texts`` what a DM says, and
+             ``notice_tongues`` in which language
 ``log_posts``  what waits to be posted, ten cases to a message; ``case_post`` how a case reads, ``log_channels`` where
 ``heard``    what happens on a server and is no case, and how it reads in the log channel
 ``chunk``    the story of one chunk of a job; ``bulk`` bans many in one call

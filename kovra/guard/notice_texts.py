@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from kovra.actions.request import MAX_DURATION, Action, ActionRequest
 from kovra.actions.rights import Standing
 from kovra.guard.case import Case
+from kovra.guard.notice_tongues import ENGLISH, TONGUES, language_of
 
 # The notice goes first: after a ban we may share no server with the target, and Discord refuses it (50278).
 TOLD_BEFORE = frozenset({Action.BAN, Action.SOFTBAN, Action.KICK})
@@ -46,32 +47,25 @@ _MOST_REASON, _LEAST_REASON = 1500, 200
 _MOST_URL = 200
 
 _NAMED = re.compile(r"\{([^{}\n]{0,40})\}")
-_DONE = {
-    Action.BAN: "banned",
-    Action.SOFTBAN: "removed",
-    Action.KICK: "kicked",
-    Action.MUTE: "muted",
-    Action.WARN: "warned",
-    Action.QUARANTINE: "put in quarantine",
-}
-_LATER = "You have been {action} in **{server}**."
-#: What those read who are told before, whatever case it will be.
-_BEFORE = {
-    Action.BAN: "You are being banned from **{server}**.",
-    Action.SOFTBAN: "You are being removed from **{server}**, and your latest messages with you. You may join again "
-    "with an invite.",
-    Action.KICK: "You are being kicked from **{server}**. You may join again with an invite.",
-}
-_REST = "\nUntil: {expires}\nReason: {reason}\nAppeal: {appeal}\n-# Case #{case}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeTexts:
-    """What a server has written: its name, its texts, and where its members appeal."""
+    """What a server has written: its name, its texts, and where its members appeal.
+
+    ``locale`` is the language it has chosen, None for that which Discord says it has, ``discord_locale``.
+    """
 
     server: str
     by_action: Mapping[Action, str] = field(default_factory=dict)
     appeal_url: str | None = None
+    locale: str | None = None
+    discord_locale: str | None = None
+
+    @property
+    def language(self) -> str:
+        """The language of Kovra's own words in its notices."""
+        return language_of(self.locale, self.discord_locale)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,21 +107,23 @@ def telling(
 
 def notice_text(texts: NoticeTexts, told: Telling) -> str:
     """What the target reads: at most 2,000 characters, and never nothing."""
-    own, plain = texts.by_action.get(told.action), default_text(told.action, known=told.case_no is not None)
+    own = texts.by_action.get(told.action)
+    plain = default_text(told.action, texts.language, known=told.case_no is not None)
     for text in (own, plain):
         if text and (filled := _filled(text, texts, told).strip()):
             return filled
     raise AssertionError("the first line of a default text names only what there always is")
 
 
-def default_text(action: Action, *, known: bool = False) -> str:
+def default_text(action: Action, language: str = ENGLISH, *, known: bool = False) -> str:
     """The text of a server that has written none. ``known``: the case exists, so it has been done.
 
     Raises:
         KeyError: nobody is told of this action.
     """
-    first = _LATER if known else _BEFORE.get(action, _LATER)
-    return first.replace("{action}", _DONE[action]) + _REST
+    tongue = TONGUES[language]
+    first = tongue.later if known else tongue.before.get(action, tongue.later)
+    return first.replace("{action}", tongue.done[action]) + tongue.rest
 
 
 def problems_of(action: Action, text: str, appeal_url: str | None = None) -> list[str]:
@@ -175,15 +171,15 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: max(most - 1, 0)].rstrip() + "…"
 
 
-def lasting(seconds: int) -> str:
+def lasting(seconds: int, language: str = ENGLISH) -> str:
     """A length of time as people say it, in its two largest units: ``1 day 6 hours``."""
     # A case is written a moment after its end was fixed; nobody meant the seconds.
     left = round(seconds / 60) * 60 if seconds >= 60 else max(seconds, 1)
     said = []
-    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+    for (one, several), size in zip(TONGUES[language].units, (86_400, 3_600, 60, 1), strict=True):
         count, left = divmod(left, size)
         if count and len(said) < 2:
-            said.append(f"{count:,} {unit}{'' if count == 1 else 's'}")
+            said.append(f"{count:,} {one if count == 1 else several}")
     return " ".join(said)
 
 
@@ -191,9 +187,9 @@ def _filled(text: str, texts: NoticeTexts, told: Telling) -> str:
     known = {
         "member": plain(told.member),
         "server": plain(texts.server),
-        "action": _DONE[told.action],
+        "action": TONGUES[texts.language].done[told.action],
         "reason": "",
-        "duration": lasting(told.lasts_s) if told.lasts_s else None,
+        "duration": lasting(told.lasts_s, texts.language) if told.lasts_s else None,
         "expires": f"<t:{int(told.ends_at.timestamp())}:f>" if told.ends_at else None,
         "case": str(told.case_no) if told.case_no else None,
         "moderator": plain(told.moderator),
@@ -214,13 +210,13 @@ def _put(text: str, known: Mapping[str, str | None]) -> str:
 
 def _longest(action: Action, text: str, appeal_url: str | None) -> int:
     """What a text may take at most: names as long as Discord allows, each letter escaped, and a little of a reason."""
-    name = 2 * 32
+    name, year = 2 * 32, int(MAX_DURATION.total_seconds()) - 3_600
     known = {
         "member": "x" * name,
         "server": "x" * 2 * 100,
-        "action": _DONE[action],
+        "action": max((one.done[action] for one in TONGUES.values()), key=len),
         "reason": "x" * _LEAST_REASON,
-        "duration": lasting(int(MAX_DURATION.total_seconds()) - 3_600),
+        "duration": max((lasting(year, language) for language in TONGUES), key=len),
         "expires": "<t:9999999999:f>",
         "case": "x" * 10,
         "moderator": "x" * name,

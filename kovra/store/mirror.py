@@ -32,6 +32,7 @@ class GuildRow:
     owner_id: UserId
     guard_id: UserId
     member_count: int
+    locale: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

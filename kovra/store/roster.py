@@ -57,9 +57,9 @@ _JOINED = Prepared(
         Members.gone_at.is_(None),
     )
 )
-_WRITTEN = (GuildSettings.notice_texts, GuildSettings.appeal_url)
+_WRITTEN = (GuildSettings.notice_texts, GuildSettings.appeal_url, GuildSettings.notice_locale)
 _NOTICE_TEXTS = Prepared(
-    select(Guilds.name, *_WRITTEN)
+    select(Guilds.name, Guilds.locale, *_WRITTEN)
     .outerjoin(GuildSettings, GuildSettings.guild_id == Guilds.guild_id)
     .where(Guilds.guild_id == _IN_GUILD)
 )
@@ -152,7 +152,13 @@ class Roster(AskingRoster, ExecutingRoster):
         if not rows:
             return NoticeTexts(server=str(guild_id))
         texts = {Action(name): text for name, text in (rows[0].notice_texts or {}).items()}
-        return NoticeTexts(server=rows[0].name, by_action=texts, appeal_url=rows[0].appeal_url)
+        return NoticeTexts(
+            server=rows[0].name,
+            by_action=texts,
+            appeal_url=rows[0].appeal_url,
+            locale=rows[0].notice_locale,
+            discord_locale=rows[0].locale,
+        )
 
     def log_channels(self, guild_id: GuildId) -> LogChannels:
         """The channels the guild has chosen; the common one, as long as nobody did, is the text channel named

@@ -21,6 +21,7 @@ from kovra.actions.rights import Capability
 from kovra.guard.health import lacking_to_post
 from kovra.guard.log_channels import EventClass, LogChannels
 from kovra.guard.notice_texts import NoticeTexts, appeal_problem, problems_of
+from kovra.guard.notice_tongues import TONGUES
 from kovra.ids import ChannelId, GuildId
 from kovra.store.audit import AuditLog
 from kovra.store.database import Database
@@ -163,11 +164,16 @@ class SettingsBook:
         by_action: Mapping[Action, str],
         appeal_url: str | None,
         still: Callable[[NoticeTexts], bool] = always,
+        *,
+        locale: str | None = None,
     ) -> Problems:
         """Let notices read so: the texts that are named, and the address for appeals. An empty text is the default.
 
+        ``locale`` is the language of Kovra's own words; None is that of the server on Discord.
+
         Returns:
-            What stands in the way, by action, ``appeal_url`` or ``form``; then nothing is changed. Empty: it is kept.
+            What stands in the way, by action, ``appeal_url``, ``locale`` or ``form``; then nothing is changed. Empty:
+            it is kept.
         """
         if not scope.may(Capability.SETTINGS):
             return {"form": [TAKES_SETTINGS]}
@@ -178,15 +184,21 @@ class SettingsBook:
         }
         if appeal_url and (said := appeal_problem(appeal_url)):
             problems["appeal_url"] = [said]
+        if locale is not None and locale not in TONGUES:
+            problems["locale"] = ["Choose a language from the list."]
         if problems:
             return problems
         with self._database.transaction(scope.guild_id) as session:
             row = locked_settings(session, self._database, scope.guild_id)
             own = {Action(name): text for name, text in row.notice_texts.items()}
-            if not still(NoticeTexts(server=scope.guild_name, by_action=own, appeal_url=row.appeal_url)):
+            before = NoticeTexts(
+                server=scope.guild_name, by_action=own, appeal_url=row.appeal_url, locale=row.notice_locale
+            )
+            if not still(before):
                 return {"form": [CHANGED_MEANWHILE]}
             kept = row.notice_texts | {action.value: text for action, text in texts.items()}
             values = {"notice_texts": {name: text for name, text in kept.items() if text}, "appeal_url": appeal_url}
+            values |= {"notice_locale": locale}
             return self._write(session, scope, row, values)
 
     def change_log_channels(

@@ -40,8 +40,8 @@ def test_after_the_start_the_mirror_holds_all_that_discord_has(sandbox, control,
     assert dict(rows("SELECT channel_id, name FROM channels")) == sandbox.call(
         lambda s: {channel.id: channel.name for channel in s.world.guild_channels(guild)}
     )
-    assert rows("SELECT name, owner_id, guard_id, member_count FROM guilds") == [
-        (guild.name, guild.owner_id, sandbox.call(lambda s: s.world.bot_id), len(guild.members))
+    assert rows("SELECT name, owner_id, guard_id, member_count, locale FROM guilds") == [
+        (guild.name, guild.owner_id, sandbox.call(lambda s: s.world.bot_id), len(guild.members), "en-US")
     ]
 
 

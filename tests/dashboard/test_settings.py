@@ -124,6 +124,25 @@ def test_a_notice_is_previewed_kept_and_refused_with_what_was_typed(site, cast):
     assert "Out of {server}.</textarea>" in section(admin, cast, "notices", action="ban")
 
 
+def test_notices_are_in_the_language_that_is_chosen_and_the_preview_shows_one_before(site, cast):
+    admin = site.signed_in(cast.admin)
+    address = f"/g/{cast.harbour}/settings/notices"
+
+    shown = admin.get(f"{address}/preview?action=kick&text=&locale=de").get_data(as_text=True)
+    before = section(admin, cast, "notices", action="kick")
+    kept = admin.post(address, {"action": "kick", "text": "", "locale": "fr"})
+    refused = admin.post(address, {"action": "kick", "text": "", "locale": "tlh"})
+    after = section(admin, cast, "notices", action="kick")
+
+    assert "Du wirst von" in shown
+    assert "As on Discord: English" in before
+    assert "You are being kicked from" in before
+    assert (kept.status_code, refused.status_code) == (303, 422)
+    assert "Choose a language from the list." in refused.get_data(as_text=True)
+    assert "Vous êtes expulsé(e) de" in after
+    assert '<option value="fr" lang="fr" selected>' in after
+
+
 def test_cases_are_posted_elsewhere_and_a_channel_that_is_not_there_is_refused(site, cast):
     admin = site.signed_in(cast.admin)
     address = f"/g/{cast.harbour}/settings/logging"

@@ -23,6 +23,7 @@ from kovra.guard.notice_texts import (
     notice_text,
     problems_of,
 )
+from kovra.guard.notice_tongues import TONGUES
 
 TOLD = sorted(TOLD_BEFORE | TOLD_AFTER)
 ENDS = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
@@ -160,3 +161,56 @@ def test_an_address_for_appeals_is_a_whole_one(url, good):
 )
 def test_a_length_of_time_reads_as_people_say_it(seconds, said):
     assert lasting(round(seconds)) == said
+
+
+class TestLanguages:
+    """A server's own words are its own; Kovra's are in the server's language."""
+
+    @pytest.mark.parametrize(
+        ("locale", "discord_locale", "first"),
+        [
+            (None, None, "You are being banned from **Foxes**."),
+            (None, "en-GB", "You are being banned from **Foxes**."),
+            (None, "de", "Du wirst von **Foxes** gebannt."),
+            (None, "es-419", "Se te va a banear de **Foxes**."),
+            ("fr", "de", "Vous êtes banni(e) de **Foxes**."),
+            ("en", "de", "You are being banned from **Foxes**."),
+            (None, "ja", "You are being banned from **Foxes**."),
+        ],
+    )
+    def test_what_a_server_chose_stands_before_what_discord_says_and_english_for_what_is_not_known(
+        self, locale, discord_locale, first
+    ):
+        texts = NoticeTexts(server="Foxes", locale=locale, discord_locale=discord_locale)
+
+        assert notice_text(texts, BAN).splitlines()[0] == first
+
+    def test_every_line_is_in_the_language(self):
+        texts = NoticeTexts(server="Foxes", appeal_url="https://foxes.example", locale="de")
+        told = replace(MUTE, lasts_s=93_600)
+
+        assert notice_text(texts, told).splitlines() == [
+            "Du wurdest auf **Foxes** stummgeschaltet.",
+            f"Bis: <t:{int(MUTE.ends_at.timestamp())}:f>",
+            "Grund: spam",
+            "Einspruch: https://foxes.example",
+            "-# Fall #42",
+        ]
+        own = replace(texts, by_action={Action.MUTE: "{action}, {duration}"})
+        assert notice_text(own, told) == "stummgeschaltet, 1 Tag 2 Stunden"
+
+    @pytest.mark.parametrize("language", TONGUES)
+    def test_each_language_says_the_same_and_fits(self, language):
+        for action in TOLD_BEFORE | TOLD_AFTER:
+            for known in (False, True):
+                text = default_text(action, language, known=known)
+
+                assert problems_of(action, text) == []
+                named = [name for name in VARIABLES if f"{{{name}}}" in text]
+                assert named == ["server", "reason", "expires", "case", "appeal"]
+        assert len(TONGUES[language].units) == 4
+
+    def test_the_languages_are_those_of_the_commands(self):
+        from kovra.bot.tongues import LOCALES
+
+        assert set(TONGUES) == {"en", *LOCALES}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kovra.actions.request import Action
@@ -10,7 +12,7 @@ from kovra.guard.notice_texts import NoticeTexts
 from kovra.ids import ChannelId
 from kovra.store.events import Events
 from kovra.store.forgetting import EVIDENCE_DAYS
-from kovra.store.mirror import ChannelRow
+from kovra.store.mirror import ChannelRow, GuildRow
 from kovra.store.settings import TAKES_SETTINGS, SettingsBook
 
 RAIDS, VOICE = ChannelId(31), ChannelId(32)
@@ -37,6 +39,21 @@ def test_texts_are_kept_beside_each_other_and_read_by_who_sends(settings, boss, 
         server="Harbour", by_action={Action.BAN: "Out of {server}.\nBye."}, appeal_url="https://harbour.example/appeal"
     )
     assert (settings.notices(boss), roster.notice_texts(say.HARBOUR)) == (kept, kept)
+
+
+def test_the_language_is_what_discord_says_until_one_is_chosen(settings, boss, roster, mirror, audit_log, say):
+    harbour = GuildRow(
+        guild_id=say.HARBOUR, name="Harbour", icon=None, owner_id=say.OWNER, guard_id=say.GUARD, member_count=5
+    )
+    mirror.guild(replace(harbour, locale="de"))
+    heard = roster.notice_texts(say.HARBOUR).language
+
+    settings.change_notices(boss, {}, None, locale="pt-BR")
+    refused = settings.change_notices(boss, {}, None, locale="tlh")
+
+    assert (heard, roster.notice_texts(say.HARBOUR).language) == ("de", "pt-BR")
+    assert set(refused) == {"locale"}
+    assert audit_log.entries(boss)[0].facts["after"] == {"notice_locale": "pt-BR"}
 
 
 def test_a_text_that_cannot_be_filled_in_changes_nothing(settings, boss, audit_log):

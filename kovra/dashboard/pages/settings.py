@@ -4,6 +4,7 @@ this browser draws pages."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +21,7 @@ from kovra.dashboard.services import services
 from kovra.dashboard.settings_form import kept, section, seen_by, typed
 from kovra.guard.log_channels import EventClass, LogChannels
 from kovra.guard.notice_texts import VARIABLES, NoticeTexts, default_text
+from kovra.guard.notice_tongues import TONGUES, language_of
 from kovra.ids import ChannelId
 from kovra.store.events import KEPT_FOR
 from kovra.store.evidence import LOOSE_FOR
@@ -85,10 +87,11 @@ def notices(guild_id: int) -> Response:
 def keep_notices(guild_id: int) -> Response:
     """Keep one text and the address for appeals."""
     known, viewer = services(), scope()
-    sent = typed({name: fields.String(load_default="") for name in ("action", "text", "appeal_url")})
+    sent = typed({name: fields.String(load_default="") for name in ("action", "text", "appeal_url", "locale")})
     action = _action(sent["action"])
     still = seen_by(sent, lambda texts: _own_text(texts, action))
-    problems = known.settings.change_notices(viewer, {action: sent["text"]}, sent["appeal_url"], still)
+    written, locale = {action: sent["text"]}, sent["locale"] or None
+    problems = known.settings.change_notices(viewer, written, sent["appeal_url"], still, locale=locale)
     if not problems:
         return kept("notices", action=action.value)
     return section("notices", _texts(known.settings.notices(viewer), action, sent), problems)
@@ -99,6 +102,8 @@ def keep_notices(guild_id: int) -> Response:
 def preview(guild_id: int) -> str:
     """What a member would read of the text that is being written."""
     texts, action = services().settings.notices(scope()), _action(request.args.get("action"))
+    if "locale" in request.args:
+        texts = replace(texts, locale=request.args["locale"] or None)
     lines = words.preview(texts, action, request.args.get("text", "")[:4000].strip(), services().clock.now())
     return render_template("settings_preview.html", lines=lines)
 
@@ -169,21 +174,26 @@ def _terms(own: Mapping[str, int], text: str | None = None) -> Mapping[str, Any]
 
 def _texts(texts: NoticeTexts, action: Action, typed: Mapping[str, str] | None = None) -> Mapping[str, Any]:
     text = typed["text"] if typed else texts.by_action.get(action, "")
+    seen = words.fingerprint(_own_text(texts, action))
+    texts = replace(texts, locale=typed["locale"] or None) if typed else texts
     return {
         "action": action,
         "told": words.TOLD,
         "own": frozenset(texts.by_action),
         "text": text,
         "appeal_url": typed["appeal_url"] if typed else texts.appeal_url or "",
-        "default": default_text(action),
+        "default": default_text(action, texts.language),
         "variables": VARIABLES,
         "lines": words.preview(texts, action, text.strip(), services().clock.now()),
-        "seen": words.fingerprint(_own_text(texts, action)),
+        "locale": texts.locale or "",
+        "languages": {one: tongue.name for one, tongue in TONGUES.items()},
+        "spoken": TONGUES[language_of(texts.discord_locale)].name,
+        "seen": seen,
     }
 
 
 def _own_text(texts: NoticeTexts, action: Action) -> list[str]:
-    return [texts.by_action.get(action, ""), texts.appeal_url or ""]
+    return [texts.by_action.get(action, ""), texts.appeal_url or "", texts.locale or ""]
 
 
 def _channels(viewer: GuildScope, typed: Mapping[str, str] | None = None) -> Mapping[str, Any]:

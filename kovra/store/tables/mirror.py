@@ -13,7 +13,10 @@ from kovra.store.tables.base import ZERO, Base, Key, Moment, Snowflake
 
 
 class Guilds(Base):
-    """The mirror of a guild. ``gone_at``: Guard was removed from it. ``guard_id`` is Guard's own user."""
+    """The mirror of a guild. ``gone_at``: Guard was removed from it. ``guard_id`` is Guard's own user.
+
+    ``locale`` is what Discord says its language is; null until it is heard.
+    """
 
     __tablename__ = "guilds"
 
@@ -27,6 +30,7 @@ class Guilds(Base):
     members_complete_at: Mapped[Moment | None]
     bans_complete_at: Mapped[Moment | None]
     gone_at: Mapped[Moment | None]
+    locale: Mapped[str | None]
 
 
 class Roles(Base):

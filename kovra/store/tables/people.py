@@ -29,9 +29,9 @@ class SavedViews(Base):
 class GuildSettings(Base):
     """What a guild has changed. ``budgets``: action → requests per hour; what it does not name is the default.
 
-    ``notice_texts``: action → text. ``log_channels``: class → channel id as text, null where none is wanted; cases
-    of a class that it does not name go to ``log_channel_id``. ``retention``: what is kept → days; what it does not name
-    is kept for ever.
+    ``notice_texts``: action → text; ``notice_locale``: their language, null for the server's own. ``log_channels``:
+    class → channel id as text, null where none is wanted; cases of a class that it does not name go to
+    ``log_channel_id``. ``retention``: what is kept → days; what it does not name is kept for ever.
     """
 
     __tablename__ = "guild_settings"
@@ -42,6 +42,7 @@ class GuildSettings(Base):
     notice_texts: Mapped[Json] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     log_channels: Mapped[Json] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     appeal_url: Mapped[str | None]
+    notice_locale: Mapped[str | None]
     retention: Mapped[Json] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     changed_at: Mapped[Moment]
     changed_by: Mapped[Snowflake | None]
