@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ def access(guild_id: int) -> Response:
     """All roles, or one of them with what it is given."""
     wanted = request.args.get("role", "")
     if not wanted:
-        return section("access", {"roles": services().grants.roles(scope()), "role": None, "words": words.given})
+        return section("access", {"roles": services().grants.roles(scope()), "role": None, "words": _offered})
     role, preset = _role(wanted), PRESETS.get(request.args.get("preset", ""))
     return section("access", _form(role, role.granted if preset is None else {**role.granted, **preset}))
 
@@ -71,6 +71,10 @@ def keep(guild_id: int) -> Response:
     known.submit.bulletin.ring(viewer.guild_id)
     known.submit.bulletin.hint(viewer.guild_id, HintKind.ROLE_UPDATED, {"role_id": role.role_id})
     return kept("access", role=str(role.role_id))
+
+
+def _offered(capabilities: Collection[Capability]) -> str:
+    return words.given([one for one in OFFERED if one in capabilities])
 
 
 def _role(text: str) -> RoleGrants:
