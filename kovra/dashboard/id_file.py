@@ -19,6 +19,10 @@ from kovra.errors import Malformed
 MAX_FILE_BYTES = 1024 * 1024
 #: With more lines that hold no id, it is another file than was meant.
 MAX_UNREAD = 500
+#: More lines, empty ones included, would not fit into the box, which is sent back with every review.
+MAX_LINES = 10_000
+#: Of a longer cell its ids are kept, and the beginning of the rest.
+_LONG_CELL = 200
 #: A cell in quotes may go over so many lines; a quote that is never closed must not swallow the rest of the file.
 _MAX_LINES_OF_CELL = 20
 
@@ -55,6 +59,10 @@ def read_id_file(name: str, content: bytes, most: int) -> IdFile:
     if len(content) > MAX_FILE_BYTES:
         raise Malformed(f"{name} is larger than 1 MB. Nothing was read. Leave out other columns, or split it.")
     lines = lines_of(_text(name, content))
+    if len(lines) > MAX_LINES:
+        raise Malformed(
+            f"{name} has {len(lines):,} lines; at most {MAX_LINES:,} are read. Nothing was taken: split it."
+        )
     rows = list(_rows(lines))
     if not rows:
         raise Malformed(f"{name} is empty.")
@@ -102,13 +110,15 @@ def _rows(lines: Sequence[str]) -> Iterator[_Row]:
         delimiter, at = lines[0].strip()[4], 1
     while at < len(lines):
         taken = _taken(lines, at)
-        if taken:
+        try:
             cells = next(csv.reader(["\n".join(lines[at : at + taken])], delimiter=delimiter), [])
-        else:
+        except csv.Error:  # a cell of more than 128 KiB
+            cells = []
+        if not taken or not cells:
             # A quote that is never closed is a letter.
             taken, cells = 1, lines[at].replace('"', "").split(delimiter)
         if any(cell.strip() for cell in cells):
-            yield _Row(line=at + 1, cells=[_plain(cell) for cell in cells])
+            yield _Row(line=at + 1, cells=[_plain(cell) if cell else "" for cell in cells])
         at += taken
 
 
@@ -141,7 +151,7 @@ def _column(rows: Sequence[_Row]) -> tuple[str, int]:
     first = rows[0].cells
     headings = [] if any(_DATA.search(cell) for cell in first) else first
     # The id of the server stands in every line of some rolls: each counts once.
-    found = {(place, read_id(cell)) for row in rows for place, cell in enumerate(row.cells)}
+    found = {(place, read_id(cell)) for row in rows for place, cell in enumerate(row.cells) if cell}
     ids = Counter(place for place, user_id in found if user_id is not None)
     words = [re.sub(r"[^a-z]", "", cell.casefold()) for cell in headings]
     called = [words.index(wanted) for wanted in _HEADINGS if wanted in words and (ids[words.index(wanted)] or not ids)]
@@ -152,4 +162,7 @@ def _column(rows: Sequence[_Row]) -> tuple[str, int]:
 def _cell(row: _Row, column: int) -> str:
     """What stands in the box for this line. An empty cell is told as well: its line names nobody."""
     cell = row.cells[column] if column < len(row.cells) else ""
+    if len(cell) > _LONG_CELL:
+        read = read_ids(cell)
+        cell = " ".join([*map(str, read.found), *(one.text for one in read.unread)])
     return _COMMA.sub(r"\1.", cell) or _EMPTY

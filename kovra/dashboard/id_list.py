@@ -16,6 +16,8 @@ SHOWN = 40
 _ROUNDED = re.compile(r"\A(\d+[.,]?\d*[eE]\+?\d+|\d{15,}\.\d+)\Z")
 _BETWEEN = re.compile(r"[\s,;]+")
 _END_OF_LINE = re.compile(r"\r\n|\n|\r")
+#: Letters of the shortest id.
+_SHORTEST = 17
 #: Digits that a spreadsheet keeps of a number; the rest become zeros.
 _SPREADSHEET_DIGITS = 15
 
@@ -72,6 +74,8 @@ def lines_of(text: str) -> list[str]:
 
 def read_id(word: str) -> UserId | None:
     """One id or mention; None when it is none."""
+    if len(word) < _SHORTEST:
+        return None
     try:
         return UserId(parse_snowflake(word))
     except Malformed:

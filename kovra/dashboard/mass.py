@@ -54,7 +54,7 @@ LABELS: Mapping[Kind, str] = {
     Kind.AWAY: "Not here",
     Kind.STAFF: "Staff",
     Kind.BOT: "Bots",
-    Kind.ALREADY: "So already",
+    Kind.ALREADY: "Banned already",
     Kind.ABOVE: "Above you",
     Kind.ABOVE_GUARD: "Above Guard",
     Kind.YOURSELF: "Yourself",
@@ -128,6 +128,7 @@ class Review:
     ``budget`` says what of it is used, when it is too small.
     """
 
+    action: Action
     lines: Sequence[Line]
     targets: tuple[UserId, ...]
     budget: str = ""
@@ -140,7 +141,8 @@ class Review:
     def kinds(self) -> list[tuple[Kind, str, int]]:
         """The kinds that are among the lines, with their labels and how many each are."""
         counts = Counter(line.kind for line in self.lines)
-        return [(kind, LABELS[kind], counts[kind]) for kind in Kind if counts[kind]]
+        labels = LABELS if self.action is Action.BAN else {**LABELS, Kind.ALREADY: "Nothing to lift"}
+        return [(kind, labels[kind], counts[kind]) for kind in Kind if counts[kind]]
 
 
 def offered(viewer: GuildScope) -> list[Action]:
@@ -163,7 +165,8 @@ def review(known: Services, viewer: GuildScope, draft: MassDraft, now: datetime)
     decided = [(request.target_id, refusal) for request, refusal in known.submit_job.decided(job)]
     standings = known.roster.standings(viewer.guild_id, job.moderator_id, job.targets)
     banned = known.jobs.banned_among(viewer, job.targets) if draft.action is Action.BAN else frozenset()
-    refusals = {target: refusal or (_BANNED if target in banned else None) for target, refusal in decided}
+    # In a list it is enough to say that they are: what one could do about a single ban is no answer for a hundred.
+    refusals = {target: _BANNED if target in banned else refusal for target, refusal in decided}
     targets = tuple(target for target, _ in decided if refusals[target] is None)
     given = known.requests.budget(viewer, draft.action)
     left = len(targets) if given is None else max(0, given.limit - given.used)
@@ -174,6 +177,7 @@ def review(known: Services, viewer: GuildScope, draft: MassDraft, now: datetime)
         for target, number in read.found.items()
     ]
     return Review(
+        action=draft.action,
         lines=sorted([*lines, *_left_over(read)], key=lambda line: line.number),
         targets=targets,
         budget=f"{given.used} of {given.limit} are used this hour." if given and over else "",

@@ -148,7 +148,8 @@ class Jobs(JobsPort):
             told.append((event, request.request_id, request_facts(request, state)))
             kind = AuditKind.ACTION_REJECTED if refusal else AuditKind.ACTION_ACCEPTED
             entries.append(audit_entry(kind, request, refusal))
-        append_events(session, job.guild_id, [*told, job_event(job.batch_id, JobState.RUNNING)])
+        jobs = [job_event(job.batch_id, JobState.RUNNING), *_released_from(session, job)]
+        append_events(session, job.guild_id, [*told, *jobs])
         counts = {"asked": len(entries), "accepted": len(entries) - len(refusals), "rejected": len(refusals)}
         facts = {"batch_id": str(job.batch_id), "action": job.action.value, "reason": job.reason, **counts}
         whole = AuditEntry(guild_id=job.guild_id, kind=AuditKind.JOB_ACCEPTED, actor_id=job.moderator_id, facts=facts)
@@ -266,6 +267,16 @@ def _taken(session: Session, request: ActionRequest) -> Refusal:
 def job_event(batch_id: UUID, state: JobState) -> tuple[EventKind, None, dict[str, str]]:
     """The event that says that a job as a whole has changed."""
     return EventKind.JOB_CHANGED, None, {"batch_id": str(batch_id), "state": state.value}
+
+
+def _released_from(session: Session, job: Job) -> list[tuple[EventKind, None, dict[str, str]]]:
+    """The jobs whose rest this one releases have changed too: an open page of one of them no longer offers it."""
+    if not job.releases:
+        return []
+    first, row = ActionRequests, JobRows
+    batches = select(first.batch_id).where(first.guild_id == job.guild_id, first.request_id.in_(job.releases))
+    theirs = select(row.batch_id, row.state).where(row.guild_id == job.guild_id, row.batch_id.in_(batches))
+    return [job_event(found.batch_id, JobState(found.state)) for found in session.execute(theirs)]
 
 
 def _receipt(request: ActionRequest, refusal: Refusal | None) -> Receipt:

@@ -36,6 +36,7 @@ def box(text, most=500):
         "the target beside the server": (f"guild_id,target_id\n{GUILD},{A}\n", ["", str(A)]),
         "a heading that holds none": (f"id;who\n1;{A}\n", ["", str(A)]),
         "lines without an id": (f"id;n\n{A};x\nnobody;y\n;z\n;\n{B};v", ["", str(A), "nobody", "(no ID)", "", str(B)]),
+        "a long text with an id in it": (f"id\n{A} {'x' * 300}", ["", f"{A} {'x' * 40}"]),
         "a sign that ends lines in Unicode alone": (f"n,id\na\x85b,{A}\nc,{B}", ["", str(A), str(B)]),
     }.values(),
 )
@@ -49,11 +50,13 @@ def test_each_line_of_the_file_is_a_line_of_the_box(text, lines):
         "empty": (b"", "empty"),
         "no id": (b"id\nx\n", "holds no ID in the column"),
         "a workbook": (b"PK\x03\x04\x00", "is a workbook"),
+        "one endless cell": (b'"' * (1 << 20), "is empty"),
         "a picture": (b"\x89PNG\x00\x01", "not a text file"),
         "too large": (b"1" * (MAX_FILE_BYTES + 1), "larger than 1 MB"),
         "too many": ("\n".join(str(A + n) for n in range(501)).encode(), "holds 501 IDs"),
         "rounded to fifteen digits": (b"id\n428043321819600000\n1234908386379400000\n", "a spreadsheet has rounded"),
         "rounded in its display": (b"id\n4.28043E+17\n", "a spreadsheet has rounded"),
+        "too many lines": (f"{A}\n".encode() + b"\n" * 10_000, "has 10,002 lines"),
         "another file than was meant": (f"{A}\n".encode() + b"x\n" * 501, "501 of its lines hold no ID"),
     }.values(),
 )
@@ -63,13 +66,13 @@ def test_a_doubtful_file_gives_nothing_and_says_why(content, why):
 
 
 def test_a_file_made_to_be_slow_is_read_in_no_time():
-    evil = (b'"' + b"," * 40 + b"\n") * (MAX_FILE_BYTES // 42)
+    evil = (b'"' + b"," * 100 + b"\n") * 9_999
     began = time.process_time()
 
     with pytest.raises(Malformed):
         read_id_file("raid.csv", evil, 500)
 
-    assert time.process_time() - began < 10
+    assert time.process_time() - began < 5
 
 
 def test_a_pasted_text_tells_of_all_its_words():

@@ -63,12 +63,12 @@ def test_the_review_sorts_what_was_pasted_and_does_nothing(site, cast, count):
     assert page.status_code == 200
     words = shown(page)
     assert "2 of 7 will run" in words
-    for reason in ("already banned", "owns this server", "cannot ban yourself", "The same as line 2", "Not an ID"):
+    for reason in ("Banned already.", "owns this server", "cannot ban yourself", "The same as line 2", "Not an ID"):
         assert reason in words
     for label in (
         "Members 1",
         "Not here 1",
-        "So already 1",
+        "Banned already 1",
         "Above you 1",
         "Yourself 1",
         "Named twice 1",

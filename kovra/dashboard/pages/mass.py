@@ -173,6 +173,10 @@ def _as_typed() -> MassDraft:
 def _page(viewer: GuildScope, draft: MassDraft, status: HTTPStatus = HTTPStatus.OK) -> Response:
     known = services()
     since = seen_until(viewer)
-    facts: Mapping[str, Any] = {"draft": draft, "choices": offered(viewer), "recent": known.jobs.recent(viewer)}
-    facts = {**facts, "largest_file": MAX_FILE_BYTES}
+    facts: Mapping[str, Any] = {
+        "draft": draft,
+        "choices": offered(viewer),
+        "recent": known.jobs.recent(viewer),
+        "largest_file": MAX_FILE_BYTES,
+    }
     return make_response(render_template("mass.html", **shell(viewer, since, "mass"), **facts), status)

@@ -16,7 +16,8 @@ if (form && run) {
     event.preventDefault();
     if (!run.disabled) form.requestSubmit(run);
   });
-  conf.focus({ preventScroll: true });
+  // On a phone the review stands below the form.
+  conf.focus();
 }
 
 if (file) {
