@@ -69,7 +69,7 @@ class CaseChanges:
             if change.lasting:
                 _move_end(session, row, change.ends_at, now)
             if request.action is not Action.COMMENT:
-                want_edit(session, guild_id, row.case_no, now)
+                want_edit(session.connection(), guild_id, row.case_no, now)
             append_entry(
                 session,
                 self._audit_key,

@@ -72,6 +72,9 @@ class NewCase:
     head: Head
 
 
+#: Made once: json.dumps would make one for each case, while the counters are held.
+_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 _NOT_COLUMNS = frozenset({"for_case", "role_id", "voided", "of_member"})
 _OF_CASE = tuple(field.name for field in fields(Case) if field.name not in _NOT_COLUMNS)
 _WRITTEN = frozenset(_OF_CASE) | {
@@ -264,7 +267,7 @@ def case_digest(case: Case, params: dict[str, int]) -> bytes:
     }
     if case.batch_id is not None:
         body["batch_id"] = str(case.batch_id)
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).digest()
+    return hashlib.sha256(_ENCODE(body).encode()).digest()
 
 
 def chain(key: bytes, previous_seal: bytes, digest: bytes) -> bytes:

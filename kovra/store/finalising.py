@@ -99,8 +99,8 @@ class Finalising:
         outcomes: list[Case | Exception] = []
         new: list[NewCase] = []
         ours = as_rows([{"request_id": deed.claim.request_id, "epoch": deed.claim.epoch} for deed in deeds])
-        with self._database.transaction(guild_id, first=numbers_turn(guild_id)) as session:
-            held = run(session.connection(), self._lock, {"in_guild": guild_id, "ours": ours}).all()
+        with self._database.plain_transaction(guild_id, first=numbers_turn(guild_id)) as connection:
+            held = run(connection, self._lock, {"in_guild": guild_id, "ours": ours}).all()
             rows = {row.request_id: row for row in held}
             for deed in deeds:
                 try:
@@ -121,13 +121,13 @@ class Finalising:
                 requests = {deed.claim.request_id: deed.claim.request for deed in deeds}
                 for one in new:
                     if one.case.action in HOLDS_OF:
-                        keep_or_let_go(session, requests[one.case.request_id], one.case)
+                        keep_or_let_go(connection, requests[one.case.request_id], one.case)
                     if one.case.reverses is not None:
-                        want_edit(session, guild_id, one.case.reverses, one.case.created_at)
+                        want_edit(connection, guild_id, one.case.reverses, one.case.created_at)
                 since = held[0].began
                 ends = [end_row(requests[one.case.request_id], one.case, since) for one in new]
                 written = {"in_guild": guild_id, "since": since, "new_ends": as_rows([end for end in ends if end])}
-                end_with(session, _APPLY, {**written, **case_values(new)})
+                end_with(connection, _APPLY, {**written, **case_values(new)})
         return outcomes
 
     def _sealed(self, deed: Deed, row: Any, before: Sequence[NewCase]) -> NewCase:

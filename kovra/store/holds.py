@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, and_, delete, func, literal, select
+from sqlalchemy import BigInteger, Connection, DateTime, and_, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -29,14 +29,14 @@ def hold_of(session: Session, guild_id: GuildId, action: Action, target_id: User
     return Hold(kind=Action(row.kind), request_id=row.request_id, case_no=row.case_no, was=row.was)
 
 
-def keep_or_let_go(session: Session, request: ActionRequest, case: Case) -> None:
+def keep_or_let_go(connection: Connection, request: ActionRequest, case: Case) -> None:
     """What a case does to the hold of its target: begins it, renews it, or lets go of it."""
     kind = HOLDS_OF[request.action]
     if request.action is not kind:
         gone = delete(Holds).where(
             Holds.guild_id == request.guild_id, Holds.kind == kind.value, Holds.target_id == request.target_id
         )
-        session.connection().execute(gone)
+        connection.execute(gone)
         return
     kept = ActionRequests
     facts = {
@@ -55,9 +55,7 @@ def keep_or_let_go(session: Session, request: ActionRequest, case: Case) -> None
     newest: dict[str, Any] = {"set_at": begin.excluded.set_at}
     if request.for_case is None:
         newest |= {"request_id": begin.excluded.request_id, "case_no": begin.excluded.case_no}
-    session.connection().execute(
-        begin.on_conflict_do_update(index_elements=["guild_id", "kind", "target_id"], set_=newest)
-    )
+    connection.execute(begin.on_conflict_do_update(index_elements=["guild_id", "kind", "target_id"], set_=newest))
 
 
 def free_again(session: Session, guild_id: GuildId, user_id: UserId | None, now: datetime) -> list[Rejoined]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, tuple_, update
+from sqlalchemy import Connection, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -184,13 +184,13 @@ class PostLedger(PostLedgerPort):
             session.connection().execute(mine.values(due_at=later))
 
 
-def want_edit(session: Session, guild_id: GuildId, case_no: int, now: datetime) -> None:
+def want_edit(connection: Connection, guild_id: GuildId, case_no: int, now: datetime) -> None:
     """A case is not any more what its post says. In the transaction that changes it: the edit is never forgotten."""
     want = insert(PostEdits).values(guild_id=guild_id, case_no=case_no, wanted_at=now, due_at=now)
     again = want.on_conflict_do_update(
         index_elements=["guild_id", "case_no"], set_={"wanted_at": want.excluded.wanted_at, "due_at": now}
     )
-    session.connection().execute(again)
+    connection.execute(again)
 
 
 def _gather(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -27,17 +28,24 @@ def as_rows(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as :func:`rows_of` takes them; what a row does not name is NULL."""
     if len(rows) > MOST:
         raise ValueError(f"{len(rows)} rows at once; {MOST} are planned for")
-    return json.dumps(rows, default=_spelled, separators=(",", ":"))
+    return _ENCODE(rows)
+
+
+#: As PostgreSQL reads them.
+_SPELLINGS: Mapping[type, Callable[[Any], Any]] = {
+    datetime: datetime.isoformat,
+    bytes: lambda value: f"\\x{value.hex()}",
+    UUID: str,
+    MappingProxyType: dict,
+}
 
 
 def _spelled(value: Any) -> Any:
-    """As PostgreSQL reads it."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return f"\\x{value.hex()}"
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} has no spelling in JSON")
+    spelling = _SPELLINGS.get(type(value))
+    if spelling is None:
+        raise TypeError(f"{type(value).__name__} has no spelling in JSON")
+    return spelling(value)
+
+
+# Made once: json.dumps would make one for each call.
+_ENCODE = json.JSONEncoder(default=_spelled, separators=(",", ":")).encode

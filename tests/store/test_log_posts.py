@@ -150,7 +150,7 @@ class TestEdits:
         def mark(*case_nos):
             with worker.transaction(say.HARBOUR) as session:
                 for case_no in case_nos:
-                    want_edit(session, say.HARBOUR, case_no, clock.now())
+                    want_edit(session.connection(), say.HARBOUR, case_no, clock.now())
 
         return mark
 
