@@ -24,6 +24,7 @@ from kovra.errors import Unavailable
 from kovra.store.broken import BrokenRequest
 from kovra.store.guilds import GuildScope
 from kovra.store.job_control import JobCard
+from kovra.store.traffic import Crowd, Speed
 
 PER_PAGE = 50
 #: So many dead letters are decided about at once, and no more: each is a decision with an entry of its own on record.
@@ -38,6 +39,8 @@ KEYS: tuple[Keys, ...] = (("Action queue", (("Show new", (".",)),)),)
 
 queue = Blueprint("queue", __name__)
 _T = TypeVar("_T")
+#: The lane, None while Redis does not answer, and what lies aside of it.
+_Lane = tuple[LaneNow | None, Sequence[Letter]]
 
 
 @queue.get("/g/<int:guild_id>/queue")
@@ -46,29 +49,35 @@ def index(guild_id: int) -> str:
     """The whole page."""
     viewer = scope()
     since = seen_until(viewer)
-    facts = {**shell(viewer, since, "queue", KEYS), **_now(viewer), **_speed(viewer), **_list(viewer)}
-    return render_template("queue.html", **facts)
+    # Read once for all three parts, which so say the same.
+    crowd, lane, (start, speed) = services().traffic.crowd(viewer), _lane(viewer), _hour(viewer)
+    facts = {**_now(viewer, crowd, lane, speed), **_speed(start, speed), **_list(viewer, crowd, lane)}
+    return render_template("queue.html", **shell(viewer, since, "queue", KEYS), **facts)
 
 
 @queue.get("/g/<int:guild_id>/queue/now")
 @policy(in_guild(Capability.VIEW))
 def now(guild_id: int) -> str:
     """Key numbers and the lane."""
-    return render_template("queue_now.html", scope=scope(), **_now(scope()))
+    viewer = scope()
+    facts = _now(viewer, services().traffic.crowd(viewer), _lane(viewer), _hour(viewer)[1])
+    return render_template("queue_now.html", scope=viewer, **facts)
 
 
 @queue.get("/g/<int:guild_id>/queue/speed")
 @policy(in_guild(Capability.VIEW))
 def speed(guild_id: int) -> str:
     """The chart of the last hour, its numbers, and the steps."""
-    return render_template("queue_speed.html", scope=scope(), **_speed(scope()))
+    return render_template("queue_speed.html", scope=scope(), **_speed(*_hour(scope())))
 
 
 @queue.get("/g/<int:guild_id>/queue/list")
 @policy(in_guild(Capability.VIEW))
 def rows(guild_id: int) -> str:
     """The rows of the tab that is open."""
-    return render_template("queue_list.html", scope=scope(), **_list(scope()))
+    viewer = scope()
+    facts = _list(viewer, services().traffic.crowd(viewer), _lane(viewer))
+    return render_template("queue_list.html", scope=viewer, **facts)
 
 
 @queue.get("/g/<int:guild_id>/queue/dead/<uuid:request_id>/<any(retry, discard):deed>")
@@ -210,14 +219,12 @@ def _refused(sentence: str) -> Response:
     return made
 
 
-def _now(viewer: GuildScope) -> Mapping[str, Any]:
+def _now(viewer: GuildScope, crowd: Crowd, lane: _Lane, speed: Speed) -> Mapping[str, Any]:
     known = services()
-    lane, _ = _lane(viewer)
-    times = known.traffic.speed(viewer, start=_start(), step=STEP).whole
     return {
-        "crowd": known.traffic.crowd(viewer),
-        "times": times,
-        "lane": lane,
+        "crowd": crowd,
+        "times": speed.whole,
+        "lane": lane[0],
         "pause": known.pauses.of(viewer),
         "jobs": [job for job in known.jobs.recent(viewer) if _shown(viewer, job)],
         "operator": viewer.may(Capability.QUEUE_OPS),
@@ -228,7 +235,7 @@ def _shown(viewer: GuildScope, job: JobCard) -> bool:
     return not job.ended and (viewer.may(Capability.VIEW_NOTES) or job.action.value != "note")
 
 
-def _lane(viewer: GuildScope, most: int = PER_PAGE) -> tuple[LaneNow | None, Sequence[Letter]]:
+def _lane(viewer: GuildScope, most: int = PER_PAGE) -> _Lane:
     """The lane and what lies aside; nothing while Redis does not answer."""
     try:
         return services().lanes.lane(viewer.guild_id), services().lanes.letters(viewer.guild_id, most)
@@ -268,18 +275,21 @@ def _start() -> datetime:
     return last - (POINTS - 1) * STEP
 
 
-def _speed(viewer: GuildScope) -> Mapping[str, Any]:
+def _hour(viewer: GuildScope) -> tuple[datetime, Speed]:
+    """How fast actions were since when."""
     start = _start()
-    found = services().traffic.speed(viewer, start=start, step=STEP)
+    return start, services().traffic.speed(viewer, start=start, step=STEP)
+
+
+def _speed(start: datetime, speed: Speed) -> Mapping[str, Any]:
     moments = [start + at * STEP for at in range(POINTS)]
-    return {"speed": found, **queue_words.chart(found, moments, STEP)}
+    return {"speed": speed, **queue_words.chart(speed, moments, STEP)}
 
 
-def _list(viewer: GuildScope) -> Mapping[str, Any]:
+def _list(viewer: GuildScope, crowd: Crowd, lane: _Lane) -> Mapping[str, Any]:
     known, tab = services(), request.args.get("tab", "")
     tab = tab if tab in TABS else "active"
-    lane, letters = _lane(viewer)
-    crowd = known.traffic.crowd(viewer)
+    letters = lane[1]
     counts = {
         "active": crowd.waiting + crowd.deferred + crowd.running + crowd.finishing,
         "failed": crowd.failed_ever,
@@ -306,7 +316,7 @@ def _list(viewer: GuildScope) -> Mapping[str, Any]:
         "broken": broken[:PER_PAGE],
         "remedy": queue_words.remedy,
         "letters": [_told(letter) for letter in letters] if tab == "dead" else (),
-        "lane_away": lane is None,
+        "lane_away": lane[0] is None,
         "askable": {action for action in ASKABLE if viewer.may(NEEDS[action])},
         "operator": viewer.may(Capability.QUEUE_OPS),
         "first": before is None,
