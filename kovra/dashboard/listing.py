@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +15,9 @@ from kovra.dashboard.case_query import CaseQuery, Chip
 from kovra.dashboard.services import services
 from kovra.ids import UserId
 from kovra.store.case_rows import CaseRow
-from kovra.store.case_search import CaseSort
+from kovra.store.case_search import CaseFilter, CaseSort
 from kovra.store.guilds import GuildScope
+from kovra.store.members import MemberCard
 
 PER_PAGE = 50
 
@@ -30,7 +31,7 @@ class View:
     current: bool
     shared: bool = False
     view_id: UUID | None = None
-    forgettable: bool = False
+    changeable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,8 @@ class Listing:
     new_url: str
     order_url: str
     clear_url: str
+    #: Whose cases these are, when no case says the text and it was a name of theirs.
+    called: MemberCard | None = None
 
     @property
     def by_end(self) -> bool:
@@ -73,6 +76,9 @@ def listing(viewer: GuildScope) -> Listing:
     known, query = services(), asked(viewer)
     place = query.place
     found = known.cases.page(viewer, query.wanted, query.sort, place, limit=PER_PAGE)
+    called = None if found.rows else once_called(viewer, query)
+    if called is not None:
+        found = known.cases.page(viewer, of_member(query, called), query.sort, place, limit=PER_PAGE)
     first = place is None or (not found.above and bool(found.rows))
     newer = older = None
     if found.rows and found.above:
@@ -93,7 +99,19 @@ def listing(viewer: GuildScope) -> Listing:
         new_url=_url(viewer, query.words, "cases.new"),
         order_url=_url(viewer, query.sorted_by(turned)),
         clear_url=_url(viewer, {}),
+        called=called,
     )
+
+
+def once_called(viewer: GuildScope, query: CaseQuery) -> MemberCard | None:
+    """Whose old name the text is, for a text that no case says: cases keep the name of their time alone."""
+    wanted = query.wanted
+    return services().members.once_called(viewer, wanted.text) if wanted.text and wanted.target_id is None else None
+
+
+def of_member(query: CaseQuery, card: MemberCard) -> CaseFilter:
+    """The same filters, with this person in the place of the text."""
+    return replace(query.wanted, text="", target_id=card.user_id)
 
 
 def views(viewer: GuildScope, query: CaseQuery) -> Sequence[View]:
@@ -107,7 +125,7 @@ def views(viewer: GuildScope, query: CaseQuery) -> Sequence[View]:
             current=_same(saved.words, query.words),
             shared=saved.shared,
             view_id=saved.view_id,
-            forgettable=viewer.may(Capability.SETTINGS) if saved.shared else saved.own,
+            changeable=viewer.may(Capability.SETTINGS) if saved.shared else saved.own,
         )
         for saved in services().views.of(viewer)
     ]

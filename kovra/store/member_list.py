@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from kovra.guard.endings import EndState
 from kovra.ids import RoleId, UserId, snowflake_at
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope
-from kovra.store.member_search import FIRST, called, going_by, going_nearly_by, typed_name
+from kovra.store.member_search import FIRST, called, going_by, going_nearly_by, once_called, typed_name
 from kovra.store.people import shown_name
 from kovra.store.tables import Bans, Holds, Joins, Members, ModCases, Roles, ScheduledEnds
 
@@ -58,7 +58,8 @@ class MemberPlace:
 @dataclass(frozen=True, kw_only=True)
 class MemberLine:
     """One line of the list. ``member`` is False for someone who has left since; ``invite_code`` of their latest
-    joining, when it could be told; ``joined_times`` as far as Guard was there; ``quarantined``: a quarantine holds."""
+    joining, when it could be told; ``joined_times`` as far as Guard was there; ``quarantined``: a quarantine holds;
+    ``formerly``: the name they had by which they were found."""
 
     user_id: UserId
     name: str
@@ -74,6 +75,7 @@ class MemberLine:
     cases: int
     quarantined: bool
     banned: bool
+    formerly: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +127,10 @@ class MemberList:
             lines = [_line(row) for row in found[:limit]]
             if up:
                 lines.reverse()
+            if wanted.text.strip() and lines:
+                shown = [line.user_id for line in lines]
+                was = once_called(session, scope.guild_id, wanted.text, len(shown), shown)
+                lines = [replace(line, formerly=was.get(line.user_id)) for line in lines]
             beyond, behind = len(found) > limit, False
             if place is not None:
                 edge = lines[-1] if up else lines[0] if lines else None

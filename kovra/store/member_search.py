@@ -5,7 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, case, column, func, literal, or_, select, table, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    any_,
+    case,
+    column,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.util import ClauseAdapter
 
@@ -30,17 +44,44 @@ _SEARCH = table(
     "member_search",
     *(column(name) for name in ("guild_id", "user_id", "username", "global_name", "nick", "gone_at", "names")),
 )
+_FORMER = table("former_name_search", *(column(name) for name in ("guild_id", "user_id", "name", "until_at", "names")))
 
 
-def find_ids(session: Session, guild_id: GuildId, typed: str, limit: int) -> Sequence[int]:
-    """The users that go by this, the likeliest first; those who left come last. Begin the transaction with FIRST."""
+def find_people(session: Session, guild_id: GuildId, typed: str, limit: int) -> dict[int, str | None]:
+    """The users that go by this, the likeliest first, and those who left last; then who was once called so, each with
+    that name. Begin the transaction with FIRST.
+    """
     wanted = typed_name(typed)
     if not wanted:
-        return []
-    by_part = session.scalars(_by_part(guild_id, wanted, limit)).all()
-    if by_part or not may_be_mistyped(wanted):
-        return by_part
-    return session.scalars(_alike(guild_id, wanted, limit)).all()
+        return {}
+    found: dict[int, str | None] = dict.fromkeys(session.scalars(_by_part(guild_id, wanted, limit)))
+    if len(found) < limit:
+        found |= once_called(session, guild_id, typed, limit - len(found))
+    if found or not may_be_mistyped(wanted):
+        return found
+    return dict.fromkeys(session.scalars(_alike(guild_id, wanted, limit)))
+
+
+def once_called(
+    session: Session, guild_id: GuildId, typed: str, limit: int, among: Sequence[int] | None = None
+) -> dict[int, str]:
+    """Who had such a name and has none like it now, each with the latest; ``among`` these only."""
+    wanted = typed_name(typed)
+    if not wanted:
+        return {}
+    was, now, pattern = _FORMER.c, _SEARCH.c, _patterns(wanted)[-1]
+    some = select(was.user_id, was.name, was.until_at).where(was.guild_id == guild_id)
+    some = some.where(was.names.like(pattern, escape="\\"))
+    if among is not None:
+        some = some.where(was.user_id == any_(literal(list(among), ARRAY(BigInteger))))
+    named = some.limit(SORTED).cte("named").prefix_with("MATERIALIZED")
+    still = select(now.user_id).where(
+        now.guild_id == guild_id, now.user_id == named.c.user_id, now.names.like(pattern, escape="\\")
+    )
+    latest = select(named).where(~still.exists()).order_by(named.c.user_id, named.c.until_at.desc())
+    each = latest.ext(distinct_on(named.c.user_id)).subquery("each")
+    found = session.execute(select(each.c.user_id, each.c.name).order_by(each.c.until_at.desc()).limit(limit))
+    return {row.user_id: row.name for row in found}
 
 
 def typed_name(typed: str) -> str:
@@ -50,11 +91,16 @@ def typed_name(typed: str) -> str:
 
 
 def going_by(guild_id: GuildId, wanted: str) -> Select[tuple[int]]:
-    """Everybody who goes by this ``typed_name``, by a part of a name or the beginning of an id, in no order."""
+    """Everybody who goes by this ``typed_name`` or once did, by a part of a name or the beginning of an id, in no
+    order.
+    """
     row = _SEARCH.c
     # The widest pattern alone: whoever goes by a narrower one goes by it too.
     goes_by = [row.names.like(_patterns(wanted)[-1], escape="\\"), *_ids(wanted)]
     found = [select(row.user_id).where(row.guild_id == guild_id, one) for one in goes_by]
+    was = _FORMER.c
+    once = was.names.like(_patterns(wanted)[-1], escape="\\")
+    found.append(select(was.user_id).where(was.guild_id == guild_id, once))
     return select(union_all(*found).cte("going_by").prefix_with("MATERIALIZED").c.user_id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ from kovra.actions.rights import Capability
 from kovra.ids import UserId
 from kovra.store.database import Database, run
 from kovra.store.guilds import GuildScope
-from kovra.store.member_search import FIRST, find_ids
+from kovra.store.member_search import FIRST, find_people, once_called
 from kovra.store.people import roles_of_member, shown_name
 from kovra.store.prepared import Prepared
 from kovra.store.tables import Bans, ModCases, Roles
@@ -30,7 +30,8 @@ class MemberCard:
     """One person. ``member`` is False for someone who left, is banned, or is known from cases only.
 
     ``username`` is None when nobody ever mirrored them. ``rank`` is the position of the highest role. ``pending``: has
-    not accepted the rules yet; ``ban_reason`` is Discord's, of whoever is banned.
+    not accepted the rules yet; ``ban_reason`` is Discord's, of whoever is banned;
+    ``formerly``: the name they had by which they were found.
     """
 
     user_id: UserId
@@ -47,8 +48,11 @@ class MemberCard:
     case_count: int
     pending: bool = False
     ban_reason: str | None = None
+    formerly: str | None = None
 
 
+#: Of so many who were called the same one is looked for that has cases.
+CALLED = 20
 _GUILD_ID = bindparam("guild_id", type_=BigInteger)
 _USER_IDS = bindparam("user_ids", type_=ARRAY(BigInteger))
 #: What members and bans both know of a person.
@@ -62,9 +66,20 @@ class Members:
         self._database = database
 
     def find(self, scope: GuildScope, text: str, limit: int = 20) -> list[MemberCard]:
-        """Members by a part of a name or the beginning of an id; by the likest name when nobody goes by that."""
+        """Members by a part of a name or the beginning of an id, by a name they had, or by the likest name when nobody
+        goes by that.
+        """
         with self._database.transaction(scope.guild_id, first=FIRST) as session:
-            return _cards(session, scope, find_ids(session, scope.guild_id, text, limit))
+            found = find_people(session, scope.guild_id, text, limit)
+            cards = _cards(session, scope, list(found))
+        return [replace(card, formerly=found[card.user_id]) for card in cards]
+
+    def once_called(self, scope: GuildScope, text: str) -> MemberCard | None:
+        """Whoever had this name last, has it no more, and has cases."""
+        with self._database.transaction(scope.guild_id) as session:
+            found = once_called(session, scope.guild_id, text, CALLED)
+            cards = _cards(session, scope, list(found)) if found else []
+        return next((replace(card, formerly=found[card.user_id]) for card in cards if card.case_count), None)
 
     def lately_acted_on(self, scope: GuildScope, limit: int) -> list[MemberCard]:
         """Whom the viewer acted on last, the latest first."""

@@ -67,9 +67,28 @@ class SavedViews:
             session.connection().execute(
                 write.on_conflict_do_update(index_elements=["guild_id", "owner_id", "name"], set_=kept)
             )
-            shown = {"before": before is not None and before.shared and before.words, "after": shared and values}
-            self._record(session, scope, name, **shown)
+            was = {name: before.words} if before is not None and before.shared else {}
+            self._record(session, scope, was, {name: values} if shared else {})
         return None
+
+    def change(self, scope: GuildScope, view_id: UUID, name: str, shared: bool) -> SavedView | str:
+        """Another name, and whether it is everybody's; gives the view as it is now, else why not."""
+        may, own_id = scope.may(Capability.SETTINGS), scope.viewer.user_id
+        with self._database.transaction(scope.guild_id) as session:
+            row = session.get(Rows, (scope.guild_id, view_id), with_for_update=True)
+            if row is None or not (row.shared or row.owner_id == own_id):
+                return "Somebody took this view away meanwhile. Save it again to keep it."
+            if (row.shared or shared) and not may:
+                return f"“{row.name}” cannot be changed so: what is shared takes the capability “settings”."
+            if row.owner_id != own_id and not shared:
+                return f"“{row.name}” was saved by somebody else, and would be nobody’s but theirs. Forget it instead."
+            same = select(Rows).where(Rows.guild_id == scope.guild_id, Rows.owner_id == row.owner_id, Rows.name == name)
+            if name != row.name and session.scalars(same).first() is not None:
+                return f"There is a view “{name}” already."
+            before = {row.name: row.words} if row.shared else {}
+            row.name, row.shared = name, shared
+            self._record(session, scope, before, {name: row.words} if shared else {})
+            return _view(row, scope)
 
     def forget(self, scope: GuildScope, view_id: UUID) -> str | None:
         """Take a view away; None when it is gone, else why not."""
@@ -81,16 +100,18 @@ class SavedViews:
                 return f"“{row.name}” is shared with everybody, and to take it away takes the capability “settings”."
             gone = delete(Rows).where(Rows.guild_id == scope.guild_id, Rows.view_id == view_id)
             session.connection().execute(gone)
-            self._record(session, scope, row.name, before=row.shared and row.words, after=False)
+            self._record(session, scope, {row.name: row.words} if row.shared else {}, {})
         return None
 
-    def _record(self, session: Session, scope: GuildScope, name: str, *, before: object, after: object) -> None:
+    def _record(
+        self, session: Session, scope: GuildScope, before: Mapping[str, object], after: Mapping[str, object]
+    ) -> None:
         """What everybody sees is a setting of the server, and its changes are on record; one's own is nobody's."""
-        if not before and not after and before == after:
+        if before == after:
             return
         facts = {
-            "before": {f"view “{name}”": before if before is not False else "none"},
-            "after": {f"view “{name}”": after if after is not False else "none"},
+            when: {f"view “{name}”": shown.get(name, "none") for name in {**before, **after}}
+            for when, shown in (("before", before), ("after", after))
         }
         actor_id = UserId(scope.viewer.user_id)
         entry = AuditEntry(guild_id=scope.guild_id, kind=AuditKind.SETTINGS_CHANGED, actor_id=actor_id, facts=facts)

@@ -133,3 +133,19 @@ def test_a_case_is_counted_and_the_profile_lists_it(site, cast, a_case):
 
     assert "1 case<" in page
     assert f"#{number}</a>" in profile
+
+
+def test_an_old_name_finds_its_member_and_their_cases_and_the_row_says_so(site, cast, mirror, a_case):
+    mirror.member(cast.harbour, member(cast.quillon, "quillon", nick="Lantern Moth"))
+    mirror.member(cast.harbour, member(cast.quillon, "quillon"))
+    a_case(Action.WARN, reason="spam")
+    who = site.signed_in(cast.moderator)
+
+    listed = who.get(f"/g/{cast.harbour}/members/list?q=lantern").get_data(as_text=True)
+    palette = who.get(f"/g/{cast.harbour}/palette?q=lantern").get_data(as_text=True)
+    cases = who.get(f"/g/{cast.harbour}/cases/list?q=lantern").get_data(as_text=True)
+
+    assert "Was <bdi>Lantern Moth</bdi>" in listed
+    assert "was Lantern Moth" in palette
+    assert "No case says “lantern”" in cases
+    assert 'id="case-1"' in cases

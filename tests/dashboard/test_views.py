@@ -93,3 +93,60 @@ def test_a_view_has_a_name_that_fits_on_a_tab(site, cast, keep, name):
 
     assert answer.status_code == 422
     assert "Give it a name" in answer.get_data(as_text=True)
+
+
+@pytest.fixture
+def view_id(owner, cast):
+    """The id of the only view there is."""
+
+    def find():
+        with owner.transaction(cast.harbour) as session:
+            return session.scalars(text("SELECT view_id FROM saved_views")).one()
+
+    return find
+
+
+def test_a_view_gets_another_name_and_shows_itself(site, cast, keep, view_id):
+    pell = site.signed_in(cast.moderator)
+    keep(pell)
+
+    changed = pell.post(f"/g/{cast.harbour}/views/{view_id()}/change", {"name": "Raids of June"})
+
+    assert (changed.status_code, set(changed.location.split("?")[1].split("&"))) == (303, {"action=ban", "q=raid"})
+    assert tabs(pell, cast.harbour)[0][-1] == "Raids of June"
+
+
+def test_sharing_and_renaming_what_is_shared_is_on_record(site, cast, keep, view_id, owner):
+    admin = site.signed_in(cast.admin)
+    keep(admin)
+    change = f"/g/{cast.harbour}/views/{view_id()}/change"
+
+    admin.post(change, {"name": "Raids", "shared": "1"})
+    admin.post(change, {"name": "June", "shared": "1"})
+    seen = tabs(site.signed_in(cast.trial), cast.harbour)[0][-1]
+    admin.post(change, {"name": "June"})
+
+    assert seen == "Shared: June"
+    assert tabs(site.signed_in(cast.trial), cast.harbour)[0][-1] != "Shared: June"
+    with owner.transaction(cast.harbour) as session:
+        kept = session.scalars(
+            text("SELECT facts FROM audit_log WHERE kind = 'settings.changed' ORDER BY number")
+        ).all()
+    words = {"action": ["ban"], "q": ["raid"]}
+    assert [(one["before"], one["after"]) for one in kept] == [
+        ({"view “Raids”": "none"}, {"view “Raids”": words}),
+        ({"view “Raids”": words, "view “June”": "none"}, {"view “Raids”": "none", "view “June”": words}),
+        ({"view “June”": words}, {"view “June”": "none"}),
+    ]
+
+
+def test_nobody_changes_a_view_that_is_not_theirs_to_change(site, cast, keep, view_id):
+    pell, pip = site.signed_in(cast.moderator), site.signed_in(cast.trial)
+    keep(pell)
+    change = f"/g/{cast.harbour}/views/{view_id()}/change"
+
+    of_another = pip.post(change, {"name": "Mine"})
+    shared = pell.post(change, {"name": "Raids", "shared": "1"})
+
+    assert (of_another.status_code, shared.status_code) == (422, 422)
+    assert tabs(pell, cast.harbour)[0][-1] == "Raids"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from kovra.store import member_search
 from kovra.store.members import Members
@@ -121,3 +121,45 @@ def test_the_index_answers(owner, web, odalys, say):
 
 def as_text(asked, database):
     return str(asked.compile(database.engine, compile_kwargs={"literal_binds": True})).replace("%%", "%")
+
+
+def formerly(owner, say, user_id, name, kind="nick"):
+    with owner.transaction(say.HARBOUR) as session:
+        session.execute(
+            text("INSERT INTO member_names (guild_id, user_id, kind, until_at, name) VALUES (:g, :u, :k, now(), :n)"),
+            {"g": say.HARBOUR, "u": user_id, "k": kind, "n": name},
+        )
+
+
+def test_whoever_was_called_so_is_found_after_those_who_are(owner, members, mirror, odalys, say):
+    rename(owner, say, say.PELL, nick="Lantern Fish")
+    formerly(owner, say, say.QUILLON, "Lantern Moth")
+    formerly(owner, say, say.PELL, "Old Lantern")
+
+    found = members.find(odalys, "lantern")
+
+    assert [(card.user_id, card.formerly) for card in found] == [(say.PELL, None), (say.QUILLON, "Lantern Moth")]
+
+
+def test_the_index_answers_for_old_names_too(owner, web, odalys, say):
+    many(owner, say, 2_000)
+    with owner.transaction(say.HARBOUR) as session:
+        session.execute(
+            text(
+                "INSERT INTO member_names (guild_id, user_id, kind, until_at, name) "
+                "SELECT guild_id, user_id, 'nick', now(), md5(user_id::text) FROM members WHERE guild_id = :g"
+            ),
+            {"g": say.HARBOUR},
+        )
+        session.execute(text("SELECT gin_clean_pending_list('ix_member_names_name')"))
+        session.execute(text("ANALYZE member_names"))
+    asked = []
+    event.listen(web.engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+
+    with web.transaction(odalys.guild_id, first="SET LOCAL enable_seqscan = off;") as session:
+        member_search.once_called(session, odalys.guild_id, "kettle", 6)
+        statement, values = asked[-1]
+        sql = "EXPLAIN " + statement[statement.index("WITH") :]
+        plan = "\n".join(row[0] for row in session.connection().exec_driver_sql(sql, values))
+
+    assert "ix_member_names_name" in plan, plan

@@ -15,7 +15,8 @@ from kovra.actions.request import Action, Source
 from kovra.actions.rights import Capability
 from kovra.dashboard import case_query, case_sheet, files, wording
 from kovra.dashboard.access import in_guild, policy, scope
-from kovra.dashboard.listing import asked, listing, views
+from kovra.dashboard.listing import asked, listing, of_member, once_called, views
+from kovra.dashboard.pages.looks import COLUMNS, hidden_columns
 from kovra.dashboard.problems import NoSuchPage
 from kovra.dashboard.schemas import ExportForm
 from kovra.dashboard.services import services
@@ -62,6 +63,8 @@ def index(guild_id: int) -> str:
         **shell(viewer, since, "cases", KEYS),
         page=page,
         views=views(viewer, page.query),
+        columns=COLUMNS,
+        hidden=hidden_columns(),
         can_export=viewer.may(Capability.EXPORT),
         missing_case=wanted if wanted and sheet is None else None,
         newest_case=_newest(viewer) if wanted and sheet is None else None,
@@ -75,7 +78,13 @@ def rows(guild_id: int) -> str:
     """Table and pager alone."""
     viewer = scope()
     return render_template(
-        "cases_list.html", scope=viewer, page=listing(viewer), can_act=can_act(viewer), detail=None, fragment=True
+        "cases_list.html",
+        scope=viewer,
+        page=listing(viewer),
+        can_act=can_act(viewer),
+        hidden=hidden_columns(),
+        detail=None,
+        fragment=True,
     )
 
 
@@ -123,6 +132,10 @@ def export(guild_id: int) -> Response:
     if given["cases"]:
         told = {"cases": [str(number) for number in given["cases"]]}
         query = replace(query, wanted=CaseFilter(numbers=frozenset(given["cases"])), sort=CaseSort.NEWEST)
+    elif query.wanted.text and not services().cases.page(viewer, query.wanted, limit=1).rows:
+        # What the page shows then.
+        called = once_called(viewer, query)
+        query = replace(query, wanted=of_member(query, called)) if called else query
     facts = {"kind": kind, "asked": told}
     services().submit.audit.append(
         AuditEntry(guild_id=viewer.guild_id, kind=AuditKind.CASES_EXPORTED, actor_id=viewer.viewer.user_id, facts=facts)

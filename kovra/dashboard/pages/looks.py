@@ -17,7 +17,9 @@ from kovra.dashboard.login import local_path
 from kovra.dashboard.schemas import DensityForm, ThemeForm
 from kovra.dashboard.services import services
 
-COOKIE, DENSITY = "kovra-theme", "kovra-density"
+COOKIE, DENSITY, HIDDEN = "kovra-theme", "kovra-density", "kovra-columns"
+#: The columns of the case list that can be left out.
+COLUMNS = {"why": "Reason", "mod": "Moderator", "src": "Source", "dm": "DM", "when": "When"}
 _YEAR_S = 31_536_000
 
 looks = Blueprint("looks", __name__)
@@ -45,6 +47,18 @@ def density() -> Response:
     return _back_with(DENSITY, None if wanted["density"] == "regular" else wanted["density"], wanted["next"])
 
 
+@looks.post("/columns")
+@policy(SIGNED_IN)
+def columns() -> Response:
+    """Keep which columns the case list has and go back to where the form stood: the sheet may have been opened since
+    it was drawn, so the browser's own word for that goes first.
+    """
+    shown = set(request.form.getlist("shown"))
+    base, came_from = services().addresses.base_url, request.referrer or ""
+    where = came_from.removeprefix(base) if came_from.startswith(f"{base}/") else request.form.get("next", "/")
+    return _back_with(HIDDEN, ".".join(name for name in COLUMNS if name not in shown) or None, where)
+
+
 def _back_with(cookie: str, value: str | None, where: str) -> Response:
     back = redirect(local_path(where), HTTPStatus.SEE_OTHER)
     secure = services().addresses.secure
@@ -53,6 +67,12 @@ def _back_with(cookie: str, value: str | None, where: str) -> Response:
     else:
         back.set_cookie(cookie, value, max_age=_YEAR_S, path="/", secure=secure, httponly=True, samesite="Lax")
     return back
+
+
+def hidden_columns() -> list[str]:
+    """The columns of the case list that this browser leaves out."""
+    kept = request.cookies.get(HIDDEN, "").split(".")
+    return [name for name in COLUMNS if name in kept]
 
 
 def chosen_density() -> str | None:

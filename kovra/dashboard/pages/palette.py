@@ -98,7 +98,8 @@ def _groups(viewer: GuildScope, typed: str) -> list[Group]:
 
 
 def _member(viewer: GuildScope, card: MemberCard) -> Option:
-    known = [f"{card.username}"] if card.username else []
+    known = [f"was {card.formerly}"] if card.formerly else []
+    known += [card.username] if card.username else []
     # Whom nobody here knows has no profile; something can be done to them all the same.
     met = card.member or card.banned or card.case_count or card.username
     href = url_for("profile.page", guild_id=viewer.guild_id, user_id=card.user_id) if met else None

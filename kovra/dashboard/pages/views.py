@@ -34,6 +34,22 @@ def save(guild_id: int) -> Response:
     return redirect(here, HTTPStatus.SEE_OTHER) if why is None else _not_done(why, here)
 
 
+@views.post("/g/<int:guild_id>/views/<uuid:view_id>/change")
+@policy(in_guild(Capability.VIEW))
+def change(guild_id: int, view_id: UUID) -> Response:
+    """Give a view another name, or to everybody, or take it back to oneself; then show it."""
+    viewer = scope()
+    home = url_for("cases.index", guild_id=guild_id)
+    try:
+        given = ViewForm().load(request.form)
+    except ValidationError as error:
+        return _not_done(next(iter(first_sentences(error).values())), home)
+    changed = services().views.change(viewer, view_id, given["name"], bool(given["shared"]))
+    if isinstance(changed, str):
+        return _not_done(changed, home)
+    return redirect(url_for("cases.index", guild_id=guild_id, **changed.words), HTTPStatus.SEE_OTHER)
+
+
 @views.post("/g/<int:guild_id>/views/<uuid:view_id>/forget")
 @policy(in_guild(Capability.VIEW))
 def forget(guild_id: int, view_id: UUID) -> Response:

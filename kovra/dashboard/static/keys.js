@@ -43,7 +43,8 @@ document.addEventListener("keydown", event => {
   }
   const typing = event.target.matches("input:not([type=checkbox], [type=radio]), textarea, select");
   if (document.querySelector("dialog[open]")) return;
-  if (key === "Escape" && typing) { event.target.blur(); return; }
+  // A menu closes by itself, and gives the focus back only when it still has it.
+  if (key === "Escape" && typing && !event.target.closest("[popover]")) { event.target.blur(); return; }
   if (key === "Escape" && !document.querySelector("[popover]:popover-open")) { isOpen() ? close() : untick() || setCursor(null); return; }
   if (typing || event.metaKey || event.ctrlKey || event.altKey || !stored()) return;
   if (go(key)) event.preventDefault();

@@ -105,7 +105,17 @@ class MemberNames(Base):
     """What somebody was called before; ``until_at`` is when it was seen to have changed."""
 
     __tablename__ = "member_names"
-    __table_args__ = (CheckConstraint("kind IN ('username', 'global_name', 'nick')", name="kind"),)
+    __table_args__ = (
+        CheckConstraint("kind IN ('username', 'global_name', 'nick')", name="kind"),
+        # Parts of names, through the view former_name_search.
+        Index(
+            "ix_member_names_name",
+            "guild_id",
+            text("lower(' ' || name || ' ') gin_trgm_ops"),
+            postgresql_using="gin",
+            postgresql_with={"gin_pending_list_limit": "1024"},
+        ),
+    )
 
     guild_id: Mapped[Key]
     user_id: Mapped[Key]
