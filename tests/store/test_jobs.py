@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
 from kovra.actions.request import Action, Refusal, RefusalKind, State
-from kovra.errors import Conflict
+from kovra.errors import Conflict, Unavailable
 from kovra.ids import UserId, new_request_id
 from kovra.store.jobs import Jobs
 from tests.store.jobs import FIRST
@@ -41,8 +42,14 @@ def test_a_budget_that_is_too_small_is_used_up_and_the_rest_rejected(accept_job,
 def test_twenty_mass_actions_at_once_share_one_budget(accept_job, a_job, count_rows):
     wishes = [a_job(10, first=FIRST + 100 * n) for n in range(20)]
 
+    def ask(job):
+        """As a door does: a database that is too busy to answer in time is asked the same again."""
+        while True:
+            with suppress(Unavailable):
+                return accept_job(job)
+
     with ThreadPoolExecutor(20) as pool:
-        receipts = list(pool.map(accept_job, wishes))
+        receipts = list(pool.map(ask, wishes))
 
     assert sum(len(receipt.accepted) for receipt in receipts) == 170
     assert sum(len(receipt.rejected) for receipt in receipts) == 30
