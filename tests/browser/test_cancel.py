@@ -26,7 +26,7 @@ def test_a_queued_ban_is_taken_back_and_never_happens(path, open_as, nobody_work
     page.get_by_label("Find a member by name or ID").fill(str(target))
     page.locator("#act-found button[data-pick]").click()
     page.locator("#act").get_by_role("radio", name="Ban", exact=True).check(force=True)
-    page.get_by_label("Reason").fill("the wrong person")
+    page.get_by_role("textbox", name="Reason").fill("the wrong person")
     page.locator("#act button[type=submit]").click()
     toast = page.locator("#toasts .toast")
     expect(toast).to_contain_text("Queued")

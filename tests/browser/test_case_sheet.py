@@ -39,7 +39,7 @@ def test_what_others_change_meanwhile_never_replaces_what_is_being_typed(path, o
 
     page.locator("#sh-t").focus()
     page.keyboard.press("e")
-    reason = page.get_by_role("dialog").get_by_label("Reason")
+    reason = page.get_by_role("dialog").get_by_role("textbox", name="Reason")
     reason.fill("mine")
     change(path, mute, Action.AMEND, "changed again")
     news = page.locator("#act-news")

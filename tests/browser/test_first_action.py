@@ -36,7 +36,7 @@ def test_ban_travels_from_one_page_to_another(path, open_as):
     his = cases(open_as("idris.vale"), path)
 
     choose(hers, path, target, "Ban")
-    hers.get_by_label("Reason").fill("Scam links in three channels")
+    hers.get_by_role("textbox", name="Reason").fill("Scam links in three channels")
     send(hers).click()
 
     expect(hers.locator("#toasts")).to_contain_text(re.compile(r"Done · case #\d+ created"))
@@ -84,7 +84,7 @@ def test_double_click_sends_one_action(path, open_as):
     page = cases(open_as("juniperlock"), path)
 
     choose(page, path, target, "Warn")
-    page.get_by_label("Reason").fill("once")
+    page.get_by_role("textbox", name="Reason").fill("once")
     send(page).dblclick()
 
     expect(page.locator("#toasts")).to_contain_text(re.compile(r"Done · case #\d+ created"))
@@ -96,7 +96,7 @@ def test_a_click_is_not_lost_to_a_dialog_being_drawn(path, open_as):
     target = path.discord.someone()
     page = cases(open_as("juniperlock"), path)
     choose(page, path, target, "Ban")
-    page.get_by_label("Reason").fill("quicker than the drawing")
+    page.get_by_role("textbox", name="Reason").fill("quicker than the drawing")
     drawings = []
     page.route("**/act?**", lambda route: drawings.append(route))
 
@@ -133,7 +133,7 @@ def test_refusal_is_said_and_the_words_stay(path, open_as):
     send(page).click()
 
     expect(page.locator("#act")).to_contain_text("needs a reason")
-    page.get_by_label("Reason").fill("now with one")
+    page.get_by_role("textbox", name="Reason").fill("now with one")
     send(page).click()
     expect(page.locator("#toasts")).to_contain_text(re.compile(r"Done · case #\d+ created"))
 

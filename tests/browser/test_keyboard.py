@@ -89,7 +89,7 @@ def test_what_was_typed_survives_the_end_of_the_sign_in(path, open_as):
     page.keyboard.press("w")
     page.get_by_label("Find a member by name or ID").fill(str(target))
     page.locator("#act-found button[data-pick]").click()
-    page.get_by_label("Reason").fill("typed before the sign-in ended")
+    page.get_by_role("textbox", name="Reason").fill("typed before the sign-in ended")
     token = page.locator("#act-token").get_attribute("value")
     page.context.clear_cookies(name=re.compile("kovra"))
     page.keyboard.press("Control+Enter")
