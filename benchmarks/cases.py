@@ -25,8 +25,9 @@ from benchmarks.casefile.export import exported
 from benchmarks.casefile.readers import READERS, ask
 from benchmarks.casefile.seed import GUARD, GUILD, MODERATORS, PEOPLE
 from benchmarks.measure import Report, host, percentile, say
+from kovra.actions.capabilities import Person
 from kovra.actions.request import Action, ActionRequest, Source, State
-from kovra.actions.rights import Person, Standing
+from kovra.actions.rights import Standing
 from kovra.guard.claim import Claim
 from kovra.ids import UserId, new_request_id
 from kovra.launcher import children

@@ -26,8 +26,9 @@ from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError
 
 from benchmarks.measure import Report, host, say
+from kovra.actions.capabilities import Person
 from kovra.actions.request import Action, ActionRequest, Source, State
-from kovra.actions.rights import Person, Standing
+from kovra.actions.rights import Standing
 from kovra.guard.claim import Claim
 from kovra.ids import GuildId, UserId, new_request_id
 from kovra.launcher.postgres import EmbeddedPostgres

@@ -15,10 +15,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from kovra.actions import envelope
+from kovra.actions.capabilities import Permission
 from kovra.actions.envelope import Key, Sealed
 from kovra.actions.ports import Clock
 from kovra.actions.request import Action, ActionRequest, Source
-from kovra.actions.rights import Permission
 from kovra.errors import DiscordRefused, EnvelopeRefused
 from kovra.guard.execute import Execute
 from kovra.guard.notices import Notices

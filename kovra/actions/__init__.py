@@ -1,7 +1,8 @@
 """ASK: what an action is, who may ask for it, and how it is accepted. Pure: no Flask, Redis, SQL or Pycord.
 
 ``request``   the canonical request, its receipt, and the words for actions, sources and states
-``rights``    who may do what to whom: capabilities, hierarchy, Guard's own permissions
+``capabilities`` what a person may do in a guild, and the Discord permissions that give it
+``rights``    who may do what to whom: hierarchy, membership, Guard's own permissions
 ``budget``    how many actions of a kind one moderator may ask for in a sliding hour
 ``envelope``  the signed bytes that travel
 ``already``   what would change nothing

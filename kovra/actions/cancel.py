@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from kovra.actions.capabilities import NEEDS, Capability, Person
 from kovra.actions.request import BY_HAND, Action, Source, State
-from kovra.actions.rights import NEEDS, Capability, Person
 from kovra.ids import UserId
 
 

@@ -5,20 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
+from kovra.actions.capabilities import GIVEN_BY, NEEDS, Capability, capabilities, permission_names
 from kovra.actions.request import BY_HAND, Action, ActionRequest, Refusal, RefusalKind
-from kovra.actions.rights import (
-    GIVEN_BY,
-    LASTING,
-    NEEDS,
-    Capability,
-    CaseSeen,
-    Standing,
-    about_guard,
-    capabilities,
-    outranked,
-    permission_names,
-    too_long,
-)
+from kovra.actions.rights import LASTING, CaseSeen, Standing, about_guard, outranked, too_long
 
 #: Of these the target is told, so that it can be told again.
 TOLD = frozenset({Action.BAN, Action.SOFTBAN, Action.KICK, Action.MUTE, Action.WARN, Action.QUARANTINE})

@@ -13,9 +13,10 @@ from typing import TypeVar
 from uuid import UUID
 
 from kovra.actions import rights
+from kovra.actions.capabilities import Capability, capabilities
 from kovra.actions.envelope import Key, Sealed, canonical, mac, signer
 from kovra.actions.request import Action, ActionRequest, Receipt, Refusal, RefusalKind, Source
-from kovra.actions.rights import Capability, Standing, capabilities
+from kovra.actions.rights import Standing
 from kovra.errors import EnvelopeRefused, Malformed
 from kovra.ids import GuildId, UserId, derived_request_id
 

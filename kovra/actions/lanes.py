@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from kovra.actions.rights import Capability, Person
+from kovra.actions.capabilities import Capability, Person
 from kovra.ids import GuildId
 
 #: Said to whoever may not decide about lanes and dead letters.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from kovra.actions.rights import Capability, Limit
+from kovra.actions.capabilities import Capability, Limit
 
 _C = Capability
 _FREELY = Limit()

@@ -15,9 +15,10 @@ from uuid import UUID
 
 from kovra.actions import rights
 from kovra.actions.audit import AuditEntry, AuditKind
+from kovra.actions.capabilities import GIVEN_BY, Capability, capabilities, permission_names
 from kovra.actions.ports import AuditLog, Clock, Roster
 from kovra.actions.request import INVERSE, Action, ActionRequest, Receipt, Refusal, RefusalKind, Source
-from kovra.actions.rights import Capability, Standing
+from kovra.actions.rights import Standing
 from kovra.errors import Malformed
 from kovra.ids import GuildId, UserId, derived_request_id
 
@@ -211,12 +212,12 @@ class Reverse:
         """A reversal decides over a colleague: it takes the capability, and a higher role than theirs."""
         whose = found.moderator_id or wish.of_moderator or wish.asked_by
         standing: Standing = self.roster.standing(wish.guild_id, wish.asked_by, whose)
-        held = rights.capabilities(standing.moderator, standing.owner_id, standing.grants)
+        held = capabilities(standing.moderator, standing.owner_id, standing.grants)
         if Capability.REVERSE not in held:
             return Refusal(
                 kind=RefusalKind.NO_CAPABILITY,
                 sentence="You may not take back what others did here: it takes the capability “reverse”, which comes "
-                f"with {rights.permission_names(rights.GIVEN_BY[Capability.REVERSE])} in Discord. Ask an admin.",
+                f"with {permission_names(GIVEN_BY[Capability.REVERSE])} in Discord. Ask an admin.",
             )
         return None if whose == wish.asked_by else rights.outranked("take back the acts of", standing)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+from kovra.actions.capabilities import Person
 from kovra.actions.request import ActionRequest
-from kovra.actions.rights import Person, Standing
+from kovra.actions.rights import Standing
 from kovra.errors import DiscordError, Unavailable
 from kovra.guard.log_channels import LogChannels
 from kovra.guard.notice_texts import NoticeTexts

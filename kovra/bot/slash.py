@@ -15,8 +15,8 @@ from typing import Any
 
 import discord
 
+from kovra.actions.capabilities import NEEDS, Capability
 from kovra.actions.request import INVERSE, Action, ActionRequest, Receipt, Source, State
-from kovra.actions.rights import NEEDS, Capability
 from kovra.bot import forms, reading
 from kovra.bot.answers import (
     ANSWER_ERRORS,

@@ -20,7 +20,7 @@ from typing import ParamSpec, TypeVar, cast
 from flask import Flask, g, request
 from werkzeug.exceptions import InternalServerError
 
-from kovra.actions.rights import Capability
+from kovra.actions.capabilities import Capability
 from kovra.dashboard.problems import CapabilityMissing, FormForged, NoSuchPage, SignInNeeded
 from kovra.dashboard.schemas import TOKEN_FIELD
 from kovra.dashboard.services import Services, services

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from kovra.actions.capabilities import NEEDS, Capability
 from kovra.actions.case_rights import TOLD
 from kovra.actions.request import INVERSE, Action
-from kovra.actions.rights import NEEDS, Capability
 from kovra.dashboard import evidence, trace, wording
 from kovra.dashboard.services import services
 from kovra.dashboard.wording import muted

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from kovra.actions import already, budget, rights
+from kovra.actions.capabilities import GUARD_NEEDS, NEEDS
 from kovra.actions.request import MAX_PURGE, PARAMS, REASON_REQUIRED, Action, ActionRequest, Source
-from kovra.actions.rights import GUARD_NEEDS, LASTING, MEMBERS_ONLY, NEEDS, Standing
+from kovra.actions.rights import LASTING, MEMBERS_ONLY, Standing
 from kovra.dashboard import act_choices, wording
 from kovra.dashboard.act_choices import DAY_S, HOUR_S, ORDER, On
 from kovra.dashboard.services import Services

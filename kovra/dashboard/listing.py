@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flask import request, url_for
 
-from kovra.actions.rights import Capability
+from kovra.actions.capabilities import Capability
 from kovra.dashboard import case_query
 from kovra.dashboard.case_query import CaseQuery, Chip
 from kovra.dashboard.services import services

@@ -15,7 +15,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from kovra.actions.rights import Capability
+from kovra.actions.capabilities import Capability
 from kovra.dashboard.access import cookie_name, in_guild, policy, same_origin, scope, session
 from kovra.dashboard.services import Services, services
 from kovra.dashboard.streams import Pace, Viewer

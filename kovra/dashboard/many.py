@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from kovra.actions import case_rights
+from kovra.actions.capabilities import NEEDS, Person
 from kovra.actions.request import INVERSE, Action, ActionRequest, Source, State
 from kovra.actions.reverse import Undo, not_reversible, opposite
-from kovra.actions.rights import NEEDS, CaseSeen, Person, Standing
+from kovra.actions.rights import CaseSeen, Standing
 from kovra.dashboard.case_draft import ACTS, OF_REVERSAL, REVERSE
 from kovra.dashboard.services import Services
 from kovra.ids import UserId, derived_request_id

@@ -10,9 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from kovra.actions.capabilities import NEEDS, capabilities
 from kovra.actions.job import MAX_TARGETS, Job
 from kovra.actions.request import MAX_DELETE_WINDOW_S, Action, Refusal, RefusalKind, Source
-from kovra.actions.rights import NEEDS, Standing, capabilities
+from kovra.actions.rights import Standing
 from kovra.dashboard.draft import HOUR_S
 from kovra.dashboard.id_list import Ids, read_ids
 from kovra.dashboard.services import Services

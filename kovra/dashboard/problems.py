@@ -15,7 +15,7 @@ from flask import Flask, Response, g, make_response, redirect, render_template, 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
-from kovra.actions.rights import GIVEN_BY, PERMISSION_NAMES, Capability
+from kovra.actions.capabilities import GIVEN_BY, PERMISSION_NAMES, Capability
 from kovra.errors import Conflict, Unavailable
 from kovra.store.guilds import GuildScope
 

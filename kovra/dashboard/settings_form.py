@@ -11,7 +11,7 @@ from marshmallow import ValidationError, fields
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from kovra.actions.rights import Capability
+from kovra.actions.capabilities import Capability
 from kovra.dashboard import settings_words as words
 from kovra.dashboard.access import scope
 from kovra.dashboard.schemas import Form

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kovra.actions.budget import DEFAULT_LIMITS, GUILD_CAPS
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action
-from kovra.actions.rights import Capability
 from kovra.dashboard import wording
 from kovra.guard.log_channels import EventClass
 from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE, NoticeTexts, Telling, notice_text

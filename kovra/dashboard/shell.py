@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import current_app, url_for
 
-from kovra.actions.rights import NEEDS, Capability
+from kovra.actions.capabilities import NEEDS, Capability
 from kovra.dashboard.access import session
 from kovra.dashboard.services import services
 from kovra.ids import GuildId

@@ -11,8 +11,8 @@ from typing import Any
 
 from flask import Flask
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action, Source
-from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.ids import snowflake_ms
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kovra.actions import rights
+from kovra.actions.capabilities import Permission, effective_permissions
 from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Verified
 from kovra.actions.job import Chunk, JobState
 from kovra.actions.request import Action, ActionRequest
-from kovra.actions.rights import Permission, Standing, effective_permissions
+from kovra.actions.rights import Standing
 from kovra.errors import (
     ClaimLost,
     DiscordError,

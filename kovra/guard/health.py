@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from kovra.actions.rights import ALL_PERMISSIONS, PERMISSION_NAMES, Permission
+from kovra.actions.capabilities import ALL_PERMISSIONS, PERMISSION_NAMES, Permission
 from kovra.guard.log_channels import OF_CASES, EventClass
 from kovra.ids import GuildId, UserId
 

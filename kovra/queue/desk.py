@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from dramatiq.errors import ConnectionClosed
 
 from kovra.actions.audit import AuditEntry, AuditKind
+from kovra.actions.capabilities import Capability
 from kovra.actions.lanes import TAKES_QUEUE_OPS, LaneNow, Letter, Operator
 from kovra.actions.ports import AuditLog
-from kovra.actions.rights import Capability
 from kovra.errors import Unavailable
 from kovra.ids import GuildId
 from kovra.queue.broker import LanesBroker

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from kovra.actions.capabilities import Person
 from kovra.actions.request import TO_SERVER, Action, ActionRequest
-from kovra.actions.rights import CaseSeen, Person, Place, Role, Standing
+from kovra.actions.rights import CaseSeen, Place, Role, Standing
 from kovra.ids import GuildId, RoleId, UserId
 from kovra.store.holding import holds, replaced, reversed_by
 from kovra.store.tables import Channels, Guilds, ModCases, Roles, ScheduledEnds

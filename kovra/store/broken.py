@@ -12,9 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from kovra.actions.audit import AuditEntry, AuditKind
+from kovra.actions.capabilities import Capability
 from kovra.actions.lanes import TAKES_QUEUE_OPS
 from kovra.actions.request import Action, Source, State
-from kovra.actions.rights import Capability
 from kovra.actions.submit import LIFETIME
 from kovra.ids import UserId
 from kovra.store.audit import AuditLog

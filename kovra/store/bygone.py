@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.orm import aliased
 
-from kovra.actions.rights import Person
+from kovra.actions.capabilities import Person
 from kovra.ids import GuildId, UserId, snowflake_ms
 from kovra.store.database import Database, run
 from kovra.store.guilds import GuildScope

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from kovra.actions import cancel
 from kovra.actions.audit import AuditEntry, AuditKind
+from kovra.actions.capabilities import Person
 from kovra.actions.request import Action, Source, State
-from kovra.actions.rights import Person
 from kovra.ids import GuildId, UserId
 from kovra.store.audit import AuditLog
 from kovra.store.database import Database

@@ -13,8 +13,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, bindparam
 from sqlalchemy.orm import Session
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import INVERSE
-from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.ids import ChannelId, MessageId
 from kovra.store.case_rows import CaseRow, asking_for_rows, earlier_of, row_of

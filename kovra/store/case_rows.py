@@ -12,8 +12,8 @@ from sqlalchemy import BigInteger, DateTime, Integer, Select, and_, any_, bindpa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action, Source, State
-from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus
 from kovra.ids import UserId
 from kovra.store.case_search import PAST_ALL

@@ -36,8 +36,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Session
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action, Source, State
-from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus
 from kovra.guard.endings import LIFTED_BY, EndState
 from kovra.ids import UserId

@@ -20,8 +20,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from kovra.actions.audit import GENESIS
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action
-from kovra.actions.rights import Capability
 from kovra.ids import GuildId, UserId
 from kovra.store.database import Database, run
 from kovra.store.prepared import Prepared

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Select, func, select, true
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action
-from kovra.actions.rights import Capability
 from kovra.ids import UserId
 from kovra.store.case_detail import CaseDetail, detail_of
 from kovra.store.case_export import PART, CaseLine, parts_of

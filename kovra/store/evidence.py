@@ -13,8 +13,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CursorResult, Row, Uuid, and_, bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import State
-from kovra.actions.rights import Capability
 from kovra.guard.evidence import FileStatus, SeenMessage
 from kovra.ids import ChannelId, GuildId, MessageId, UserId
 from kovra.store.database import Database

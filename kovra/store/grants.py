@@ -13,9 +13,8 @@ from datetime import datetime
 from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.orm import Session
 
-from kovra.actions import rights
 from kovra.actions.audit import AuditEntry, AuditKind
-from kovra.actions.rights import Capability, Limit, Person
+from kovra.actions.capabilities import Capability, Limit, Person, capabilities
 from kovra.ids import GuildId, RoleId, UserId, new_request_id
 from kovra.store.audit import AuditLog
 from kovra.store.database import Database
@@ -149,7 +148,7 @@ def _given_by_hand(role: Roles, guild_id: GuildId) -> bool:
 
 def _by_discord(permissions: int, owner_id: UserId) -> frozenset[Capability]:
     somebody = Person(user_id=_NOBODY, name="", member=True, permissions=permissions)
-    return frozenset(rights.capabilities(somebody, owner_id))
+    return frozenset(capabilities(somebody, owner_id))
 
 
 def _not_theirs(held: GuildScope, capability: Capability, wanted: Limit | None) -> str | None:

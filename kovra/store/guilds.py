@@ -10,9 +10,8 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from kovra.actions import rights
+from kovra.actions.capabilities import Capability, Limit, Person, capabilities
 from kovra.actions.request import Action
-from kovra.actions.rights import Capability, Limit, Person
 from kovra.ids import ChannelId, GuildId, UserId
 from kovra.store.budgets import limits_of
 from kovra.store.database import Database, enter_guild
@@ -93,7 +92,7 @@ def scope_for(session: Session, guild: GuildRows | Row[Any], user_id: UserId, no
 
 def _scope(guild_id: GuildId, seen: Seen, user_id: UserId) -> GuildScope | None:
     viewer = seen.people[user_id]
-    held = rights.capabilities(viewer, seen.owner_id, seen.grants)
+    held = capabilities(viewer, seen.owner_id, seen.grants)
     if not held:
         return None
     return GuildScope(

@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from kovra.actions.capabilities import ALL_PERMISSIONS
 from kovra.actions.request import State
-from kovra.actions.rights import ALL_PERMISSIONS
 from kovra.guard.case import PostStatus
 from kovra.guard.health import Finding, LogChannel, Vitals, examine
 from kovra.guard.log_channels import EventClass

@@ -9,8 +9,8 @@ from sqlalchemy import delete, text
 from sqlalchemy.dialects.postgresql import insert
 
 from kovra.actions.audit import AuditEntry, AuditKind
+from kovra.actions.capabilities import Capability
 from kovra.actions.lanes import TAKES_QUEUE_OPS
-from kovra.actions.rights import Capability
 from kovra.ids import GuildId, UserId
 from kovra.store.audit import AuditLog
 from kovra.store.database import Database

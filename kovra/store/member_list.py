@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, any_, case, false, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action
-from kovra.actions.rights import Capability
 from kovra.guard.endings import EndState
 from kovra.ids import RoleId, UserId, snowflake_at
 from kovra.store.database import Database

@@ -13,9 +13,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from kovra.actions.audit import AuditKind
+from kovra.actions.capabilities import Person
 from kovra.actions.envelope import Key, Sealed, open_envelope
 from kovra.actions.request import Action, ActionRequest, State
-from kovra.actions.rights import Person, Standing
+from kovra.actions.rights import Standing
 from kovra.errors import EnvelopeRefused
 from kovra.guard import native
 from kovra.guard.case import Case, NoticeStatus, PostStatus

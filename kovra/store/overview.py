@@ -10,8 +10,8 @@ from sqlalchemy import Select, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from kovra.actions import budget
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import BY_HAND, Action, State
-from kovra.actions.rights import Capability
 from kovra.guard.endings import OVERDUE_AFTER, EndState
 from kovra.ids import UserId
 from kovra.store.budgets import limits_of

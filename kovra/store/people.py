@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on
 from sqlalchemy.orm import Session
 
-from kovra.actions.rights import Capability, Limit, Person
+from kovra.actions.capabilities import Capability, Limit, Person
 from kovra.ids import GuildId, UserId
 from kovra.store.database import Database
 from kovra.store.prepared import Prepared

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Integer, Row, Text, and_, any_, bindparam, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action, Source
-from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus
 from kovra.ids import UserId
 from kovra.store.case_search import PAST_ALL

@@ -10,9 +10,10 @@ from sqlalchemy import BigInteger, bindparam, select
 from sqlalchemy.orm import Session
 
 from kovra.actions.already import Held
+from kovra.actions.capabilities import Person
 from kovra.actions.ports import Roster as AskingRoster
 from kovra.actions.request import Action, ActionRequest, State
-from kovra.actions.rights import Person, Standing
+from kovra.actions.rights import Standing
 from kovra.errors import Unavailable
 from kovra.guard.log_channels import EventClass, LogChannels
 from kovra.guard.notice_texts import NoticeTexts

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from kovra.actions.audit import AuditEntry, AuditKind
-from kovra.actions.rights import Capability
+from kovra.actions.capabilities import Capability
 from kovra.ids import UserId, new_request_id
 from kovra.store.audit import AuditLog
 from kovra.store.database import Database

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.actions.budget import DEFAULT_LIMITS, GUILD_CAPS
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action
-from kovra.actions.rights import Capability
 from kovra.guard.health import lacking_to_post
 from kovra.guard.log_channels import EventClass, LogChannels
 from kovra.guard.notice_texts import NoticeTexts, appeal_problem, problems_of

@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import BY_HAND, Action, Source, State
-from kovra.actions.rights import Capability
 from kovra.ids import UserId
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope

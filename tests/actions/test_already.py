@@ -8,8 +8,9 @@ import pytest
 
 from kovra.actions import already
 from kovra.actions.already import Held
+from kovra.actions.capabilities import Person
 from kovra.actions.request import BY_HAND, Action, Source
-from kovra.actions.rights import Person, Standing
+from kovra.actions.rights import Standing
 from kovra.ids import UserId
 from tests.wishes import ASKED
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kovra.actions import cancel
+from kovra.actions.capabilities import Capability, Person
 from kovra.actions.request import BY_HAND, Action, Source, State
-from kovra.actions.rights import Capability, Person
 from kovra.ids import UserId
 
 OWNER = UserId(1)

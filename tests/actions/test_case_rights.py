@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from kovra.actions.capabilities import Capability, Limit, Permission, Person
 from kovra.actions.case_rights import check
 from kovra.actions.request import CASE_ACTS, Action, RefusalKind
-from kovra.actions.rights import Capability, CaseSeen, Limit, Permission, Person, Standing
+from kovra.actions.rights import CaseSeen, Standing
 from kovra.errors import Malformed
 from kovra.ids import GuildId, UserId
 from tests.wishes import needed

@@ -9,10 +9,11 @@ import pytest
 
 from kovra.actions import envelope, rights
 from kovra.actions.already import Held
+from kovra.actions.capabilities import Capability, Limit, Permission, Person
 from kovra.actions.envelope import Key, mac
 from kovra.actions.job import Chunk, Job, JobReceipt, JobState, chunks, decide, open_chunk, seal_chunk
 from kovra.actions.request import Action, RefusalKind, Source
-from kovra.actions.rights import Capability, Limit, Permission, Person, Standing
+from kovra.actions.rights import Standing
 from kovra.actions.submit_job import SubmitJob
 from kovra.errors import EnvelopeRefused, Malformed
 from kovra.ids import GuildId, UserId, new_request_id

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import pytest
 
+from kovra.actions.capabilities import Permission, Person
 from kovra.actions.request import INVERSE, Action, Receipt, Refusal, RefusalKind, Source, State
 from kovra.actions.reverse import Found, Reverse, Undo, Wish, not_reversible, opposite
-from kovra.actions.rights import CaseSeen, Permission, Person, Standing, check
+from kovra.actions.rights import CaseSeen, Standing, check
 from kovra.errors import Malformed
 from kovra.ids import GuildId, UserId, new_request_id
 from tests.wishes import MAKING, ROLE

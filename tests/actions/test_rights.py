@@ -7,30 +7,21 @@ from dataclasses import replace
 
 import pytest
 
-from kovra.actions.request import TO_CHANNELS, TO_SERVER, Action, RefusalKind, Source
-from kovra.actions.rights import (
+from kovra.actions.capabilities import (
     ALL_PERMISSIONS,
     GUARD_NEEDS,
-    MEMBERS_ONLY,
     NEEDS,
-    OUTRANKING,
     Capability,
     Limit,
     Permission,
-    Person,
-    Place,
-    Role,
-    Standing,
-    capabilities,
-    check,
-    effective_permissions,
 )
-from kovra.ids import GuildId, RoleId, UserId
+from kovra.actions.request import TO_CHANNELS, TO_SERVER, Action, RefusalKind, Source
+from kovra.actions.rights import MEMBERS_ONLY, OUTRANKING, Place, Role, Standing, check
+from kovra.ids import GuildId, RoleId
+from tests.actions.people import EVERY_PERMISSION, GUARD, MODERATOR, OWNER, TARGET, person
 from tests.wishes import MAKING, ROLE
 
-OWNER, GUARD, MODERATOR, TARGET = UserId(1), UserId(2), UserId(120_000_000_000_000_002), UserId(130_000_000_000_000_003)
 P, C = Permission, Capability
-EVERY_PERMISSION = sum(permission.value for permission in Permission) & ~P.ADMINISTRATOR.value
 GIVES = {
     Action.BAN: P.BAN_MEMBERS,
     Action.UNBAN: P.BAN_MEMBERS,
@@ -55,10 +46,6 @@ PLACES = {Action.PURGE, *TO_CHANNELS, *TO_SERVER}
 TO_PEOPLE = [action for action in MAKING if action not in PLACES]
 
 
-def person(user_id, name="someone", member=True, permissions=0, rank=0, **more):
-    return Person(user_id=user_id, name=name, member=member, permissions=permissions, rank=rank, **more)
-
-
 def standing(**changed):
     """A moderator of rank 5 with every permission but Administrator, Guard at 9, a plain target at 1."""
     good = Standing(
@@ -75,77 +62,6 @@ def standing(**changed):
 
 def kind(refusal):
     return refusal and refusal.kind
-
-
-# -- what Discord permissions give -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("permissions", "given"),
-    [
-        (P(0), set()),
-        (P.MODERATE_MEMBERS, {C.NOTE, C.WARN, C.MUTE, C.INBOX}),
-        (P.KICK_MEMBERS, {C.KICK}),
-        (P.BAN_MEMBERS, {C.BAN}),
-        (P.MANAGE_MESSAGES, set()),
-        (P.MANAGE_CHANNELS, set()),
-        (P.MANAGE_MESSAGES | P.MANAGE_CHANNELS, {C.CHANNELS}),
-        (P.MANAGE_ROLES, {C.ROLES}),
-        (P.VIEW_AUDIT_LOG, {C.VIEW_AUDIT}),
-        (
-            P.MANAGE_GUILD,
-            {C.LOCKDOWN, C.AMEND, C.REVERSE, C.APPROVE, C.APPEALS, C.AUTOMOD, C.ANTINUKE, C.QUEUE_OPS, C.EXPORT}
-            | {C.SETTINGS},
-        ),
-    ],
-)
-def test_capabilities_come_with_discord_permissions(permissions, given):
-    found = capabilities(person(MODERATOR, permissions=permissions.value), OWNER)
-
-    assert set(found) == given | ({C.VIEW, C.VIEW_NOTES} if given else set())
-    assert set(found.values()) <= {Limit()}
-
-
-def test_mass_takes_ban_members_and_manage_server_together():
-    both = P.BAN_MEMBERS | P.MANAGE_GUILD
-
-    assert C.MASS in capabilities(person(MODERATOR, permissions=both.value), OWNER)
-    for single in (P.BAN_MEMBERS, P.MANAGE_GUILD):
-        assert C.MASS not in capabilities(person(MODERATOR, permissions=single.value), OWNER)
-
-
-@pytest.mark.parametrize("user", [person(OWNER), person(MODERATOR, permissions=P.ADMINISTRATOR.value)])
-def test_owner_and_administrator_have_every_capability(user):
-    assert set(capabilities(user, OWNER)) == set(Capability)
-    assert effective_permissions(user, OWNER) == ALL_PERMISSIONS
-
-
-def test_someone_who_is_no_member_has_nothing_whatever_was_granted():
-    gone = person(MODERATOR, member=False, permissions=ALL_PERMISSIONS)
-
-    assert capabilities(gone, OWNER, {C.BAN: Limit()}) == {}
-    assert effective_permissions(gone, OWNER) == 0
-    assert capabilities(replace(gone, user_id=OWNER), OWNER) == {}
-
-
-def test_a_timed_out_moderator_has_nothing_whatever_was_granted():
-    quiet = person(MODERATOR, permissions=EVERY_PERMISSION, timed_out=True)
-
-    assert capabilities(quiet, OWNER, {C.BAN: Limit()}) == {}
-
-
-def test_a_grant_adds_to_what_permissions_give_and_never_narrows_it():
-    muter = person(MODERATOR, permissions=P.MODERATE_MEMBERS.value)
-
-    found = capabilities(muter, OWNER, {C.BAN: Limit(longest_s=60), C.MUTE: Limit(longest_s=60)})
-
-    assert found[C.BAN] == Limit(longest_s=60)
-    assert found[C.MUTE] == Limit()
-    assert C.KICK not in found
-
-
-def test_a_grant_alone_is_enough_to_look():
-    assert set(capabilities(person(MODERATOR), OWNER, {C.WARN: Limit()})) == {C.WARN, C.VIEW, C.VIEW_NOTES}
 
 
 # -- one refusal each ------------------------------------------------------------------------------------------------

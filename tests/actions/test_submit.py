@@ -9,8 +9,9 @@ import pytest
 
 from kovra.actions import envelope
 from kovra.actions.audit import AuditKind
+from kovra.actions.capabilities import Person
 from kovra.actions.request import Action, Receipt, RefusalKind, Source, State
-from kovra.actions.rights import Person, Standing
+from kovra.actions.rights import Standing
 from kovra.actions.submit import Submit
 from kovra.errors import Conflict, Malformed, Unavailable
 from kovra.ids import GuildId, UserId

@@ -2,7 +2,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from kovra.actions.rights import Permission, Person, Standing
+from kovra.actions.capabilities import Permission, Person
+from kovra.actions.rights import Standing
 from kovra.bot.live_roster import LiveRoster
 from kovra.errors import DiscordUnreached, Unavailable
 from kovra.store.mirror import MemberRow, RoleRow

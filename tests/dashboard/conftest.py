@@ -17,10 +17,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
+from kovra.actions.capabilities import GUARD_NEEDS, Permission
 from kovra.actions.envelope import Key, open_envelope
 from kovra.actions.request import CASE_ACTS, Action
 from kovra.actions.reverse import Reverse
-from kovra.actions.rights import GUARD_NEEDS, Permission
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
 from kovra.dashboard.access import masked, token_for

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from werkzeug.routing import AnyConverter
 
-from kovra.actions.rights import Capability
+from kovra.actions.capabilities import Capability
 from kovra.dashboard.access import OPEN, REPORTS, policy_of
 from kovra.ids import new_request_id
 

@@ -305,7 +305,7 @@ def test_what_happens_next_door_is_not_heard(site, cast, listen):
 
 
 def test_notes_are_heard_only_by_those_who_may_read_them(site, cast):
-    from kovra.actions.rights import Capability
+    from kovra.actions.capabilities import Capability
     from kovra.dashboard.live import visible_to
 
     class Viewer:

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action
-from kovra.actions.rights import Capability
 from kovra.ids import new_request_id
 from kovra.store import guilds
 

@@ -239,7 +239,7 @@ def test_chart_and_table_show_the_same_times(site, cast):
 def test_a_note_is_nothing_to_those_who_may_not_read_notes(site, cast):
     from dataclasses import replace
 
-    from kovra.actions.rights import Capability
+    from kovra.actions.capabilities import Capability
     from kovra.store import guilds
 
     asked = request_of(site.signed_in(cast.moderator).ask(Action.NOTE))

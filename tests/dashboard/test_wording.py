@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from kovra.actions.rights import Capability
+from kovra.actions.capabilities import Capability
 from kovra.dashboard import wording
 
 

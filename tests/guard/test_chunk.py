@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from kovra.actions import envelope
+from kovra.actions.capabilities import Person
 from kovra.actions.job import Chunk, Job, JobState, seal_chunk
 from kovra.actions.request import Action, Source
-from kovra.actions.rights import Person, Standing
+from kovra.actions.rights import Standing
 from kovra.errors import DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached, EnvelopeRefused, Unavailable
 from kovra.guard.bulk import BulkBan, fits
 from kovra.guard.chunk import ExecuteChunk
@@ -221,7 +222,7 @@ def test_a_job_that_was_stopped_makes_no_call(decided):
 
 
 def test_without_manage_server_guard_bans_one_by_one():
-    from kovra.actions.rights import Permission
+    from kovra.actions.capabilities import Permission
 
     story, _ = run(Record(a_job(12), guard_bits=Permission.BAN_MEMBERS.value))
 

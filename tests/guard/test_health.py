@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kovra.actions.rights import Permission
+from kovra.actions.capabilities import Permission
 from kovra.guard.health import (
     EMBED_LINKS,
     SEND_MESSAGES,

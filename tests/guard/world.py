@@ -11,9 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from kovra.actions import envelope
+from kovra.actions.capabilities import Permission, Person
 from kovra.actions.envelope import Key, Sealed
 from kovra.actions.request import Action, ActionRequest, State
-from kovra.actions.rights import CaseSeen, Permission, Person, Place, Role, Standing
+from kovra.actions.rights import CaseSeen, Place, Role, Standing
 from kovra.errors import ClaimLost, DiscordRefused, DiscordUnknown, EnvelopeRefused
 from kovra.guard.case import Case, NoticeStatus
 from kovra.guard.case_acts import Change

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.lanes import TAKES_QUEUE_OPS
-from kovra.actions.rights import Capability
 from kovra.errors import Unavailable
 from kovra.ids import GuildId, UserId
 from kovra.queue.broker import LanesBroker

@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy import text
 
 from kovra.actions import envelope
+from kovra.actions.capabilities import Permission
 from kovra.actions.envelope import Key, Sealed, Verified
 from kovra.actions.request import Action, ActionRequest, Receipt, Refusal, RefusalKind, Source
-from kovra.actions.rights import Permission, Standing
+from kovra.actions.rights import Standing
 from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostStatus
 from kovra.guard.claim import Claim
 from kovra.ids import ChannelId, GuildId, RoleId, UserId, new_request_id

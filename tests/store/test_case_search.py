@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action, Source, State
-from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus
 from kovra.ids import UserId
 from kovra.store.case_search import CaseFilter, CaseSort, Place

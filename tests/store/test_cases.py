@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action, State
-from kovra.actions.rights import Capability
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.ids import UserId
 from kovra.store.case_finding import COUNTED

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
+from kovra.actions.capabilities import GIVEN_BY_ANY, Capability, Limit, Permission
 from kovra.actions.presets import PRESETS
-from kovra.actions.rights import GIVEN_BY_ANY, Capability, Limit, Permission
 from kovra.ids import RoleId
 from kovra.store.events import Events
 from kovra.store.grants import LACKING, LOCKED_OUT, NO_SUCH_ROLE, WIDER, Grants

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from kovra.actions.rights import Capability, Limit, Permission
+from kovra.actions.capabilities import Capability, Limit, Permission
 from kovra.errors import Unavailable
 from kovra.ids import ChannelId, GuildId, RoleId, UserId
 from kovra.store.guilds import GuildScope

@@ -13,6 +13,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 from marshmallow import ValidationError
 from werkzeug.datastructures import MultiDict
 
+from kovra.actions.capabilities import NEEDS, Capability
 from kovra.actions.request import (
     INVERSE,
     PARAMS,
@@ -22,7 +23,7 @@ from kovra.actions.request import (
     Source,
     State,
 )
-from kovra.actions.rights import LASTING, NEEDS, Capability
+from kovra.actions.rights import LASTING
 from kovra.dashboard import toast
 from kovra.dashboard.access import in_guild, policy, scope, session
 from kovra.dashboard.act_choices import ASKABLE, ORDER, On, on_of

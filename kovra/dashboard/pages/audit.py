@@ -10,7 +10,7 @@ from uuid import UUID
 
 from flask import Blueprint, render_template, request, url_for
 
-from kovra.actions.rights import Capability
+from kovra.actions.capabilities import Capability
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.audit_words import GROUPS, line
 from kovra.dashboard.services import services

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 
-from kovra.actions.rights import Capability
+from kovra.actions.capabilities import Capability
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.listing import View
 from kovra.dashboard.problems import NoSuchPage

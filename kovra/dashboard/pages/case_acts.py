@@ -9,8 +9,8 @@ from http import HTTPStatus
 from flask import Blueprint, Response, make_response, render_template, request
 from marshmallow import ValidationError
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action
-from kovra.actions.rights import Capability
 from kovra.dashboard import case_draft, case_sheet
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.case_draft import ACTS, CaseDraft

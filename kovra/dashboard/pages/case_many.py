@@ -10,7 +10,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import BadRequest
 
-from kovra.actions.rights import Capability
+from kovra.actions.capabilities import Capability
 from kovra.dashboard import many
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.case_draft import ACTS, WRITTEN

@@ -11,8 +11,8 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from kovra.actions.audit import AuditEntry, AuditKind
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action, Source
-from kovra.actions.rights import Capability
 from kovra.dashboard import case_query, case_sheet, files, wording
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.listing import asked, listing, of_member, once_called, views

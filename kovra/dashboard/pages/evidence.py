@@ -7,7 +7,7 @@ from urllib.parse import quote
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
-from kovra.actions.rights import Capability
+from kovra.actions.capabilities import Capability
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.problems import NoSuchPage
 from kovra.dashboard.services import services

@@ -10,8 +10,8 @@ from flask import Blueprint, request, url_for
 from marshmallow import fields
 from werkzeug.wrappers import Response
 
+from kovra.actions.capabilities import GIVEN_BY, Capability, Limit, permission_names
 from kovra.actions.presets import PRESETS
-from kovra.actions.rights import GIVEN_BY, Capability, Limit, permission_names
 from kovra.dashboard import settings_words as words
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.problems import NoSuchPage

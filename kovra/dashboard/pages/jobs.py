@@ -15,9 +15,9 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from kovra.actions.audit import AuditEntry, AuditKind
+from kovra.actions.capabilities import NEEDS, Capability
 from kovra.actions.job import Job, JobState
 from kovra.actions.request import Action, Source, State
-from kovra.actions.rights import NEEDS, Capability
 from kovra.dashboard import files
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.mass import MassDraft

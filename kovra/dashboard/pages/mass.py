@@ -11,9 +11,9 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.job import MAX_TARGETS
 from kovra.actions.request import Action
-from kovra.actions.rights import Capability
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.draft import HOUR_S
 from kovra.dashboard.id_file import MAX_FILE_BYTES, read_id_file

@@ -9,9 +9,9 @@ from typing import Any
 from flask import Blueprint, make_response, render_template, request
 from werkzeug.wrappers import Response
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.job import MAX_TARGETS
 from kovra.actions.request import Action
-from kovra.actions.rights import Capability
 from kovra.dashboard import pick_query
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.mass import MassDraft, offered

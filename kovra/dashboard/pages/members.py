@@ -8,8 +8,8 @@ from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 
+from kovra.actions.capabilities import NEEDS, Capability
 from kovra.actions.request import Action
-from kovra.actions.rights import NEEDS, Capability
 from kovra.dashboard import member_query
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.listing import View

@@ -11,8 +11,8 @@ from typing import Any
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from kovra.actions.capabilities import GUARD_NEEDS, NEEDS, Capability, effective_permissions, permission_names
 from kovra.actions.request import Action
-from kovra.actions.rights import GUARD_NEEDS, NEEDS, Capability, effective_permissions, permission_names
 from kovra.dashboard import charts, wording
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.services import services

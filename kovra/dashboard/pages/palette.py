@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from flask import Blueprint, render_template, request, url_for
 
+from kovra.actions.capabilities import NEEDS, Capability
 from kovra.actions.request import Action
-from kovra.actions.rights import NEEDS, Capability
 from kovra.dashboard import wording
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.act_choices import ASKABLE, QUICK, On, on_of

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from marshmallow import ValidationError
 
-from kovra.actions.rights import Capability
+from kovra.actions.capabilities import Capability
 from kovra.dashboard import charts, wording
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.act_choices import QUICK

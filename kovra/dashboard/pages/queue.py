@@ -12,9 +12,9 @@ from uuid import UUID
 from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from kovra.actions.capabilities import NEEDS, Capability
 from kovra.actions.lanes import LaneNow, Letter
 from kovra.actions.request import State
-from kovra.actions.rights import NEEDS, Capability
 from kovra.dashboard import queue_words, toast
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.act_choices import ASKABLE

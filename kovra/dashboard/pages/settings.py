@@ -12,8 +12,8 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from marshmallow import fields
 from werkzeug.wrappers import Response
 
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action
-from kovra.actions.rights import Capability
 from kovra.dashboard import settings_words as words
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.pages.looks import chosen_density

@@ -9,7 +9,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from marshmallow import ValidationError
 from werkzeug.wrappers import Response
 
-from kovra.actions.rights import Capability
+from kovra.actions.capabilities import Capability
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.listing import asked
 from kovra.dashboard.problems import Problem
