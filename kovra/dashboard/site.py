@@ -39,6 +39,7 @@ from kovra.dashboard.pages.overview import overview as overview_pages
 from kovra.dashboard.pages.palette import palette
 from kovra.dashboard.pages.profile import profile
 from kovra.dashboard.pages.queue import queue
+from kovra.dashboard.pages.queue_deeds import queue_deeds
 from kovra.dashboard.pages.servers import servers
 from kovra.dashboard.pages.settings import settings as settings_pages
 from kovra.dashboard.pages.views import views as saved_views
@@ -351,6 +352,7 @@ def _add_routes(app: Flask) -> None:
         mass_pick,
         job_pages,
         queue,
+        queue_deeds,
         settings_pages,
         grant_pages,
         looks,
