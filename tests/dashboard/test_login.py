@@ -227,7 +227,10 @@ def test_when_discord_is_away_nobody_is_signed_in_and_the_page_says_so(site, cas
     answer = come_back(who, f"{CALLBACK}?code=any&state={state}")
 
     assert answer.status_code == 502
-    assert "Kovra could not ask Discord who you are" in answer.get_data(as_text=True)
+    page = answer.get_data(as_text=True)
+    assert "Discord is away" in page
+    assert "nobody was signed in" in page
+    assert "Try again in a moment" in page
     assert sessions(owner) == []
 
 
