@@ -243,6 +243,18 @@ def path(stack: Stack) -> Iterator[Trips]:
     trips.engine.dispose()
 
 
+@pytest.fixture(scope="module")
+def wide_budget(path: Trips) -> Iterator[None]:
+    """So many bans that no test uses them up; a person may do 170 in an hour."""
+    put = (
+        "INSERT INTO guild_settings (guild_id, budgets, changed_at) VALUES (:g, '{\"ban\": 9000}', now())"
+        " ON CONFLICT (guild_id) DO UPDATE SET budgets = excluded.budgets"
+    )
+    path.write(put, g=path.guild_id)
+    yield
+    path.write("UPDATE guild_settings SET budgets = '{}' WHERE guild_id = :g", g=path.guild_id)
+
+
 #: Nothing of Chromium's own may leave this machine.
 _QUIET_CHROMIUM = [
     "--no-sandbox",

@@ -41,8 +41,8 @@ HOUR_S, MOMENT_S = 3600, 3
 #: Cells under way at once, and how long one may take to recover before it counts as lost.
 AT_ONCE, PATIENCE_S = 2, 30.0
 
-#: How many of the slowest cells are named, and how many people there are for cells that are run again.
-SHOWN, SPARE, SPARE_BANNED = 5, 20, 5
+#: How many of the slowest cells are named, and how often a cell is run that is not hit at once.
+SHOWN, TRIES = 5, 2
 
 #: What is written for a purge: so many messages in each of two channels, so it has two parts.
 WRITTEN, WRITTEN_IN = 2, ("main-hall", "mod-log")
@@ -71,10 +71,10 @@ def main(quick: bool, json: bool) -> int:
 
 
 def shape(todo: Sequence[Cell]) -> dict[str, int]:
-    """The rig that these cells need; each uses somebody up."""
+    """The rig that these cells need; each uses somebody up, each time it is run."""
     unbans, bulks = (sum(cell.action == action for cell in todo) for action in ("unban", MASS))
-    members = len(todo) + SPARE + BULK_OF * (bulks + bool(bulks))
-    return {"webs": 1, "workers": 3, "guilds": 1, "members": members, "banned": unbans + SPARE_BANNED}
+    members = TRIES * (len(todo) + BULK_OF * bulks)
+    return {"webs": 1, "workers": 3, "guilds": 1, "members": members, "banned": TRIES * max(unbans, 1)}
 
 
 def matrix(rig: Rig, report: Report, todo: list[Cell]) -> None:
@@ -108,7 +108,7 @@ class Matrix:
     def cell(self, cell: Cell) -> None:
         """One cell; once more when the process it waited for died of the other cell under way."""
         with self._in_place.get(cell.action) or contextlib.nullcontext():
-            for _ in range(2):
+            for _ in range(TRIES):
                 self._once(cell)
                 if cell.action in PLACES:
                     self._plainly(self._target(cell), PLACES[cell.action])

@@ -13,16 +13,8 @@ BULK_BAN = {"method": "POST", "route": "/guilds/{guild_id}/bulk-ban"}
 SINGLE_BAN = {"method": "PUT", "route": "/guilds/{guild_id}/bans/{user_id}"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def wide_budget(path):
-    """These tests ban more than a person may in an hour."""
-    put = (
-        "INSERT INTO guild_settings (guild_id, budgets, changed_at) VALUES (:g, '{\"ban\": 9000}', now())"
-        " ON CONFLICT (guild_id) DO UPDATE SET budgets = excluded.budgets"
-    )
-    path.write(put, g=path.guild_id)
-    yield
-    path.write("UPDATE guild_settings SET budgets = '{}' WHERE guild_id = :g", g=path.guild_id)
+#: These tests ban more than a person may in an hour.
+pytestmark = pytest.mark.usefixtures("wide_budget")
 
 
 @pytest.fixture(autouse=True)

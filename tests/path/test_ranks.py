@@ -57,6 +57,10 @@ def people(path):
     return path.discord.people | {MEMBER: path.discord.someone()}
 
 
+#: Who was here before may have banned as many as one may in an hour.
+pytestmark = pytest.mark.usefixtures("wide_budget")
+
+
 @pytest.fixture
 def given(path):
     """``given(command, rank)``: what the command is given. Each rank has people and channels of its own."""
