@@ -157,6 +157,12 @@ class Hands:
         def unban() -> None:
             self._do("unbans", "unban", banned.pop(0))
 
+        def kick() -> None:
+            kicked = self._fresh()
+            self._do("kicks", "kick", kicked)
+            # The rig brings back at once whoever is kicked, and an earlier scenario may have left them muted.
+            self._joins[kicked] += 1
+
         def come_back() -> None:
             user_id = next(quitters)
             self._ask("leave", user_id)
@@ -166,7 +172,7 @@ class Hands:
         return iter(
             [
                 ban,
-                lambda: self._do("kicks", "kick", self._fresh()),
+                kick,
                 come_back,
                 unban,
                 lambda: self._do("timeouts", "mute", self._fresh(), seconds=_HOUR_S),
