@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import requests
 
 _CHECKED = re.compile(r'<input type="checkbox"[^>]* name="(\w+)" value="([^"]*)" checked')
-_HIDDEN = re.compile(r'<input type="hidden" name="(\w+)"[^>]* value="([^"]*)"')
+_HIDDEN = re.compile(r'<input type="hidden"(?: form="[\w-]+")? name="(\w+)"[^>]* value="([^"]*)"')
 
 
 class Person:
@@ -54,8 +54,9 @@ class Person:
         return self.session.post(f"{self.web_url}/g/{guild_id}/actions", data=fields, timeout=30)
 
     def ban_many(self, guild_id: int, batch_id: str, targets: Sequence[int]) -> requests.Response:
-        """Confirm a mass ban as its review draws it; the answer leads to the page of the job."""
-        form = self.session.get(f"{self.web_url}/g/{guild_id}/mass", timeout=10)
+        """Have a mass ban reviewed and confirm it; the answer leads to the page of the job."""
+        page = f"{self.web_url}/g/{guild_id}/mass"
+        form = self.session.get(page, timeout=10)
         form.raise_for_status()
         fields = {
             "csrf": dict(_HIDDEN.findall(form.text))["csrf"],
@@ -66,9 +67,11 @@ class Person:
             "delete_window_s": "0",
             "duration_s": "3600",
             "notice": "0",
-            "confirm": str(len(targets)),
         }
-        return self.session.post(f"{self.web_url}/g/{guild_id}/mass", data=fields, timeout=30, allow_redirects=False)
+        reviewed = self.session.post(f"{page}/review", data=fields, timeout=30)
+        reviewed.raise_for_status()
+        fields |= {"mark": dict(_HIDDEN.findall(reviewed.text)).get("mark"), "confirm": str(len(targets))}
+        return self.session.post(page, data=fields, timeout=30, allow_redirects=False)
 
     def listen(self, guild_id: int, heard: Callable[[str, dict[str, Any], float], None]) -> Stream:
         """Open the guild's stream; ``heard(kind, facts, monotonic seconds)`` is called in the stream's thread."""
