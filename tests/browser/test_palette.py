@@ -1,6 +1,7 @@
 """The palette by keyboard alone, by mouse and on a phone."""
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import expect
@@ -43,6 +44,25 @@ def test_enter_waits_for_the_answer_to_what_was_typed(path, overview):
 
     page.keyboard.type(f"case {row['case_no']}")
     page.keyboard.press("Enter")
+
+    page.wait_for_url(re.compile(rf"case={row['case_no']}$"))
+
+
+def test_enter_takes_no_late_answer_to_an_earlier_question(path, overview):
+    row = path.run(path.a(Action.NOTE, path.discord.someone()))
+    page, held = overview(), []
+    page.route(re.compile(r"/palette\?q=$"), lambda route: held.append(route))
+    with page.expect_request(re.compile(r"/palette\?q=$")):
+        page.keyboard.press("Control+k")
+    page.clock.install()
+    page.clock.pause_at(time.time() + 1)  # what is typed is asked for a moment later; that moment does not come
+    page.keyboard.type(f"case {row['case_no']}")
+    held[0].continue_()
+    page.clock.run_for(20)
+    expect(page.locator("#palette .p-opt").first).to_be_visible()
+
+    page.keyboard.press("Enter")
+    page.clock.resume()
 
     page.wait_for_url(re.compile(rf"case={row['case_no']}$"))
 

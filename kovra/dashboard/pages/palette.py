@@ -58,12 +58,14 @@ class Group:
 @policy(in_guild(Capability.VIEW))
 def find(guild_id: int) -> str:
     """The options for what was typed, in groups, the likeliest first."""
-    viewer, typed = scope(), request.args.get("q", "").strip()[:LONGEST]
+    viewer, asked = scope(), request.args.get("q", "")
+    typed = asked.strip()[:LONGEST]
     groups = _groups(viewer, typed)
     members = [option.member for group in groups for option in group.options if option.member]
     return render_template(
         "palette_found.html",
         scope=viewer,
+        asked=asked,
         typed=typed,
         groups=[group for group in groups if group.options],
         offers={one.user_id: [act for act in choices_for(viewer, one) if act in QUICK] for one in members},

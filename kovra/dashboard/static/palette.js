@@ -5,7 +5,7 @@ import { openAct } from "./dialog.js";
 const palette = document.getElementById("palette");
 const field = document.getElementById("p-q");
 const found = document.getElementById("p-found");
-let asked = null;                       // what the options on show answer; Enter waits for those of what was typed
+let asked = null;                       // what the options on show answer, as they say themselves: a late answer to an earlier question is none to this one
 let enter = false;
 
 const options = () => [...found.querySelectorAll(".p-opt")];
@@ -48,12 +48,11 @@ function move(by) {
 
 if (palette) {
   document.addEventListener("click", event => { if (event.target.closest("[data-palette]")) openPalette(); });
-  field.addEventListener("input", () => { asked = null; });
   document.body.addEventListener("htmx:after:swap", ({ detail }) => {
     if (detail.ctx?.target !== found && detail.ctx?.target !== "#p-found") return;
-    asked = field.value;
+    asked = found.querySelector(".p-list").dataset.asked;
     choose(options()[0] ?? null);
-    if (enter) { enter = false; open(chosen()); }
+    if (enter && asked === field.value) { enter = false; open(chosen()); }
   });
   palette.addEventListener("close", () => { enter = false; asked = null; found.querySelector(".p-list").replaceChildren(); for (const pane of found.querySelectorAll(".p-side")) pane.remove(); });
   palette.addEventListener("click", event => {
@@ -70,8 +69,8 @@ if (palette) {
     else if (event.key === "Tab" && !event.shiftKey && event.target === field && buttons().length) { event.preventDefault(); buttons()[0].focus(); }
     else if (event.key === "Enter" && event.target === field) {
       event.preventDefault();
-      // The answer to what was typed may be under way: it is waited for, so that Enter never opens something else.
-      if (asked === field.value) open(chosen()); else enter = true;
+      // The answer to what was typed may be missing yet: it is asked for, so that Enter never opens something else.
+      if (asked === field.value) open(chosen()); else { enter = true; ask(); }
     }
   });
 }
