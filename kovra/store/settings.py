@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.actions.budget import DEFAULT_LIMITS, GUILD_CAPS
@@ -48,6 +48,7 @@ CHANGED_MEANWHILE = (
 )
 
 Problems = Mapping[str, Sequence[str]]
+_Numbers = InstrumentedAttribute[Any]
 
 
 def always(_: object) -> bool:
@@ -96,9 +97,7 @@ class SettingsBook:
 
     def budgets(self, scope: GuildScope) -> dict[str, int]:
         """What the server has changed of budgets and caps: an action's or a source's word → how many in an hour."""
-        own = select(GuildSettings.budgets).where(GuildSettings.guild_id == scope.guild_id)
-        with self._database.transaction(scope.guild_id) as session:
-            return dict(session.scalars(own).one_or_none() or {})
+        return self._numbers(scope, GuildSettings.budgets)
 
     def change_budgets(
         self,
@@ -107,29 +106,17 @@ class SettingsBook:
         still: Callable[[Mapping[str, int]], bool] = always,
     ) -> Problems:
         """Let these budgets and caps be so; None is the default. Returns as :meth:`change_notices`."""
-        if not scope.may(Capability.SETTINGS):
-            return {"form": [TAKES_SETTINGS]}
         known = {*DEFAULT_LIMITS, *GUILD_CAPS}
         problems = {
             name: [f"A whole number from 0 to {MAX_BUDGET:,}; empty is the default."]
             for name, limit in limits.items()
             if name not in known or (limit is not None and not 0 <= limit <= MAX_BUDGET)
         }
-        if problems:
-            return problems
-        with self._database.transaction(scope.guild_id) as session:
-            row = locked_settings(session, self._database, scope.guild_id)
-            if not still(row.budgets):
-                return {"form": [CHANGED_MEANWHILE]}
-            kept = {**row.budgets, **limits}
-            values = {"budgets": {name: limit for name, limit in kept.items() if limit is not None}}
-            return self._write(session, scope, row, values)
+        return self._change_numbers(scope, GuildSettings.budgets, limits, problems, still)
 
     def retention(self, scope: GuildScope) -> dict[str, int]:
         """For how many days the server keeps what it does not keep for ever, by the words of ``LONGEST_KEPT``."""
-        own = select(GuildSettings.retention).where(GuildSettings.guild_id == scope.guild_id)
-        with self._database.transaction(scope.guild_id) as session:
-            return dict(session.scalars(own).one_or_none() or {})
+        return self._numbers(scope, GuildSettings.retention)
 
     def change_retention(
         self,
@@ -141,22 +128,12 @@ class SettingsBook:
 
         Returns as :meth:`change_notices`.
         """
-        if not scope.may(Capability.SETTINGS):
-            return {"form": [TAKES_SETTINGS]}
         problems = {
             name: [f"A whole number of days from 1 to {LONGEST_KEPT.get(name, 0):,}; empty is for ever."]
             for name, term in days.items()
             if name not in LONGEST_KEPT or (term is not None and not 1 <= term <= LONGEST_KEPT[name])
         }
-        if problems:
-            return problems
-        with self._database.transaction(scope.guild_id) as session:
-            row = locked_settings(session, self._database, scope.guild_id)
-            if not still(row.retention):
-                return {"form": [CHANGED_MEANWHILE]}
-            kept = {**row.retention, **days}
-            values = {"retention": {name: term for name, term in kept.items() if term is not None}}
-            return self._write(session, scope, row, values)
+        return self._change_numbers(scope, GuildSettings.retention, days, problems, still)
 
     def change_notices(
         self,
@@ -236,6 +213,32 @@ class SettingsBook:
                 },
             }
             return self._write(session, scope, row, values)
+
+    def _numbers(self, scope: GuildScope, column: _Numbers) -> dict[str, int]:
+        with self._database.transaction(scope.guild_id) as session:
+            own = session.scalars(select(column).where(GuildSettings.guild_id == scope.guild_id)).one_or_none()
+            return dict(own or {})
+
+    def _change_numbers(
+        self,
+        scope: GuildScope,
+        column: _Numbers,
+        wanted: Mapping[str, int | None],
+        problems: Problems,
+        still: Callable[[Mapping[str, int]], bool],
+    ) -> Problems:
+        """Let these numbers of one column be so, unless there are problems; None takes one away."""
+        if not scope.may(Capability.SETTINGS):
+            return {"form": [TAKES_SETTINGS]}
+        if problems:
+            return problems
+        with self._database.transaction(scope.guild_id) as session:
+            row = locked_settings(session, self._database, scope.guild_id)
+            before = getattr(row, column.key)
+            if not still(before):
+                return {"form": [CHANGED_MEANWHILE]}
+            kept = {name: number for name, number in {**before, **wanted}.items() if number is not None}
+            return self._write(session, scope, row, {column.key: kept})
 
     def _write(self, session: Session, scope: GuildScope, row: GuildSettings, values: Mapping[str, Any]) -> Problems:
         before, after = _facts({name: getattr(row, name) for name in values}), _facts(values)

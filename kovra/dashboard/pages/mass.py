@@ -47,8 +47,7 @@ def reviewed_page(viewer: GuildScope, draft: MassDraft) -> Response:
     try:
         return _page(viewer, replace(draft, review=review(known, viewer, draft, known.clock.now())))
     except Malformed as error:
-        place = "reason" if "reason" in str(error) else "ids"
-        return _page(viewer, replace(draft, errors={place: str(error)}), HTTPStatus.UNPROCESSABLE_ENTITY)
+        return _page(viewer, replace(draft, errors=_at_its_field(error)), HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 @mass.post("/g/<int:guild_id>/mass/review")
@@ -143,8 +142,12 @@ def _reviewed(viewer: GuildScope) -> tuple[MassDraft, Review | None]:
     try:
         return draft, review(known, viewer, draft, known.clock.now())
     except Malformed as error:
-        place = "reason" if "reason" in str(error) else "duration_s" if "duration" in str(error) else "ids"
-        return replace(draft, errors={place: str(error)}), None
+        return replace(draft, errors=_at_its_field(error)), None
+
+
+def _at_its_field(error: Malformed) -> dict[str, str]:
+    """What is wrong, at its field; what is wrong with no field of its own is wrong with whom it is about."""
+    return {error.about if error.about in ("reason", "duration_s") else "ids": str(error)}
 
 
 def _with_file(typed: MassDraft) -> tuple[MassDraft, str | None, dict[str, str]]:
