@@ -16,6 +16,7 @@
 ``native``     what was done in Discord itself, from the audit log: as it happens, and read after a time away
 ``comings``    who comes by which invite, and how much members write
 ``log_ear``    what happens on a server and is to be posted in its log channels
+``deleters``   who deleted a message, from the audit log, for the same
 ``introduction``  what the bot knows of itself, for the health check
 ``writer``     the one thread that writes the mirror, in order
 ``hardening``  the defects of Pycord, patched

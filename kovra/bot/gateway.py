@@ -28,6 +28,7 @@ from kovra.bot.rejoin import RejoinDoor
 from kovra.bot.slash import Door
 from kovra.bot.writer import Writer
 from kovra.errors import KovraError
+from kovra.guard.deleters import DELETE
 from kovra.ids import GuildId, UserId
 from kovra.store.bygone import BygoneKeeper
 from kovra.store.health import HealthKeeper
@@ -217,7 +218,7 @@ class BotProcess:
         ears = [mirror, *self._ears(bot, writer)]
         if self._heard is not None:
             # It compares with what the mirror knew before.
-            ears.insert(0, LogEar(self._heard, writer))
+            ears.insert(0, LogEar(self._heard, writer, _Asker(bot)))
         self._prepare(bot, http, ears)
         works = [
             asyncio.create_task(self._connect(bot)),
@@ -363,6 +364,10 @@ class _Asker:
 
     async def audit_after(self, guild_id: GuildId, audit_id: int | None, limit: int) -> list[dict[str, Any]]:
         log_page = await self._bot.http.get_audit_logs(guild_id, limit=limit, after=audit_id)
+        return log_page["audit_log_entries"]
+
+    async def deletions(self, guild_id: GuildId) -> list[dict[str, Any]]:
+        log_page = await self._bot.http.get_audit_logs(guild_id, limit=100, action_type=DELETE)
         return log_page["audit_log_entries"]
 
     async def invites_of(self, guild_id: GuildId) -> list[dict[str, Any]]:

@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kovra.bot import payloads
+from kovra.bot.deleters import Deleters, DeletionLog
 from kovra.bot.payloads import Payload
 from kovra.bot.writer import Writer
+from kovra.guard.deleters import Deletion
 from kovra.guard.heard import MOST_LETTERS, MOST_SWEPT, Heard
 from kovra.guard.log_channels import EventClass
 from kovra.ids import ChannelId, GuildId, UserId, new_request_id
@@ -42,8 +44,18 @@ class _Written:
 class LogEar:
     """Hears what is to be posted. Belongs to the gateway's loop; hears each event before the mirror does."""
 
-    def __init__(self, keeper: LogEventKeeper, writer: Writer, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        keeper: LogEventKeeper,
+        writer: Writer,
+        reader: DeletionLog,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._keeper, self._writer, self._monotonic = keeper, writer, monotonic
+        # Queued behind the deletions themselves.
+        self._deleters = Deleters(
+            reader, lambda guild_id, found: writer.put(lambda: keeper.credit(guild_id, found)), monotonic
+        )
         #: What each guild wants; the writer's thread puts a new one here.
         self._wanted: dict[GuildId, frozenset[EventClass]] = {}
         self._looked_at = float("-inf")
@@ -57,6 +69,7 @@ class LogEar:
             "MESSAGE_UPDATE": self._edited,
             "MESSAGE_DELETE": self._deleted,
             "MESSAGE_DELETE_BULK": self._swept,
+            "GUILD_AUDIT_LOG_ENTRY_CREATE": self._logged,
             "VOICE_STATE_UPDATE": self._moved,
         }
 
@@ -77,7 +90,8 @@ class LogEar:
             self._written.clear()
 
     def close(self) -> None:
-        """Nothing is left to do: what was heard is with the writer."""
+        """What was heard is with the writer. Who deleted it is not asked for any more."""
+        self._deleters.close()
 
     def _look(self) -> None:
         if self._monotonic() >= self._looked_at + LOOK_AGAIN_S:
@@ -96,6 +110,8 @@ class LogEar:
 
     def _joined(self, guild_id: GuildId, data: Payload) -> None:
         user = data["user"]
+        # Who leaves from here on left what begins now: that is read when it has been written down.
+        self._writer.part(("log left", guild_id))
         facts = {"bot": True} if user.get("bot") else {}
         self._keep(guild_id, EventClass.JOINS, user_id=UserId(int(user["id"])), user_name=_name(data), facts=facts)
 
@@ -135,24 +151,32 @@ class LogEar:
         if known is not None and not known.theirs:
             return
         facts: dict[str, Any] = {"message_id": data["id"]}
-        if known is None:
-            self._keep(guild_id, EventClass.DELETIONS, channel=data["channel_id"], facts=facts)
-            return
-        facts |= {"text": known.text, "files": list(known.files)}
-        self._keep(
-            guild_id,
-            EventClass.DELETIONS,
-            user_id=known.user_id,
-            user_name=known.name,
-            channel=data["channel_id"],
-            facts=facts,
-        )
+        author: dict[str, Any] = {}
+        if known is not None:
+            facts |= {"text": known.text, "files": list(known.files)}
+            author = {"user_id": known.user_id, "user_name": known.name}
+        self._keep_deletion(guild_id, data, facts, **author)
 
     def _swept(self, guild_id: GuildId, data: Payload) -> None:
         known = [one for each in data["ids"] if (one := self._written.pop(int(each), None)) and one.theirs]
         texts = [[one.name, one.text or ", ".join(one.files)] for one in known[:MOST_SWEPT]]
-        facts = {"count": len(data["ids"]), "texts": texts}
-        self._keep(guild_id, EventClass.DELETIONS, channel=data["channel_id"], facts=facts)
+        # One of them is enough to know again what Guard swept itself.
+        facts = {"count": len(data["ids"]), "texts": texts, "message_id": data["ids"][0]}
+        self._keep_deletion(guild_id, data, facts, swept=len(data["ids"]))
+
+    def _keep_deletion(
+        self, guild_id: GuildId, data: Payload, facts: dict[str, Any], swept: int | None = None, **author: Any
+    ) -> None:
+        kept = self._keep(guild_id, EventClass.DELETIONS, channel=data["channel_id"], facts=facts, **author)
+        if kept is not None and kept.channel_id is not None:
+            self._deleters.deleted(
+                guild_id,
+                Deletion(event_id=kept.event_id, channel_id=kept.channel_id, author_id=kept.user_id, swept=swept),
+            )
+
+    def _logged(self, guild_id: GuildId, data: Payload) -> None:
+        if self._wants(guild_id, {EventClass.DELETIONS}):
+            self._deleters.logged(guild_id, data)
 
     def _remember(self, message_id: int, written: _Written) -> None:
         self._written[message_id] = written
@@ -175,10 +199,12 @@ class LogEar:
 
     # Around it
 
-    def _keep(self, guild_id: GuildId, event_class: EventClass, **facts: Any) -> None:
-        if self._wants(guild_id, {event_class}):
-            one = _heard(guild_id, event_class, **facts)
-            self._writer.put_with(("log", guild_id), one, lambda some: self._keeper.keep(guild_id, some))
+    def _keep(self, guild_id: GuildId, event_class: EventClass, **facts: Any) -> Heard | None:
+        if not self._wants(guild_id, {event_class}):
+            return None
+        one = _heard(guild_id, event_class, **facts)
+        self._writer.put_with(("log", guild_id), one, lambda some: self._keeper.keep(guild_id, some))
+        return one
 
 
 def _heard(guild_id: GuildId, event_class: EventClass, *, channel: str | None = None, **more: Any) -> Heard:

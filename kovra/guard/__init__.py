@@ -7,6 +7,7 @@
              ``notice_tongues`` in which language
 ``log_posts``  what waits to be posted, ten cases to a message; ``case_post`` how a case reads, ``log_channels`` where
 ``heard``    what happens on a server and is no case, and how it reads in the log channel
+``deleters`` who deleted what, as far as Discord's audit log proves it
 ``chunk``    the story of one chunk of a job; ``bulk`` bans many in one call
 ``perform``  one action, one call to Discord
 ``restoring``  acts that set a state, and what is kept to restore it; ``held_roles`` and ``held_places`` are its parts

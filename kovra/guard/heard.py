@@ -29,9 +29,8 @@ MOST_WAITING = 500
 #: Of a message that somebody wrote no more is kept or posted, and of a sweep the texts of so many messages.
 MOST_LETTERS, MOST_SWEPT = 1000, 10
 
-#: Whoever leaves within this time of a case of these was removed by it.
-REMOVES = frozenset({Action.BAN, Action.SOFTBAN, Action.KICK, Action.PRUNE})
-REMOVED_WITHIN = timedelta(seconds=30)
+#: By cases of these a member is removed. A prune names nobody.
+REMOVES = frozenset({Action.BAN, Action.SOFTBAN, Action.KICK})
 
 #: What is left of each text: as much as all of them have room for. Of the last, ten of the longest fit.
 _TEXTS = (MOST_LETTERS, 400, 200, 90, 40)
@@ -49,6 +48,8 @@ _COLOURS = {
 _NAMES = {"username": "User name", "global_name": "Display name", "nick": "Nickname"}
 #: How many roles of one change are named; a server has 250 at most.
 _MOST_ROLES = 15
+#: How many who may have deleted a message are named.
+_MOST_NAMED = 3
 _MISSED = {
     EventClass.JOINS: "joined",
     EventClass.LEAVES: "left",
@@ -62,7 +63,8 @@ _MISSED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Heard:
-    """One thing that happened. ``facts`` are those of its class; ``case_no`` is the case by which somebody left."""
+    """One thing that happened. ``facts`` are those of its class; ``case_no`` is the case by which somebody left, or
+    by which Guard deleted."""
 
     event_id: UUID
     guild_id: GuildId
@@ -153,20 +155,33 @@ def _edited(heard: Heard, most: int) -> tuple[str, list[dict[str, Any]]]:
 
 
 def _deleted(heard: Heard, most: int) -> tuple[str, list[dict[str, Any]]]:
-    where = _field("Channel", f"<#{heard.channel_id}>")
+    fields = [_field("Channel", f"<#{heard.channel_id}>"), _field("Deleted by", _deleter(heard))]
     if "count" in heard.facts:
         share = max(most // MOST_SWEPT, 10)
         known = "\n".join(f"{quoted(name, 32)}: {quoted(text, share)}" for name, text in heard.facts["texts"])
         texts = [_field("Of these", cut(known, MOST_LETTERS))] if known else []
-        return f"{heard.facts['count']:,} messages deleted", [where, *texts]
-    written = _field("Written", _since(snowflake_ms(int(heard.facts["message_id"])) // 1000))
+        return f"{heard.facts['count']:,} messages deleted", [*fields, *texts]
+    fields.append(_field("Written", _since(snowflake_ms(int(heard.facts["message_id"])) // 1000)))
     if heard.user_id is None:
-        told = _field("Text", "Not known: written before Guard listened.")
-        return "Message deleted", [where, written, told]
-    fields = [_member(heard), where, written, _field("Text", _text(heard.facts["text"], most))]
+        return "Message deleted", [*fields, _field("Text", "Not known: written before Guard listened.")]
+    fields = [_member(heard), *fields, _field("Text", _text(heard.facts["text"], most))]
     if files := heard.facts.get("files"):
         fields.append(_field("Attachments", quoted(", ".join(files), 200)))
     return f"Message deleted · {_name(heard)}", fields
+
+
+def _deleter(heard: Heard) -> str:
+    """Who deleted it, as far as the record and Discord's audit log prove it."""
+    facts = heard.facts
+    if asked_by := facts.get("asked_by"):
+        return f"<@{asked_by}> through Guard" + (f", case #{heard.case_no}" if heard.case_no is not None else "")
+    people = " or ".join(f"<@{one}>" for one in facts.get("by", ())[:_MOST_NAMED])
+    if not people:
+        # Neither stands in Discord's audit log.
+        return (
+            "Not told by Discord: a ban, or a bot" if "count" in facts else "Not told by Discord: its author, or a bot"
+        )
+    return people if facts["certain"] else f"Probably {people}"
 
 
 def _voice(heard: Heard, most: int) -> tuple[str, list[dict[str, Any]]]:

@@ -9,11 +9,15 @@ from enum import IntEnum
 from functools import partial
 from typing import Any, Protocol
 
+from kovra.ids import snowflake_ms
 from kovra.sandbox import payloads
 from kovra.sandbox.effects import Effects
 from kovra.sandbox.world import AuditEntry, Channel, Clock, Guild, World, moment
 
 Build = Callable[[], dict[str, Any]]
+
+#: For so long Discord counts the deletions of one person in one entry. It is not documented; this is what is seen.
+COUNTED_TOGETHER_S = 300.0
 
 
 class AuditAction(IntEnum):
@@ -107,6 +111,25 @@ class Stage:
             asyncio.get_running_loop().call_later(self.audit_delay_s, later)
         else:
             self._write(guild, action, target_id, by, reason, changes, options)
+
+    def record_deletion(self, guild: Guild, author_id: int, channel_id: int, *, by: int, reason: str | None) -> None:
+        """Write that somebody deleted a message of somebody else.
+
+        Discord counts what one person deletes of another in a channel in one entry, and tells of that entry only when
+        it is made (discord-api-docs #5911).
+        """
+        since = self.clock() - COUNTED_TOGETHER_S
+        for entry in reversed(guild.audit):
+            if snowflake_ms(entry.id) / 1000 < since:
+                break
+            same = (int(AuditAction.MESSAGE_DELETE), by, author_id)
+            options = entry.options or {}
+            if (entry.action, entry.user_id, entry.target_id) == same and options["channel_id"] == str(channel_id):
+                options["count"] = str(int(options["count"]) + 1)
+                self.changed = True
+                return
+        options = {"channel_id": str(channel_id), "count": "1"}
+        self.record(guild, AuditAction.MESSAGE_DELETE, author_id, by=by, reason=reason, options=options)
 
     def _write(
         self,

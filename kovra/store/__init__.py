@@ -11,7 +11,7 @@
 ``liveness``  proof that a worker lives, and the release of what a dead one held
 ``job_ledger`` how the executor writes chunks of jobs; ``case_batches`` cases of one chunk
 ``log_posts`` what waits in the log channels to be posted, and which posts are to read anew; ``log_events`` what was
-              heard on a server, until it is posted
+              heard on a server, until it is posted, and ``log_credits`` by whom it was done
 ``backlog``   what the relay brings back to the lanes; ``job_backlog`` of jobs
 ``casebook``  writing cases: the gapless number, the digest, the chain
 ``finalising`` several deeds of one guild become cases in one transaction; ``group_commit`` is who shares it,

@@ -15,12 +15,14 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from kovra.guard.heard import GATHERED, MOST_HEARD, MOST_WAITING, REMOVED_WITHIN, REMOVES, Heard
+from kovra.guard.deleters import Deleter
+from kovra.guard.heard import GATHERED, MOST_HEARD, MOST_WAITING, Heard
 from kovra.guard.log_channels import HEARD, EventClass, LogChannels
 from kovra.ids import ChannelId, GuildId, UserId, derived_request_id, new_request_id
 from kovra.store.database import Database
+from kovra.store.log_credits import OwnDeed, deleted_by_guard, removed
 from kovra.store.mirror import MemberRow
-from kovra.store.tables import LogEvents, Members, ModCases
+from kovra.store.tables import LogEvents, Members
 
 _NAMES = ("username", "global_name", "nick")
 
@@ -58,6 +60,14 @@ class LogEventKeeper:
                 guild_id,
                 [replace(one, facts={**one.facts, "joined_at": joined.get(one.user_id)}) for one in heard],
             )
+
+    def credit(self, guild_id: GuildId, deleters: Mapping[UUID, Deleter]) -> None:
+        """Keep who deleted these. What is being posted already stays as it reads."""
+        row = LogEvents
+        with self._database.transaction(guild_id) as session:
+            for event_id, deleter in deleters.items():
+                mine = update(row).where(row.guild_id == guild_id, row.event_id == event_id, row.post_id.is_(None))
+                session.connection().execute(mine.values(facts=row.facts.concat(deleter.facts)))
 
     def changed(self, guild_id: GuildId, member: MemberRow, at: datetime, classes: Collection[EventClass]) -> None:
         """Keep what is new about a member. To be called before the mirror has it."""
@@ -109,48 +119,36 @@ def gather(
 
 
 def heard_of(session: Session, guild_id: GuildId, post_id: UUID) -> tuple[Heard, ...]:
-    """What a post shows. Who was removed by a case is told with it."""
+    """What a post shows. Who was removed by a case is told with it, and what was deleted by one."""
     row = LogEvents
     theirs = select(row).where(row.guild_id == guild_id, row.post_id == post_id).order_by(row.at, row.event_id)
     rows = session.scalars(theirs).all()
-    left = [one for one in rows if one.event_class == EventClass.LEAVES]
-    removed = _removed(session, guild_id, left) if left else {}
-    return tuple(
-        Heard(
-            event_id=one.event_id,
-            guild_id=guild_id,
-            event_class=EventClass(one.event_class),
-            at=one.at,
-            user_id=UserId(one.user_id) if one.user_id is not None else None,
-            user_name=one.user_name,
-            channel_id=ChannelId(one.channel_id) if one.channel_id is not None else None,
-            facts=one.facts,
-            case_no=removed.get(one.event_id),
-        )
-        for one in rows
+    by_class = {one: [each for each in rows if each.event_class == one.value] for one in HEARD}
+    by_case = removed(session, guild_id, by_class[EventClass.LEAVES])
+    own = deleted_by_guard(session, guild_id, by_class[EventClass.DELETIONS])
+    return tuple(_heard(one, by_case.get(one.event_id), own.get(one.event_id)) for one in rows)
+
+
+def _heard(one: LogEvents, case_no: int | None, own: OwnDeed | None) -> Heard:
+    facts = one.facts
+    if own is not None:
+        case_no, facts = own.case_no, {**facts, "asked_by": str(own.moderator_id)}
+    return Heard(
+        event_id=one.event_id,
+        guild_id=GuildId(one.guild_id),
+        event_class=EventClass(one.event_class),
+        at=one.at,
+        user_id=UserId(one.user_id) if one.user_id is not None else None,
+        user_name=one.user_name,
+        channel_id=ChannelId(one.channel_id) if one.channel_id is not None else None,
+        facts=facts,
+        case_no=case_no,
     )
 
 
 def forget(session: Session, guild_id: GuildId, post_id: UUID) -> None:
     """It was posted, or will not be."""
     session.connection().execute(delete(LogEvents).where(LogEvents.guild_id == guild_id, LogEvents.post_id == post_id))
-
-
-def _removed(session: Session, guild_id: GuildId, left: Sequence[LogEvents]) -> dict[UUID, int]:
-    case = ModCases
-    cases = select(case.target_id, case.case_no, case.created_at).where(
-        case.guild_id == guild_id,
-        case.target_id.in_([one.user_id for one in left]),
-        case.action.in_([one.value for one in REMOVES]),
-        case.created_at > min(one.at for one in left) - REMOVED_WITHIN,
-    )
-    found = session.execute(cases).all()
-    return {
-        one.event_id: case.case_no
-        for one in left
-        for case in found
-        if case.target_id == one.user_id and abs(case.created_at - one.at) <= REMOVED_WITHIN
-    }
 
 
 def _keep(session: Session, guild_id: GuildId, heard: Sequence[Heard]) -> None:

@@ -105,8 +105,42 @@ def test_every_class_is_heard_and_posted(sandbox, control, listening, posted, gu
     assert found[f"Message edited · {name}"]["Before"] == "helo \\<@\u200b&1\\>"
     assert found[f"Message edited · {name}"]["After"] == "hello"
     assert found[f"Message deleted · {name}"]["Text"] == "buy \\*\\*this\\*\\*"
+    assert found[f"Message deleted · {name}"]["Deleted by"] == "Not told by Discord: its author, or a bot"
     assert found["3 messages deleted"]["Of these"].count("flood") == 3
+    assert found["3 messages deleted"]["Deleted by"] == f"<@{guild.owner_id}>"
     assert found[f"Voice channel entered · {name}"]["Channel"] == f"<#{lounge.id}>"
+
+
+def test_who_deleted_is_told_as_far_as_the_audit_log_proves_it(
+    sandbox, listening, rows, rest, guild, channels, eventually, plain
+):
+    hall = channels["main-hall"]
+
+    def deleted(text, by=None):
+        def play(s):
+            said = messages.post(s.stage, hall, plain[0], {"content": text})
+            messages.delete(s.stage, hall, said, by=by or plain[0], reason=None)
+
+        sandbox.call(play)
+
+    def told(text):
+        found = rows(f"SELECT facts -> 'by', facts -> 'certain' FROM log_events WHERE facts ->> 'text' = '{text}'")
+        return found[0] if found else None
+
+    owner = [str(guild.owner_id)]
+    deleted("one", by=guild.owner_id)
+    eventually(lambda: told("one") == (owner, True))
+
+    # Discord counts this one in the same entry, and tells of it no more.
+    deleted("two", by=guild.owner_id)
+    deleted("own")
+    eventually(lambda: told("two") == (owner, False))
+
+    deleted("last")
+    deleted("first of another", by=plain[1])
+    eventually(lambda: told("first of another") == ([str(plain[1])], False))
+    # Whom an earlier entry fitted is not forgotten over a later one.
+    assert told("own")[0][0] == owner[0]
 
 
 def test_what_nobody_chose_a_channel_for_is_not_kept(

@@ -75,7 +75,27 @@ def read(heard) -> tuple[str, dict[str, str]]:
         (
             a(EventClass.DELETIONS, message_id="9", text="bye", files=["a.png", "b.txt"]),
             "Message deleted · Quillon",
-            {"Channel": "<#5>", "Text": "bye", "Attachments": "a.png, b.txt"},
+            {
+                "Channel": "<#5>",
+                "Text": "bye",
+                "Attachments": "a.png, b.txt",
+                "Deleted by": "Not told by Discord: its author, or a bot",
+            },
+        ),
+        (
+            a(EventClass.DELETIONS, message_id="9", text="bye", by=["7"], certain=True),
+            "Message deleted · Quillon",
+            {"Deleted by": "<@7>"},
+        ),
+        (
+            a(EventClass.DELETIONS, message_id="9", text="bye", by=["7", "8"], certain=False),
+            "Message deleted · Quillon",
+            {"Deleted by": "Probably <@7> or <@8>"},
+        ),
+        (
+            a(EventClass.DELETIONS, message_id="9", text="bye", by=["8"], certain=False, asked_by="7", case_no=42),
+            "Message deleted · Quillon",
+            {"Deleted by": "<@7> through Guard, case #42"},
         ),
         (
             a(EventClass.DELETIONS, message_id="9", user_id=None),
@@ -85,7 +105,7 @@ def read(heard) -> tuple[str, dict[str, str]]:
         (
             a(EventClass.DELETIONS, count=1200, texts=[["Quillon", "one"], ["Pell", "two"]], user_id=None),
             "1,200 messages deleted",
-            {"Of these": "Quillon: one\nPell: two"},
+            {"Of these": "Quillon: one\nPell: two", "Deleted by": "Not told by Discord: a ban, or a bot"},
         ),
         (a(EventClass.VOICE, **{"from": None, "to": "8"}), "Voice channel entered · Quillon", {"Channel": "<#8>"}),
         (

@@ -121,3 +121,27 @@ def test_a_direct_message_arrives_with_the_person(small_discord):
 
     received = small_discord.control("GET", f"users/{user_id}/dms")
     assert [m["embeds"][0]["title"] for m in received] == ["You were warned"]
+
+
+def test_deletions_stand_in_the_audit_log_as_on_discord(timed_discord, clock):
+    discord = timed_discord
+    author, hall = discord.cast.plain[0], discord.channel("main-hall")
+    owner = str(discord.guild.owner_id)
+
+    def said():
+        facts = {"user_id": str(author), "channel_id": str(hall), "content": "hello"}
+        return discord.control("POST", "messages", facts)["id"]
+
+    def deleted(**by):
+        discord.control("POST", "messages/delete", {"channel_id": str(hall), "message_id": said(), **by})
+
+    discord.rest("DELETE", f"/channels/{hall}/messages/{said()}")
+    deleted()
+    for _ in range(3):
+        deleted(by=owner)
+        clock.forward(200)
+
+    log = discord.in_guild("GET", "/audit-logs?action_type=72").json()["audit_log_entries"]
+    told = [(one["user_id"], one["target_id"], one["options"]) for one in log]
+    same = (owner, str(author))
+    assert told == [(*same, {"channel_id": str(hall), "count": n}) for n in ("1", "2")]

@@ -10,13 +10,26 @@ from sqlalchemy import text
 
 from kovra.actions.request import Action
 from kovra.guard.case import PostResult, PostStatus
+from kovra.guard.deleters import Deleter
 from kovra.guard.heard import MOST_WAITING, Heard
 from kovra.guard.log_channels import EventClass, LogChannels
-from kovra.ids import ChannelId, new_request_id
+from kovra.ids import ChannelId, UserId, new_request_id
 from kovra.store.log_events import LogEventKeeper
 from kovra.store.log_posts import PostLedger
 from kovra.store.mirror import MemberRow
 from kovra.store.settings import SettingsBook
+
+A_MEMBER = MemberRow(
+    user_id=UserId(1),
+    username="somebody",
+    global_name=None,
+    nick=None,
+    avatar=None,
+    bot=False,
+    role_ids=(),
+    joined_at=None,
+    timed_out_until=None,
+)
 
 LOG, DOOR = ChannelId(5), ChannelId(6)
 CHANNELS = LogChannels(common=LOG, by_class={EventClass.JOINS: DOOR, EventClass.LEAVES: DOOR, EventClass.EDITS: LOG})
@@ -143,25 +156,83 @@ def test_of_a_flood_only_so_many_wait_and_the_others_are_counted(heard, clock, r
     ]
 
 
-def test_who_was_removed_by_a_case_is_told_with_it(keeper, posts, accept, guard, clock, heard, say):
-    kept, _ = accept(action=Action.KICK, reason="spam", target_id=say.PELL)
-    claim = guard.take(kept)
-    case = guard.apply(claim)
-    guard.ledger.finish(claim, sent())
-    left = Heard(
-        event_id=new_request_id(),
-        guild_id=say.HARBOUR,
-        event_class=EventClass.LEAVES,
-        at=clock.now() + timedelta(seconds=1),
-        user_id=say.PELL,
-    )
-    keeper.left(say.HARBOUR, [left, replace(left, event_id=new_request_id(), user_id=say.QUILLON)])
-    clock.forward(seconds=4)
+@pytest.fixture
+def leave(keeper, mirror, clock, say):
+    """``leave(user_id, joined_at)``: whoever joined then leaves now."""
+
+    def go(user_id, joined_at):
+        mirror.member(say.HARBOUR, replace(A_MEMBER, user_id=user_id, joined_at=joined_at))
+        left = Heard(
+            event_id=new_request_id(),
+            guild_id=say.HARBOUR,
+            event_class=EventClass.LEAVES,
+            at=clock.now(),
+            user_id=user_id,
+        )
+        keeper.left(say.HARBOUR, [left])
+        clock.forward(seconds=5)
+
+    return go
+
+
+@pytest.fixture
+def case_of(accept, guard):
+    """``case_of(KICK, target_id)``: the number of the case of it, done now."""
+
+    def carry(action, target_id):
+        kept, _ = accept(action=action, reason="spam", target_id=target_id)
+        claim = guard.take(kept)
+        case = guard.apply(claim)
+        guard.ledger.finish(claim, sent())
+        return case.case_no
+
+    return carry
+
+
+def test_the_case_that_ended_a_membership_is_told_with_the_leaving(posts, clock, leave, case_of, say):
+    long_ago = clock.now() - timedelta(days=9)
+    leave(say.QUILLON, long_ago)
+    kick = case_of(Action.KICK, say.PELL)
+    leave(say.PELL, long_ago)
+    case_of(Action.BAN, say.QUILLON)
+    leave(say.PELL, clock.now() - timedelta(seconds=2))
 
     found = posts.next_post(say.HARBOUR, CHANNELS).heard
 
-    assert {one.user_id: one.case_no for one in found} == {say.PELL: case.case_no, say.QUILLON: None}
-    assert all("joined_at" in one.facts for one in found)
+    told = [(one.user_id, one.case_no) for one in found]
+    assert told == [(say.QUILLON, None), (say.PELL, kick), (say.PELL, None)]
+
+
+def test_what_guard_was_asked_to_delete_is_told_with_its_case(posts, heard, accept, guard, clock, say):
+    kept, _ = accept(action=Action.PURGE, reason="spam", target_id=say.PELL, params={"count": 2, "of_member": 1})
+    claim = guard.take(kept)
+    guard.ledger.intend_effect(claim, {"parts": [["5", ["71", "72"]]], "done": 0})
+    over = {"delete_channel_id": 5, "delete_message_id": 73, "duration_s": 60}
+    held, _ = accept(action=Action.MUTE, reason="spam", target_id=say.QUILLON, params=over)
+    case = guard.apply(guard.take(held))
+    for message_id in ("71", "73", "74"):
+        heard(EventClass.DELETIONS, facts={"message_id": message_id, "text": "", "by": ["9"], "certain": False})
+        clock.forward(milliseconds=1)
+    clock.forward(seconds=3)
+
+    found = posts.next_post(say.HARBOUR, LogChannels(common=LOG, by_class={EventClass.DELETIONS: LOG})).heard
+
+    told = {one.facts["message_id"]: (one.facts.get("asked_by"), one.case_no) for one in found}
+    who = str(say.ODALYS)
+    assert told == {"71": (who, None), "73": (who, case.case_no), "74": (None, None)}
+
+
+def test_who_deleted_is_kept_until_the_post_is_begun(keeper, posts, heard, clock, rows_of, say):
+    heard(EventClass.DELETIONS, facts={"message_id": "71"})
+    [(event_id,)] = rows_of("SELECT event_id FROM log_events")
+
+    keeper.credit(say.HARBOUR, {event_id: Deleter(actor_ids=(say.ODALYS,), certain=False)})
+    clock.forward(seconds=3)
+    [told] = posts.next_post(say.HARBOUR, LogChannels(common=LOG, by_class={EventClass.DELETIONS: LOG})).heard
+    keeper.credit(say.HARBOUR, {event_id: Deleter(actor_ids=(say.PELL,), certain=True)})
+
+    assert told.facts == {"message_id": "71", "by": [str(say.ODALYS)], "certain": False}
+    assert rows_of("SELECT facts FROM log_events") == [(told.facts,)]
 
 
 def test_only_guilds_that_chose_a_channel_are_listened_to(keeper, web, guilds, mirror, say):

@@ -79,15 +79,17 @@ def edit(stage: Stage, channel: Channel, message: Message, body: dict[str, Any])
 
 
 def delete(stage: Stage, channel: Channel, message: Message, *, by: int, reason: str | None) -> None:
-    """Delete one message. Only the deletion of someone else's leaves an audit entry."""
+    """Delete one message. Only what a person deletes of someone else's leaves an audit entry.
+
+    A bot's deletion leaves none either, unless it is of many at once (discord-api-docs #7856).
+    """
     guild = stage.world.guilds.get(channel.guild_id or 0)
     del stage.world.messages[channel.id][message.id]
     _uncount(channel, 1)
     stage.changed = True
     stage.tell("MESSAGE_DELETE", guild, lambda: _gone(channel, message.id), channel)
-    if guild is not None and message.author_id != by:
-        options = {"channel_id": str(channel.id), "count": "1"}
-        stage.record(guild, AuditAction.MESSAGE_DELETE, message.author_id, by=by, reason=reason, options=options)
+    if guild is not None and message.author_id != by and not stage.world.users[by].bot:
+        stage.record_deletion(guild, message.author_id, channel.id, by=by, reason=reason)
     stage.count(by, reason, "delete_message")
 
 
