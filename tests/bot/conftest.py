@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from kovra.actions.request import ActionRequest, Receipt, Refusal, State
+from kovra.bot import commands
 from kovra.bot.gateway import BotProcess
 from kovra.bot.pointing import point_pycord_at
 from kovra.bot.rest import GuardRest
@@ -284,3 +285,79 @@ def database(migrated: str, new_database: Callable[..., str]) -> Iterator[Databa
     bound = Database(new_database(template=migrated), role="kovra_bot")
     yield bound
     bound.dispose()
+
+
+# -- commands given in the sandbox
+
+
+@dataclass
+class Known:
+    """What Discord was last told."""
+
+    kept: str | None = None
+
+    def digest(self) -> str | None:
+        return self.kept
+
+    def remember(self, digest: str) -> None:
+        self.kept = digest
+
+
+@pytest.fixture
+def registered(sandbox, rest):
+    """Discord knows Guard's commands, as after a release."""
+    commands.sync(rest, sandbox.call(lambda s: s.world.bot_id), Known())
+
+
+@pytest.fixture
+def moderator(sandbox) -> int:
+    return sandbox.call(lambda s: next(p.user_id for p in s.world.cast.people if p.rank == "Moderator"))
+
+
+@pytest.fixture
+def target(sandbox) -> int:
+    return sandbox.call(lambda s: s.world.cast.plain[0])
+
+
+@pytest.fixture
+def places(sandbox, target) -> dict[str, int]:
+    """Ids by what the tests call them; commands are given in the channel of the sandbox's choice."""
+
+    def look(s):
+        guild = s.world.guilds[s.world.cast.guild_id]
+        names = {channel.name: channel.id for channel in s.world.guild_channels(guild)}
+        role = next(role.id for role in guild.roles.values() if role.name == "Minstrel")
+        return {"guild": guild.id, "hall": names["main-hall"], "here": names["map-room"], "role": role}
+
+    return sandbox.call(look) | {"target": target}
+
+
+@pytest.fixture
+def slash(control, registered, moderator, places):
+    """``slash("warn", user=…, reason=…)`` runs a command as the moderator and gives its id."""
+
+    def run(name: str, **options) -> int:
+        who = {"user_id": str(moderator), "channel_id": str(places["here"])}
+        told = control("interactions", command=f"mod {name}", options=options, **who)
+        return int(told["interaction_id"])
+
+    return run
+
+
+@pytest.fixture
+def answer(control):
+    """``answer(id)`` is what who gave a command or used a menu sees now."""
+    return lambda interaction_id: control(f"interactions/{interaction_id}")
+
+
+@pytest.fixture
+def says(answer, eventually):
+    """``says(id, text)`` waits until the answer begins so, and gives it."""
+
+    def wait(interaction_id: int, text: str) -> Any:
+        eventually(
+            lambda: answer(interaction_id)["content"].startswith(text), f"{text!r}, but {answer(interaction_id)}"
+        )
+        return answer(interaction_id)
+
+    return wait

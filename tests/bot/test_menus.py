@@ -8,7 +8,6 @@ import hashlib
 import pytest
 
 from kovra.actions.request import MAX_MUTE, Action, Source, State
-from kovra.bot import commands
 from kovra.bot.evidence import EvidenceRoom
 from kovra.errors import Unavailable
 from kovra.ids import derived_request_id, snowflake_ms
@@ -21,16 +20,6 @@ from kovra.store.undoing import Undoing
 from kovra.wiring import CaseBook
 
 
-class Known:
-    """What Discord was last told: nothing."""
-
-    def digest(self) -> None:
-        return None
-
-    def remember(self, digest: str) -> None:
-        """The tests tell it once."""
-
-
 @pytest.fixture
 def book(database):
     return CaseBook(
@@ -39,14 +28,9 @@ def book(database):
 
 
 @pytest.fixture
-def begin(sandbox, rest, start_bot, book):
+def begin(registered, start_bot, book):
     """Start a bot whose commands Discord knows."""
-
-    def start(**options):
-        commands.sync(rest, sandbox.call(lambda s: s.world.bot_id), Known())
-        return start_bot(**({"book": book} | options))
-
-    return start
+    return lambda **options: start_bot(**({"book": book} | options))
 
 
 @pytest.fixture
@@ -76,18 +60,6 @@ def opened(asks, control, eventually, people):
         return click, control(f"interactions/{click}")["modal"]
 
     return use
-
-
-@pytest.fixture
-def says(control, eventually):
-    """``says(id, text)`` waits until the answer begins so, and gives it."""
-
-    def wait(interaction_id, text):
-        seen = lambda: control(f"interactions/{interaction_id}")  # noqa: E731
-        eventually(lambda: seen()["content"].startswith(text), f"{text!r}, but {seen()}")
-        return seen()
-
-    return wait
 
 
 def choices(dialog):

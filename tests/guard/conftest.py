@@ -16,7 +16,10 @@ from kovra.errors import Unavailable
 from kovra.guard.execute import Execute
 from kovra.guard.notices import Notices
 from kovra.ids import new_request_id
-from tests.guard.world import GUARD_KEY, GUILD, KEY, MODERATOR, NOON, TARGET, Died, Ledger, Row, World
+from tests.guard.cast import GUARD_KEY, GUILD, KEY, MODERATOR, NOON, TARGET
+from tests.guard.ledger_side import Ledger, Row
+from tests.guard.story import Died
+from tests.guard.world import World
 from tests.wishes import needed
 
 

@@ -18,7 +18,7 @@ from kovra.guard.chunk import ExecuteChunk
 from kovra.guard.claim import Claim
 from kovra.guard.job_ports import Entry, Work
 from kovra.ids import UserId, audit_ref, new_request_id
-from tests.guard.world import EVERY, GUILD, KEY, MODERATOR, NOON
+from tests.guard.cast import EVERY, GUILD, KEY, MODERATOR, NOON
 
 
 def a_job(count=12, action=Action.BAN, **changes):

@@ -20,7 +20,7 @@ from kovra.guard.claim import NotClaimed
 from kovra.guard.log_channels import EventClass
 from kovra.guard.outcome import FailureKind
 from kovra.ids import ChannelId, GuildId, UserId
-from tests.guard.world import DEED, HOLD
+from tests.guard.cast import DEED, HOLD
 
 REFUSED, LIMITED = DiscordRefused(403, 50013, "Missing Permissions"), DiscordLimited(3.5)
 UNREACHED, UNKNOWN = DiscordUnreached("refused"), DiscordUnknown("reset")

@@ -14,7 +14,7 @@ from kovra.errors import (
 from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE
 from kovra.guard.restoring import RESTORING
-from tests.guard.world import DEED, HOLD, TARGET
+from tests.guard.cast import DEED, HOLD, TARGET
 from tests.wishes import MAKING, ROLE
 
 POINTS = ["after_read", "after_verify", "after_claim", "after_authz", "after_notice_intent", "after_notice_post"]

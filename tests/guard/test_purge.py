@@ -10,7 +10,7 @@ from kovra.actions.request import Action, State
 from kovra.errors import DiscordLimited, DiscordRefused, DiscordUnknown
 from kovra.guard.outcome import FailureKind
 from kovra.ids import UserId
-from tests.guard.world import a_message
+from tests.guard.cast import a_message
 
 TARGET = UserId(130_000_000_000_000_003)
 OTHER = 150_000_000_000_000_005
