@@ -38,8 +38,7 @@ def discord(rig: Rig, report: Report) -> None:
             say(f"{share:.0%} of the answers are bad: {', '.join(KINDS)}")
             spoil(rig, share)
             with rig.load(rate=RATE, seed=round(share * 100)) as load:
-                # The load goes on for this long under these answers.
-                time.sleep(QUICK_S if report.quick else LONG_S)  # so long is a bad day
+                time.sleep(QUICK_S if report.quick else LONG_S)  # the load goes on for so long under these answers
             wishes += len(load.wishes)
         rig.settle(report)
     limits = rig.discord("GET", "limits")

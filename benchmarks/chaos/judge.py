@@ -18,6 +18,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from benchmarks.chaos.control import control
+from benchmarks.chaos.waiting import until
 from kovra.ids import audit_ref
 
 #: The states that nothing follows by itself.
@@ -126,11 +127,7 @@ class Judge:
     def await_streams(self, seen: Mapping[int, Sequence[int]], patience_s: float = 10.0) -> None:
         """Give the streams the time to catch up with the log."""
         wanted = self._log()
-        deadline = time.monotonic() + patience_s
-        while time.monotonic() < deadline:
-            if all(set(wanted[guild_id]) <= set(seen[guild_id]) for guild_id in seen):
-                return
-            time.sleep(0.05)  # between two looks
+        until(lambda: all(set(wanted[guild_id]) <= set(seen[guild_id]) for guild_id in seen), patience_s)
 
     def _lost(self, rows: Sequence[Any], answered: Collection[str]) -> Iterator[Finding]:
         kept = {str(row.request_id) for row in rows}

@@ -59,7 +59,7 @@ class Listener:
                 self._read(line)
             if self._open.is_set() and self._broke_at is None and self.revoked_at is None:
                 self._broke_at = time.monotonic()
-            time.sleep(RETRY_S)  # as an EventSource, which waits before it comes back
+            self._closed.wait(RETRY_S)  # as an EventSource, which waits before it comes back
 
     def _read(self, line: socket.socket) -> None:
         if self.slow:

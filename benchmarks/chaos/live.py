@@ -12,7 +12,7 @@ import time
 from benchmarks.chaos.judge import Broken, Finding
 from benchmarks.chaos.listeners import Listener
 from benchmarks.chaos.rig import Rig, perform
-from benchmarks.chaos.waiting import must
+from benchmarks.chaos.waiting import must, until
 from benchmarks.measure import Report, percentile, say
 from benchmarks.person import Person
 
@@ -20,6 +20,7 @@ from benchmarks.person import Person
 #: rig's own reader takes one and breaks some that are not noticed yet.
 CLIENTS, GUILDS, STREAMS = 200, 6, (5, 4, 4, 4)
 KILLS, KILLS_QUICK, SILENT_S, SILENT_QUICK_S = 20, 4, 60.0, 4.0
+TOLD_ON = 30
 SEED = 7
 
 
@@ -57,10 +58,10 @@ def live(rig: Rig, report: Report) -> None:
         say("Valkey and PostgreSQL restart")
         rig.kill("valkey")
         rig.stack.restart("valkey")
-        time.sleep(1)  # events between the two restarts
+        must(rig.next_case_ms, "a case between the two restarts")
         rig.crash_postgres()
         rig.start_postgres()
-        time.sleep(1)  # and after them
+        must(rig.next_case_ms, "a case after them")
     rig.settle(report)
     _judge(rig, report, listeners)
     _revoke(rig, report, listeners)
@@ -77,11 +78,8 @@ def _judge(rig: Rig, report: Report, listeners: list[Listener]) -> None:
     for guild_id, seq in rig.judge.rows(numbers):
         if seq > rig.judge.since[guild_id]:
             kept[guild_id].append(seq)
-    deadline = time.monotonic() + 30
-    while any(listener.seen[-1:] != kept[listener.guild_id][-1:] for listener in listeners):
-        if time.monotonic() > deadline:
-            break  # what is missing is counted below
-        time.sleep(0.1)  # between two looks
+    # What is still missing then is counted below.
+    until(lambda: all(listener.seen[-1:] == kept[listener.guild_id][-1:] for listener in listeners))
     missing = sum(len(set(kept[listener.guild_id]) - set(listener.seen)) for listener in listeners)
     doubled = sum(len(listener.seen) - len(set(listener.seen)) for listener in listeners)
     misordered = sum(sorted(listener.seen) != listener.seen for listener in listeners)
@@ -117,17 +115,17 @@ def _revoke(rig: Rig, report: Report, listeners: list[Listener]) -> None:
     began = time.monotonic()
     out.session.post(f"{out.web_url}/logout", data={"csrf": token}, timeout=10)
     rig.discord("POST", "leave", {"guild_id": str(rig.crowds[1].guild_id), "user_id": str(leaver.user_id)})
-    deadline = time.monotonic() + 40
-    while not all(each.revoked_at for each in gone) and time.monotonic() < deadline:
-        time.sleep(0.01)  # between two looks
+    until(lambda: all(each.revoked_at for each in gone), 40)
     ended = [each.revoked_at for each in gone if each.revoked_at]
     if len(ended) == len(gone):
         report.add("revoked_ms", (max(ended) - began) * 1000)
     else:
         report.unmeasured("revoked_ms", f"{len(gone) - len(ended)} streams did not end")
         rig.broken.append(Finding(Broken.UNACCEPTED, "a stream went on after its right had ended"))
+    stay = [(each, len(each.seen)) for each in listeners if each not in gone and not each.slow]
     with rig.load(rate=10):
-        time.sleep(3)  # thirty events that the revoked must not hear
+        # So many the revoked must not hear, in each of their guilds.
+        must(lambda: all(len(each.seen) >= heard + TOLD_ON for each, heard in stay), "the others' events", 60)
     after = sum(each.after_revocation for each in gone)
     report.add("events_after_revocation", after)
     if after:

@@ -216,9 +216,8 @@ class Rig:
         """
         self.discord("DELETE", "faults")
         began = time.monotonic()
-        while (left := self.judge.unfinished()) and time.monotonic() - began < patience_s:
-            time.sleep(0.1)  # between two looks
-        report.add("settled_ms", None if left else (time.monotonic() - began) * 1000, digits=0)
+        ended = until(lambda: not self.judge.unfinished(), patience_s)
+        report.add("settled_ms", (time.monotonic() - began) * 1000 if ended else None, digits=0)
         seen = {guild_id: source.seen for guild_id, source in self.sources.items()}
         self.judge.await_streams(seen)
         answered = [request_id for load in self.loads for request_id in load.answered]

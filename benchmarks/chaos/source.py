@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-import time
 
 from urllib3.exceptions import HTTPError
 
@@ -36,7 +35,7 @@ class Source:
         while not self._closed.is_set():
             with contextlib.suppress(OSError, HTTPError):  # those of requests are the first, of urllib3 the second
                 self._read()
-            time.sleep(_RETRY_S)  # as an EventSource, which waits before it comes back
+            self._closed.wait(_RETRY_S)  # as an EventSource, which waits before it comes back
 
     def _read(self) -> None:
         headers = {"Last-Event-ID": str(self._last), "Accept": "text/event-stream"}
