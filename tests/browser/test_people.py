@@ -1,12 +1,14 @@
 """Members, a profile and bans in a browser: live, never changed under the hand, and by keyboard alone."""
 
 import re
+import time
 from uuid import uuid4
 
 import pytest
 from playwright.sync_api import expect
 
 from kovra.actions.request import Action
+from kovra.live.hints import GAPS_S
 
 pytestmark = pytest.mark.browser
 
@@ -43,6 +45,22 @@ def test_whoever_comes_is_let_in_at_rest_and_waits_behind_the_pill_otherwise(pat
     expect(page.locator(f"#member-{second}")).to_be_visible()
     expect(page.locator(f"#member-{first} .cb")).to_be_checked()
     expect(page.locator("[data-ticked]")).to_have_text("1")
+
+
+def test_a_raid_costs_each_page_a_handful_of_looks(path, shown):
+    pages = {place: shown(place) for place in ("members", "overview", "cases")}
+    looks = {place: [] for place in pages}
+    for place, page in pages.items():
+        page.on("requestfinished", lambda asked, told=looks[place]: told.append(asked.url))
+    began = time.monotonic()
+
+    joined = [comes(path) for _ in range(300)]
+    expect(pages["members"].locator("#rows tr").first).to_have_attribute("data-target", joined[-1])
+
+    # Told at once, then after one, two, and every four seconds.
+    frames = 4 + (time.monotonic() - began) / GAPS_S[1]
+    assert {place: len(told) for place, told in looks.items() if len(told) > frames} == {}
+    assert looks["members"]
 
 
 def test_from_the_list_to_a_profile_and_a_note_without_a_mouse(path, shown, axe):

@@ -48,10 +48,11 @@ function renew(id) {
 
 function heard({ detail }) {
   if (list.dataset.grows === detail.kind) {
+    // One look at all of it, however many came: in a raid most of those that are told are here from the look before.
+    if (atRest()) { refresh(); return; }
     const there = detail.user_ids?.filter(id => document.querySelector(`#rows > tr[data-target="${CSS.escape(id)}"]`)) ?? [];
     for (const id of there) renew(id);
     if (there.length && there.length === detail.user_ids.length) return;
-    if (atRest()) { refresh(); return; }
     waiting += detail.count - there.length;
     count();
   } else if (list.dataset.changes.split(" ").includes(detail.kind)) changed(detail.user_ids);
