@@ -111,6 +111,8 @@ worker_connections = 12_000
 backlog = 2_048
 #: Longer than a router keeps its connections to us, or it would now and then use one that we just closed.
 keepalive = 75
+#: The longest first line of a request: an act on 500 ticked cases names each of them.
+limit_request_line = 8_190
 
 #: Platforms kill 30 s after SIGTERM; only requests under way use this.
 graceful_timeout = 20

@@ -10,6 +10,7 @@
 ``job``       a mass action: its requests, its order, the chunks they travel in
 ``submit``    the one way in: every door is given it
 ``submit_job`` the one way in for mass actions and releases
+``submit_many`` the one way in for many single actions at once
 ``audit``     the entries of the audit log and their keyed chain
 ``checkpoint`` where tests let a process die
 ``ports``     what this room asks of the world

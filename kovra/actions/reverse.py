@@ -153,10 +153,10 @@ class Undoing(Protocol):
     def cancel(self, guild_id: GuildId, request_ids: Sequence[UUID], by_id: UserId) -> Sequence[UUID]: ...
 
 
-class Ask(Protocol):
-    """The one way in."""
+class AskMany(Protocol):
+    """The one way in for many at once."""
 
-    def __call__(self, request: ActionRequest) -> Receipt: ...
+    def __call__(self, requests: Sequence[ActionRequest]) -> Sequence[Receipt]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +165,7 @@ class Reverse:
 
     roster: Roster
     undoing: Undoing
-    submit: Ask
+    submit: AskMany
     audit: AuditLog
     clock: Clock = field(repr=False)
 
@@ -183,7 +183,7 @@ class Reverse:
         """Cancel what waits, then ask for the opposite of each case, newest first.
 
         Raises:
-            Unavailable: the database went away in the middle; asking the same again goes on where it stopped.
+            Unavailable: the database does not answer; what was cancelled stays so, and the same may be asked again.
         """
         plan = self.plan(wish)
         if plan.refusal is not None:
@@ -191,8 +191,8 @@ class Reverse:
             return Reversal(refusal=plan.refusal)
         cancelled = self.undoing.cancel(wish.guild_id, plan.cancels, wish.asked_by) if plan.cancels else ()
         asked, refused = [], []
-        for undo in plan.takes_back:
-            receipt = self.submit(self._request(wish, undo))
+        receipts = self.submit([self._request(wish, undo) for undo in plan.takes_back])
+        for undo, receipt in zip(plan.takes_back, receipts, strict=True):
             if receipt.refusal is None:
                 asked.append((undo, receipt))
             else:

@@ -24,6 +24,16 @@ LIFETIME_OF: Mapping[Action, timedelta] = MappingProxyType({Action.KICK: timedel
 _MAX_ATTEMPT_TEXT = 200
 
 
+def lifetime(request: ActionRequest) -> timedelta:
+    """How long this request is still wanted once it was accepted."""
+    return LIFETIME_OF.get(request.action, LIFETIME)
+
+
+def judge(request: ActionRequest, standing: Standing) -> Refusal | None:
+    """The first reason why the moderator may not ask for this now; None when they may."""
+    return (case_rights.check if request.action in CASE_ACTS else rights.check)(request, standing)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Submit:
     """Ask for actions. Built once per process with the keys of its ring; ``at`` is for tests."""
@@ -51,10 +61,8 @@ class Submit:
         standing = self.roster.standing(request.guild_id, request.moderator_id, request.target_id)
         if rights.looks_around(request):
             standing = self.roster.around(request, standing)
-        judge = case_rights.check if request.action in CASE_ACTS else rights.check
         refusal = judge(request, standing) or self._already(request, standing)
-        expires_at = self.clock.now() + LIFETIME_OF.get(request.action, LIFETIME)
-        sealed = envelope.seal(request, self.signing_key, expires_at)
+        sealed = envelope.seal(request, self.signing_key, self.clock.now() + lifetime(request))
         self.at("before_accept")
         receipt = replace(self.requests.accept(sealed, refusal), target_name=standing.target.name)
         self.at("after_accept")

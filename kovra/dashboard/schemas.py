@@ -10,13 +10,14 @@ from uuid import UUID
 
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
 
+from kovra.actions import submit_many
 from kovra.actions.request import MAX_REASON, Action
 from kovra.dashboard.act_choices import On
 from kovra.errors import Malformed
 from kovra.ids import parse_snowflake
 
 #: So many cases can be acted on at once.
-MOST_TICKED = 200
+MOST_TICKED = submit_many.MOST
 #: The form field that proves a form was drawn for this session.
 TOKEN_FIELD = "csrf"
 

@@ -14,6 +14,7 @@ from kovra.actions.ports import Clock
 from kovra.actions.reverse import Reverse
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
+from kovra.actions.submit_many import SubmitMany
 from kovra.dashboard.streams import Pace, Streams
 from kovra.dashboard.watch import Watch
 from kovra.live.hub import Hub
@@ -85,6 +86,7 @@ class Services:
     session_key: bytes = field(repr=False)
     submit: Submit
     submit_job: SubmitJob
+    submit_many: SubmitMany
     jobs: JobControl
     requests: Requests
     cancelling: Cancelling

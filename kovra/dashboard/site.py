@@ -18,6 +18,7 @@ from kovra.actions.ports import Clock
 from kovra.actions.reverse import Reverse
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
+from kovra.actions.submit_many import SubmitMany
 from kovra.dashboard import access, assets, case_lines, problems, wording
 from kovra.dashboard.access import OPEN, REPORTS, csrf_token, policy
 from kovra.dashboard.live import live
@@ -101,6 +102,7 @@ def create_site(
     database_url: str,
     submit: Submit,
     submit_job: SubmitJob,
+    submit_many: SubmitMany,
     jobs: JobControl,
     requests: Requests,
     cancelling: Cancelling,
@@ -144,7 +146,7 @@ def create_site(
         client_id, client_secret: of the Discord application.
         session_key: 32 bytes that bind forms to sessions.
         database_url: of the owner of the database, for ``flask db upgrade`` alone.
-        submit, submit_job: the one way in for actions, and for mass actions.
+        submit, submit_job, submit_many: the one way in for actions, for mass actions, and for many actions at once.
         jobs: follows and steers mass actions.
         cancelling: takes back what still waits.
         threads: what was added to cases and changed in them.
@@ -182,6 +184,7 @@ def create_site(
         session_key=session_key,
         submit=submit,
         submit_job=submit_job,
+        submit_many=submit_many,
         jobs=jobs,
         requests=requests,
         cancelling=cancelling,

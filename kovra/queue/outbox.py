@@ -64,6 +64,9 @@ def chunk_message(*, guild_id: GuildId, batch_id: str, number: int, body: bytes,
     )
 
 
+#: How many messages travel to Redis in one trip: it does nothing else meanwhile.
+TOGETHER = 50
+
 #: A Redis that let us wait this long is not asked for a while, so that it slows one click and not a burst. One that
 #: refuses at once costs nothing and is always asked.
 LONG_S, QUIET_S = 0.2, 1.0
@@ -85,18 +88,20 @@ class Outbox:
 
     def put(self, sealed: Sealed) -> bool:
         """True when the lane holds it now."""
-        request = sealed.request
-        message = lane_message(
-            guild_id=request.guild_id,
-            target_id=request.target_id,
-            request_id=str(request.request_id),
-            body=sealed.body,
-            kid=sealed.kid,
-            sig=sealed.sig,
-            # One of many at once stands behind what people click one by one.
-            priority=BULK if "of_many" in request.params else 0,
-        )
-        return self.offer(message)
+        return self.offer(_message(sealed, BULK if "of_many" in sealed.request.params else 0))
+
+    def put_each(self, sealed: Sequence[Sealed]) -> Sequence[Sealed]:
+        """Those that the lane holds now. Several at once stand behind what people click one by one."""
+        put: list[Sealed] = []
+        if self.quiet.monotonic() < self.quiet.until:
+            return put
+        for first in range(0, len(sealed), TOGETHER):
+            some = sealed[first : first + TOGETHER]
+            offers = self.offer_each([_message(one, BULK if len(sealed) > 1 else 0) for one in some])
+            put += [one for one, offer in zip(some, offers, strict=True) if offer not in (None, Offer.FULL)]
+            if len(put) < first + len(some):
+                break  # Redis went away, or the lane takes no more: the relay brings the rest
+        return put
 
     def put_chunk(self, sealed: SealedChunk) -> bool:
         """True when the lane holds it now."""
@@ -141,3 +146,16 @@ class Outbox:
         except ConnectionClosed as error:
             log.warning("the lanes of %d requests wait for the relay: %s", len(messages), error)
             return [None] * len(messages)
+
+
+def _message(sealed: Sealed, priority: int) -> Message:
+    request = sealed.request
+    return lane_message(
+        guild_id=request.guild_id,
+        target_id=request.target_id,
+        request_id=str(request.request_id),
+        body=sealed.body,
+        kid=sealed.kid,
+        sig=sealed.sig,
+        priority=priority,
+    )

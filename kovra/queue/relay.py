@@ -16,16 +16,13 @@ from kovra.actions.checkpoint import nowhere
 from kovra.errors import Unavailable
 from kovra.ids import GuildId, UserId
 from kovra.queue.locks import Offer
-from kovra.queue.outbox import Outbox, chunk_message, lane_message
+from kovra.queue.outbox import TOGETHER, Outbox, chunk_message, lane_message
 
 log = logging.getLogger(__name__)
 
 #: How often the relay looks, in seconds, and how many rows it takes at a time.
 TICK_S = 0.25
 BATCH = 200
-
-#: How many messages travel to Redis in one trip.
-TOGETHER = 50
 
 #: A lane that took no more is left alone for so long, so that what it cannot take keeps no other from being looked at.
 FULL_S = 2.0

@@ -5,6 +5,7 @@
 ``tables``    every table
 ``migrate``   brings a database to the newest revision; ``roles`` are the logins of web, worker and bot
 ``requests``  the queue of record: receipts, accept, the status of one request
+``together``  many requests of one moderator accepted in one transaction; ``twins`` why a constraint would not take one
 ``jobs``      mass actions: accept of many, pause, cancel, release
 ``budgets``   what a moderator has spent, counted from the rows
 ``ledger``    how the executor writes the queue of record: claims, intents, results; ``writes`` are its statements

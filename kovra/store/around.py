@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from kovra.actions.capabilities import Person
@@ -18,14 +21,25 @@ from kovra.store.tables import Channels, Guilds, ModCases, Roles, ScheduledEnds
 
 def around(session: Session, request: ActionRequest, standing: Standing, now: datetime) -> Standing:
     """The same standing, with what else the request names."""
-    if request.of_place:
-        standing = _at_place(session, request, standing)
-    role_id, case_no = request.params.get("role_id"), request.case_no or request.reverses
-    return replace(
-        standing,
-        role=None if role_id is None else _role(session, request.guild_id, role_id),
-        case=None if case_no is None else _case(session, request.guild_id, case_no, now),
-    )
+    return around_each(session, [request], {request.target_id: standing}, now)[request.request_id]
+
+
+def around_each(
+    session: Session, requests: Sequence[ActionRequest], standings: Mapping[UserId, Standing], now: datetime
+) -> dict[UUID, Standing]:
+    """As :func:`around`, by request: the cases of all of them are read at once."""
+    if not requests:
+        return {}
+    numbers = [no for one in requests if (no := one.case_no or one.reverses) is not None]
+    guild_id, seen = requests[0].guild_id, {}
+    cases = _cases(session, guild_id, numbers, now)
+    role_ids = {one.params["role_id"] for one in requests if "role_id" in one.params}
+    roles = {role_id: _role(session, guild_id, role_id) for role_id in role_ids}
+    for one in requests:
+        standing = _at_place(session, one, standings[one.target_id]) if one.of_place else standings[one.target_id]
+        role, case = roles.get(one.params.get("role_id", 0)), cases.get(one.case_no or one.reverses or 0)
+        seen[one.request_id] = replace(standing, role=role, case=case)
+    return seen
 
 
 def _at_place(session: Session, request: ActionRequest, standing: Standing) -> Standing:
@@ -45,20 +59,24 @@ def _role(session: Session, guild_id: GuildId, role_id: int) -> Role | None:
     return row and Role(role_id=RoleId(row.role_id), name=row.name, rank=row.position, managed=row.managed)
 
 
-def _case(session: Session, guild_id: GuildId, case_no: int, now: datetime) -> CaseSeen | None:
+def _cases(session: Session, guild_id: GuildId, numbers: Sequence[int], now: datetime) -> dict[int, CaseSeen]:
+    """Those of these cases that the guild has, by number."""
+    if not numbers:
+        return {}
     wanted = (
         select(ModCases, replaced().label("replaced"), ScheduledEnds.state.label("end_state"))
         .add_columns(reversed_by().label("reversed_by"))
         .outerjoin(ScheduledEnds, ScheduledEnds.request_id == ModCases.request_id)
-        .where(ModCases.guild_id == guild_id, ModCases.case_no == case_no)
+        .where(ModCases.guild_id == guild_id, ModCases.case_no.in_(numbers))
     )
-    found = session.execute(wanted).one_or_none()
-    if found is None:
-        return None
-    case, action = found[0], Action(found[0].action)
+    return {found[0].case_no: _seen(found, now) for found in session.execute(wanted)}
+
+
+def _seen(found: Row[Any], now: datetime) -> CaseSeen:
+    case = found[0]
     return CaseSeen(
         case_no=case.case_no,
-        action=action,
+        action=Action(case.action),
         target_id=UserId(case.target_id),
         moderator_id=UserId(case.moderator_id),
         age_s=int((now - case.created_at).total_seconds()),

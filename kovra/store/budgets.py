@@ -19,6 +19,8 @@ from kovra.store.tables import ActionRequests, GuildSettings
 
 #: The name space of the moderators' advisory locks (PostgreSQL's two-number locks).
 _MODERATOR_LOCK = 7_266
+#: The same for accepting many requests at once: a mass action, an act on all that is ticked.
+_MANY_LOCK = 7_267
 
 
 def lock_moderator(session: Session, guild_id: GuildId, moderator_id: UserId) -> None:
@@ -28,6 +30,15 @@ def lock_moderator(session: Session, guild_id: GuildId, moderator_id: UserId) ->
     that follows sees what the one before has committed.
     """
     session.connection().exec_driver_sql(moderators_turn(guild_id, moderator_id))
+
+
+def lock_many(session: Session, guild_id: GuildId) -> None:
+    """Let one accept of many at a time run in a guild, until the end of the transaction. Taken before any other lock.
+
+    Two that name the same people in another order would wait for each other's rows for ever.
+    """
+    lock = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
+    session.connection().exec_driver_sql(lock, (_MANY_LOCK, str(guild_id)))
 
 
 def moderators_turn(guild_id: GuildId, moderator_id: UserId) -> str:

@@ -18,17 +18,14 @@ from kovra.actions.job import CHUNK_SIZE, Asked, Job, JobReceipt, JobState, Seal
 from kovra.actions.request import BY_HAND, Action, ActionRequest, Receipt, Refusal, RefusalKind, State
 from kovra.actions.submit_job import Jobs as JobsPort
 from kovra.errors import Conflict, Unavailable
-from kovra.ids import GuildId
 from kovra.store.audit import AuditLog
-from kovra.store.budgets import budget_left, lock_moderator
+from kovra.store.budgets import budget_left, lock_many, lock_moderator
 from kovra.store.database import Database
 from kovra.store.events import EventKind, append_events
-from kovra.store.requests import audit_entry, new_row, receipt_of, request_facts, running_twin
+from kovra.store.requests import audit_entry, new_row, receipt_of, request_facts
 from kovra.store.tables import ActionRequests, JobChunks
 from kovra.store.tables import Jobs as JobRows
-
-#: The name space of the advisory lock under which one job at a time is accepted in a guild.
-_JOBS_LOCK = 7_267
+from kovra.store.twins import running_twin
 
 #: Rows written by one statement.
 _AT_ONCE = 100
@@ -49,8 +46,7 @@ class Jobs(JobsPort):
             Conflict: the id was used for another wish.
         """
         with self._database.transaction(job.guild_id) as session:
-            # Two jobs that name the same people in another order would wait for each other's rows for ever.
-            _lock_jobs(session, job.guild_id)
+            lock_many(session, job.guild_id)
             lock_moderator(session, job.guild_id, job.moderator_id)
             if earlier := self._earlier(session, job):
                 return earlier
@@ -132,7 +128,7 @@ class Jobs(JobsPort):
                     accepted[request.request_id] = chunk_of[request.request_id]
                 else:
                     # Their place in the budget goes to the next.
-                    refusals[request.request_id] = _taken(session, request)
+                    refusals[request.request_id] = _taken(session, request, now)
             left -= len(written)
         for sealed in open_still:
             refusals[sealed.request.request_id] = budget.refusal(job.action, given)
@@ -173,11 +169,6 @@ class Jobs(JobsPort):
             receipts=tuple(receipt_of(kept[request.request_id]) for request in job.requests()),
             replay=True,
         )
-
-
-def _lock_jobs(session: Session, guild_id: GuildId) -> None:
-    lock = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
-    session.connection().exec_driver_sql(lock, (_JOBS_LOCK, str(guild_id)))
 
 
 def _insert_job(session: Session, job: Job, now: datetime, expires_at: datetime) -> bool:
@@ -244,7 +235,7 @@ def _is_over_budget(first: ActionRequests, request: ActionRequest) -> bool:
     )
 
 
-def _taken(session: Session, request: ActionRequest) -> Refusal:
+def _taken(session: Session, request: ActionRequest, now: datetime) -> Refusal:
     """Why a constraint would not take this request."""
     row = ActionRequests
     if request.releases is not None:
@@ -258,7 +249,7 @@ def _taken(session: Session, request: ActionRequest) -> Refusal:
         if by is not None:
             sentence = "This has been released already; look at the first release for its result."
             return Refusal(kind=RefusalKind.RELEASED, sentence=sentence)
-    twin = running_twin(session, request)
+    twin = running_twin(session, request, now)
     # A twin that ended in this very moment: what it did stands, and the same can be asked again.
     sentence = f"A {request.action} of this target has just ended. Look at its result before asking again."
     return twin or Refusal(kind=RefusalKind.RUNNING, sentence=sentence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,6 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
-    text,
     update,
 )
 from sqlalchemy import Uuid as UuidType
@@ -45,6 +44,7 @@ from kovra.store.guilds import GuildScope
 from kovra.store.people import name_of
 from kovra.store.prepared import Prepared
 from kovra.store.tables import ActionRequests, GuildSettings
+from kovra.store.twins import running_twin
 from kovra.store.warming import NO_GUILD, NO_USER
 
 #: A twin that ends between our insert and our look makes room for us; it will not happen this often in a row.
@@ -124,7 +124,7 @@ class Requests(RequestsPort):
             seen = run(session.connection(), self._look, _asked(request)).one()
             # An id of another guild is not looked for: the insert would find it.
             if seen.request_id is not None:
-                return _same_wish(seen, request)
+                return same_wish(seen, request)
             limits = limits_with(seen.budgets, self._limits)
             refusal = refusal or over_budget(session, request, limits, seen.spent, seen.now)
             for _ in range(_TRIES):
@@ -132,7 +132,7 @@ class Requests(RequestsPort):
                     return receipt
                 if earlier := _earlier(session, request):
                     return earlier
-                refusal = refusal or running_twin(session, request)
+                refusal = refusal or running_twin(session, request, seen.now)
         raise Unavailable(f"{request.target_id} is being acted on again and again; nothing was kept")
 
     def warm(self) -> None:
@@ -169,7 +169,7 @@ class Requests(RequestsPort):
         if request.action in MANY_AT_ONCE:
             return None
         with self._database.transaction(scope.guild_id) as session:
-            return running_twin(session, request)
+            return running_twin(session, request, self._database.read_now(session))
 
     def budget(self, scope: GuildScope, action: Action) -> Grant | None:
         """What one more action of this kind would be granted to the viewer now; None where there is no budget.
@@ -296,17 +296,20 @@ def _earlier(session: Session, request: ActionRequest) -> Receipt | None:
     """The earlier request of this id; in another guild it is a Conflict."""
     row = session.get(ActionRequests, request.request_id, populate_existing=True)
     if row is None:
-        # Row-level security hides the rows of other guilds; that an id is taken there is all that is told.
-        taken = text("SELECT kovra_request_taken(:id)").bindparams(
-            bindparam("id", request.request_id, type_=UuidType())
-        )
-        if session.scalars(taken).one():
-            raise Conflict("this request id was used before for something else")
+        refuse_taken_ids(session, [request.request_id])
         return None
-    return _same_wish(row, request)
+    return same_wish(row, request)
 
 
-def _same_wish(row: ActionRequests | Row[Any], request: ActionRequest) -> Receipt:
+def refuse_taken_ids(session: Session, request_ids: Sequence[UUID]) -> None:
+    """Raises Conflict when one of these ids is taken, in any guild."""
+    # Row-level security hides the rows of other guilds; that an id is taken there is all that is told.
+    ids = func.unnest(bindparam("ids", list(request_ids), type_=ARRAY(UuidType()))).column_valued("id")
+    if request_ids and session.scalars(select(func.bool_or(func.kovra_request_taken(ids)))).one():
+        raise Conflict("this request id was used before for something else")
+
+
+def same_wish(row: ActionRequests | Row[Any], request: ActionRequest) -> Receipt:
     """The receipt of an earlier request as it stands, when it was the same wish; else Conflict."""
     if row.guild_id != request.guild_id or not hmac.compare_digest(row.fingerprint, fingerprint(request)):
         raise Conflict("this request id was used before for something else")
@@ -363,41 +366,6 @@ def new_row(sealed: Sealed, refusal: Refusal | None, now: datetime) -> dict[str,
     else:
         row |= {"state": State.ACCEPTED.value, "accepted_at": now}
     return row
-
-
-def running_twin(session: Session, request: ActionRequest) -> Refusal | None:
-    row = ActionRequests
-    if request.reverses is not None:
-        counts = row.state.in_([state.value for state in (State.ACCEPTED, State.EXECUTING, State.APPLIED, State.DONE)])
-        mine = select(row.request_id).where(row.guild_id == request.guild_id, row.reverses == request.reverses, counts)
-        if session.execute(mine).first() is not None:
-            sentence = f"Case #{request.reverses} is being taken back already, or was. Nothing was added."
-            return Refusal(kind=RefusalKind.REVERSED, sentence=sentence)
-    live = select(row.request_id, row.moderator_id, row.state).where(
-        row.guild_id == request.guild_id,
-        row.action == request.action.value,
-        row.target_id == request.target_id,
-        row.state.in_([State.ACCEPTED.value, State.EXECUTING.value]),
-    )
-    twin = session.execute(live).first()
-    if twin is None:
-        return None
-    by = (
-        "you"
-        if twin.moderator_id == request.moderator_id
-        else name_of(session, request.guild_id, UserId(twin.moderator_id))
-    )
-    target = name_of(session, request.guild_id, request.target_id)
-    return Refusal(
-        kind=RefusalKind.RUNNING,
-        sentence=(
-            f"A {request.action.noun} of {target} is already {_STANDING[State(twin.state)]}, asked for by {by} "
-            f"(request {twin.request_id}). Nothing was added; wait for its result."
-        ),
-    )
-
-
-_STANDING = {State.ACCEPTED: "queued", State.EXECUTING: "running"}
 
 
 def _refusal(row: ActionRequests | Row[Any]) -> Refusal | None:

@@ -12,7 +12,7 @@ Libraries that only one kind of process may load (Flask, Pycord) are imported by
 
 from kovra.wiring.bot import CaseBook, build_bot
 from kovra.wiring.common import build_broker
-from kovra.wiring.submitting import build_reverse, build_submit, build_submit_job
+from kovra.wiring.submitting import build_reverse, build_submit, build_submit_job, build_submit_many
 from kovra.wiring.web import build_web
 from kovra.wiring.worker import WorkerProcess, build_worker
 
@@ -24,6 +24,7 @@ __all__ = [
     "build_reverse",
     "build_submit",
     "build_submit_job",
+    "build_submit_many",
     "build_web",
     "build_worker",
 ]

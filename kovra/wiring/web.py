@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 from kovra.wiring.common import AT_THE_DOOR_S, build_broker, serve_metrics
-from kovra.wiring.submitting import build_reverse, build_submit, build_submit_job
+from kovra.wiring.submitting import build_reverse, build_submit, build_submit_job, build_submit_many
 
 
 def build_web(config: Config) -> Flask:
@@ -72,6 +72,7 @@ def build_web(config: Config) -> Flask:
         warming = (database, 3, roster.warm, requests.warm)
         threading.Thread(target=warm, args=warming, name="warm-up", daemon=True).start()
 
+    submit_many = build_submit_many(config, database, submit)
     site = create_site(
         base_url=config.base_url,
         discord_base_url=config.discord_base_url,
@@ -82,9 +83,10 @@ def build_web(config: Config) -> Flask:
         database_url=sqlalchemy_url(config.database_url).render_as_string(hide_password=False),
         submit=submit,
         submit_job=build_submit_job(config, database, config.web_keys[0]),
+        submit_many=submit_many,
         threads=Threads(database),
         undoing=Undoing(database, config.audit_key),
-        reverse=build_reverse(config, database, submit),
+        reverse=build_reverse(config, database, submit_many),
         jobs=JobControl(database, config.audit_key),
         requests=requests,
         cancelling=Cancelling(database, config.audit_key),

@@ -63,7 +63,10 @@ class World:
         self.cancelled += request_ids
         return list(request_ids)
 
-    def __call__(self, request):
+    def __call__(self, requests):
+        return [self._ask(request) for request in requests]
+
+    def _ask(self, request):
         self.asked.append(request)
         no = request.reverses in self.refuse
         refusal = Refusal(kind=RefusalKind.REVERSED, sentence="No.") if no else None

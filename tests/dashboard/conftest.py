@@ -23,6 +23,7 @@ from kovra.actions.request import CASE_ACTS, Action
 from kovra.actions.reverse import Reverse
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
+from kovra.actions.submit_many import SubmitMany
 from kovra.dashboard.access import masked, token_for
 from kovra.dashboard.mass import MassDraft
 from kovra.dashboard.site import create_site
@@ -71,6 +72,7 @@ from kovra.store.saved_views import SavedViews
 from kovra.store.sessions import Sessions
 from kovra.store.settings import SettingsBook
 from kovra.store.tables import ActionRequests, Base
+from kovra.store.together import Together
 from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
 
@@ -329,6 +331,14 @@ def site(
         clock=clock,
         signing_key=WEB_KEY,
     )
+    submit_many = SubmitMany(
+        roster=Roster(database),
+        requests=Together(database, AUDIT_KEY),
+        outbox=submit.outbox,
+        bulletin=submit.bulletin,
+        clock=clock,
+        signing_key=WEB_KEY,
+    )
     app = create_site(
         base_url=BASE_URL,
         discord_base_url=discord_url,
@@ -346,6 +356,7 @@ def site(
             clock=clock,
             signing_key=WEB_KEY,
         ),
+        submit_many=submit_many,
         jobs=JobControl(database, AUDIT_KEY),
         requests=requests,
         cancelling=Cancelling(database, AUDIT_KEY),
@@ -354,7 +365,7 @@ def site(
         reverse=Reverse(
             roster=Roster(database),
             undoing=Undoing(database, AUDIT_KEY),
-            submit=submit,
+            submit=submit_many,
             audit=AuditLog(database, AUDIT_KEY),
             clock=clock,
         ),

@@ -12,7 +12,8 @@ from kovra.ids import new_request_id
 
 @pytest.fixture(scope="module")
 def reverse(path):
-    return wiring.build_reverse(path.config, path.database, path.submit)
+    submit_many = wiring.build_submit_many(path.config, path.database, path.submit)
+    return wiring.build_reverse(path.config, path.database, submit_many)
 
 
 def wish(path, **what):

@@ -35,7 +35,7 @@ def form(guild_id: int, act: str) -> Response:
 @case_many.post("/g/<int:guild_id>/cases/many/<act>")
 @policy(in_guild(Capability.VIEW))
 def submit(guild_id: int, act: str) -> Response:
-    """Ask for each. Sent again with the same id it goes on where it stopped, and asks for none twice."""
+    """Ask for all of them in one trip. Sent again with the same id it asks for none twice."""
     known, viewer, act = services(), scope(), _known(act)
     try:
         given = ManyForm().load(request.form)
@@ -47,13 +47,12 @@ def submit(guild_id: int, act: str) -> Response:
         return _form(viewer, act, many_id, problem="Say why: it is what each case will say.")
     issued_at = known.clock.now()
     try:
-        for one in planned:
-            if one.why_not is None:
-                known.submit(many.request_of(viewer, act, one, reason, issued_at))
+        wanted = [many.request_of(viewer, act, one, reason, issued_at) for one in planned if one.why_not is None]
+        known.submit_many(wanted)
     except Malformed as error:
         return _form(viewer, act, many_id, problem=str(error))
     except Unavailable:
-        sentence = "Kovra’s database went away in the middle. Send it again: it goes on where it stopped."
+        sentence = "Kovra’s database did not answer, so nothing was asked for. Send it again in a moment."
         return _form(viewer, act, many_id, problem=sentence)
     made = make_response(_toast(viewer, act, many_id, given["cases"]), HTTPStatus.ACCEPTED)
     made.headers["HX-Trigger"] = json.dumps({"act:kept": {"target": "#act"}})
