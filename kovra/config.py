@@ -42,6 +42,10 @@ NEEDS: Mapping[Process, frozenset[str]] = {
 }
 
 
+#: The lanes are spread over so many shards, for good: a lane's shard is reckoned from it in every process.
+QUEUE_SHARDS = 64
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything a process is built from; what it does not need is empty. Of a key ring the first signs, all verify."""
@@ -62,6 +66,8 @@ class Config:
     #: How many gateway shards the bot has in all, 0 as many as Discord says; and which this process runs, none is all.
     shard_count: int
     shard_ids: tuple[int, ...]
+    #: Which shards of the queue this worker serves, none is all.
+    worker_shards: tuple[int, ...]
     pacing: bool
     proxies: int
     #: Where this process serves its metrics; port 0 does not.
@@ -101,6 +107,7 @@ def from_environment(process: Process, environ: Mapping[str, str] = os.environ) 
         session_key=read.secret("KOVRA_SESSION_KEY"),
         shard_count=read.number("DISCORD_SHARDS", 0),
         shard_ids=read.shards("DISCORD_SHARD_IDS"),
+        worker_shards=read.ranges("KOVRA_WORKER_SHARDS", QUEUE_SHARDS),
         pacing=environ.get("KOVRA_PACING", "on") != "off",
         proxies=read.number("KOVRA_PROXIES", 0),
         metrics_host=environ.get("KOVRA_METRICS_HOST", "").strip() or "127.0.0.1",
@@ -162,6 +169,19 @@ class _Reader:
             self._complain(name, "to the numbers of this process's shards, such as 0,1")
             return ()
         return tuple(sorted({int(item) for item in items}))
+
+    def ranges(self, name: str, count: int) -> tuple[int, ...]:
+        """Numbers below ``count``, such as ``0-31,40``."""
+        found: set[int] = set()
+        for item in filter(None, (item.strip() for item in self._raw(name).split(","))):
+            ends = [end.strip() for end in item.split("-")]
+            if len(ends) > 2 or not all(end.isascii() and end.isdigit() and len(end) < 5 for end in ends):
+                self._complain(name, "to the shards that this worker serves, such as 0-31,40")
+                return ()
+            found |= set(range(int(ends[0]), int(ends[-1]) + 1)) or {count}  # 9-3 names nothing
+        if any(number >= count for number in found):
+            self._complain(name, f"to shards from 0 to {count - 1}, the smaller end of a range first")
+        return tuple(sorted(found))
 
     def check_shards(self, count: int, ids: tuple[int, ...]) -> None:
         """Which shards a process runs only means something among a known number of them."""

@@ -37,6 +37,16 @@ def test_everything_missing_is_named_at_once(process):
         assert name in str(caught.value)
 
 
+def test_a_worker_may_serve_some_shards():
+    config = from_environment(Process.WORKER, WHOLE | {"KOVRA_WORKER_SHARDS": "40, 0-2,1"})
+
+    assert config.worker_shards == (0, 1, 2, 40)
+    assert from_environment(Process.WORKER, WHOLE).worker_shards == ()
+    for wrong in ("64", "one", "1-2-3", "9-3", "-1", "0-99999"):
+        with pytest.raises(ConfigError, match="KOVRA_WORKER_SHARDS"):
+            from_environment(Process.WORKER, WHOLE | {"KOVRA_WORKER_SHARDS": wrong})
+
+
 def test_web_starts_without_guards_secrets():
     environ = {name: value for name, value in WHOLE.items() if name not in ("DISCORD_TOKEN", "KOVRA_GUARD_KEYS")}
 

@@ -12,6 +12,8 @@ from kovra.queue.outbox import ACTOR, CHUNK_ACTOR
 from kovra.wiring import worker as wiring
 from tests.test_config import WHOLE
 
+SHARDS = {"KOVRA_WORKER_SHARDS": "3-5"}
+
 
 @pytest.fixture
 def behind():
@@ -37,7 +39,7 @@ def broker(monkeypatch, behind):
 
     monkeypatch.setattr(wiring, "Execute", Seen)
     monkeypatch.setattr(wiring, "ExecuteChunk", Seen)
-    return wiring.build_worker(from_environment(Process.WORKER, WHOLE)).workers.broker
+    return wiring.build_worker(from_environment(Process.WORKER, WHOLE | SHARDS)).workers.broker
 
 
 def test_calls_of_a_chunk_stand_behind_what_somebody_waits_for(broker, behind):
@@ -45,3 +47,7 @@ def test_calls_of_a_chunk_stand_behind_what_somebody_waits_for(broker, behind):
         broker.actors[name].fn(body="", kid="", sig="")
 
     assert behind == [True, None]
+
+
+def test_a_worker_serves_the_shards_it_is_given(broker):
+    assert broker.serve == (3, 4, 5)

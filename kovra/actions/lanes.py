@@ -59,8 +59,15 @@ class Operator(Protocol):
 
 
 class LaneDesk(Protocol):
-    """Where staff look at their guild's lane and decide about its dead letters. Every method raises Unavailable when
-    Redis does not answer."""
+    """Where staff look at their guild's lane and decide about its dead letters. Every method raises Unavailable
+    when Redis, which the first two do not ask, does not answer."""
+
+    @property
+    def shards(self) -> int:
+        """Over how many shards the lanes are spread."""
+
+    def shard_of(self, guild_id: GuildId) -> int:
+        """The shard that carries a guild's lane; whoever serves it executes what is asked for there."""
 
     def lane(self, guild_id: GuildId) -> LaneNow:
         """The lane now."""

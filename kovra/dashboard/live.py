@@ -61,6 +61,7 @@ def stream(guild_id: int) -> Response:
         raise
     known.streams.hold(viewer, opened)
     known.watch.add(opened, viewer)
+    known.worker_watch.wake()
     answer = _read_from(opened, known) if isinstance(opened, Subscription) else HandedOver(opened, wires)
     answer.headers["Cache-Control"] = "no-store"
     # nginx holds answers back until a buffer is full; this one never is.

@@ -17,6 +17,7 @@ from kovra.actions.submit_job import SubmitJob
 from kovra.actions.submit_many import SubmitMany
 from kovra.dashboard.streams import Pace, Streams
 from kovra.dashboard.watch import Watch
+from kovra.dashboard.worker_watch import WorkerWatch
 from kovra.live.hub import Hub
 from kovra.live.wires import Wires
 from kovra.store.account_links import AccountLinks
@@ -47,6 +48,7 @@ from kovra.store.sessions import Sessions
 from kovra.store.settings import SettingsBook
 from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
+from kovra.store.workers import Workers
 
 _NAME = "kovra"
 
@@ -95,6 +97,7 @@ class Services:
     views: SavedViews
     grants: Grants
     lanes: LaneDesk
+    workers: Workers
     roster: Roster
     guilds: Guilds
     members: Members
@@ -121,6 +124,7 @@ class Services:
     hub: Hub
     streams: Streams
     watch: Watch
+    worker_watch: WorkerWatch
     wires: Callable[[], Wires | None]
     pace: Pace
 

@@ -47,6 +47,7 @@ from kovra.dashboard.pages.views import views as saved_views
 from kovra.dashboard.services import Addresses, Services, install
 from kovra.dashboard.streams import Pace, Streams
 from kovra.dashboard.watch import Watch
+from kovra.dashboard.worker_watch import WorkerWatch
 from kovra.errors import Unavailable
 from kovra.live.events import BEAT
 from kovra.live.hub import Hub
@@ -82,6 +83,7 @@ from kovra.store.settings import SettingsBook
 from kovra.store.tables import Base
 from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
+from kovra.store.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +116,7 @@ def create_site(
     views: SavedViews,
     grants: Grants,
     lanes: LaneDesk,
+    workers: Workers,
     roster: Roster,
     guilds: Guilds,
     members: Members,
@@ -154,6 +157,7 @@ def create_site(
         views: the views of the case list that people keep.
         grants: what admins give to roles.
         broken, pauses, lanes: what failed, which lanes are paused, and what lies on them.
+        workers: which processes execute, and whether they live.
         requests, roster, guilds, cases, health, traffic, sessions, events: what pages read.
         members, member_list, profiles, account_links, ban_list, bygone: people, as pages read them.
         settings: what people set for their server.
@@ -196,6 +200,7 @@ def create_site(
         views=views,
         grants=grants,
         lanes=lanes,
+        workers=workers,
         roster=roster,
         guilds=guilds,
         members=members,
@@ -219,6 +224,7 @@ def create_site(
         hub=hub,
         streams=streams,
         watch=watch,
+        worker_watch=WorkerWatch(streams, workers, hub, pace.workers_s),
         wires=lambda: app.extensions.get("kovra_wires"),
         pace=pace,
     )

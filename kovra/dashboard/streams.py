@@ -21,11 +21,13 @@ MOST = 11_000
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How often a stream does what, in seconds: show it is alive, look whether its viewer still may, end."""
+    """How often a stream does what, in seconds: show it is alive, look whether its viewer still may, end; and how often
+    open pages hear whether workers live."""
 
     heartbeat_s: float = 15.0
     reauthorise_s: float = 30.0
     longest_s: float = 15 * 60.0
+    workers_s: float = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)

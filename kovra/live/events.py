@@ -26,7 +26,7 @@ _KIND = re.compile(r"[a-z_]+(\.[a-z_]+)*")
 
 
 class HintKind(StrEnum):
-    """What of Discord's a hint can be about, with the ids that it names."""
+    """What a hint can be about, with the ids that it names: of Discord's, but for the last two."""
 
     MEMBER_JOINED = "member.joined"  # user_id
     MEMBER_LEFT = "member.left"  # user_id
@@ -38,6 +38,7 @@ class HintKind(StrEnum):
     VOICE_UPDATED = "voice.updated"  # user_id; who is in which voice channel
     GUILD_UPDATED = "guild.updated"  # its name, its picture, its settings
     GUILD_LEFT = "guild.left"
+    WORKERS_CHANGED = "workers.changed"  # nothing: who executes came, went, fell silent or came back
     SESSION_ENDED = "session.ended"  # user_id; no page hears it: it ends that person's streams
 
 

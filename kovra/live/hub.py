@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from kovra.errors import Unavailable
 from kovra.ids import GuildId
-from kovra.live.events import Hint, frame, hint_frame, resync_frame
+from kovra.live.events import Hint, HintKind, frame, hint_frame, resync_frame
 from kovra.live.feed import Feed
 from kovra.live.hints import Gathering
 from kovra.live.lag import Lag
@@ -83,6 +83,13 @@ class Hub:
     def on_hint(self, call: Callable[[Hint], None]) -> None:
         """Call this at every hint, of guilds nobody looks at too; it must not wait."""
         self._hear_hint.append(call)
+
+    def tell_everybody(self, kind: HintKind) -> None:
+        """A hint of this process's own, to all who look at any guild."""
+        with self._lock:
+            guild_ids = list(self._feeds)
+        for guild_id in guild_ids:
+            self._pass_on(Hint(guild_id=guild_id, kind=kind))
 
     def start(self) -> None:
         """Begin to listen and read; once per process, and after a fork. Needs neither Redis nor Postgres yet."""

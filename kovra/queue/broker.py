@@ -300,6 +300,11 @@ class LanesBroker(Broker):
         except redis.RedisError:
             return False
 
+    def unheard_s(self, queue_name: str) -> float | None:
+        """Since how many seconds the server has not let this process look into its lanes; None: it never did."""
+        heard_at = self.state(queue_name).heard_at
+        return None if heard_at is None else time.monotonic() - heard_at
+
     def silent(self, queue_name: str) -> set[str]:
         """Consumers that hold something and missed a heartbeat, this process aside.
 

@@ -47,6 +47,7 @@ class QueueState:
         self.swept = 0  # where the slow look goes on
         self.looked_at = 0.0  # monotonic time of the last slow look
         self.beat_at = 0.0  # monotonic time of the last heartbeat
+        self.heard_at: float | None = None  # monotonic time when the server last answered a slow look
 
     def nap(self, timeout_s: float, enough: Callable[[], bool]) -> None:
         """Wait until somebody stirs, unless there is enough to do."""
@@ -353,7 +354,7 @@ class LanesConsumer(Consumer):
         words = (broker.consumer_name, int(not state.booted), broker.heartbeat_timeout_ms, broker.lock_ttl_ms)
         calls = [(prefix, words) for prefix in prefixes]
         answers = broker.scripts.run_each("sweep", calls)
-        self.whole, state.booted = False, True
+        self.whole, state.booted, state.heard_at = False, True, time.monotonic()
         for prefix, due_ms in zip(prefixes, answers, strict=True):
             if isinstance(due_ms, redis.RedisError):
                 self.logger.error("Could not look into %s: %s", prefix, due_ms)

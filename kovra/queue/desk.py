@@ -34,6 +34,13 @@ class LaneDesk:
     broker: LanesBroker
     audit: AuditLog
 
+    @property
+    def shards(self) -> int:
+        return self.broker.keys.shards
+
+    def shard_of(self, guild_id: GuildId) -> int:
+        return self.broker.shard_of(str(guild_id))
+
     def lane(self, guild_id: GuildId) -> LaneNow:
         with _told_as_unavailable():
             gauge = self.broker.lane(QUEUE, str(guild_id))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dramatiq.middleware import CurrentMessage, Retries
 
 from kovra.actions.checkpoint import nowhere
-from kovra.config import Config
+from kovra.config import QUEUE_SHARDS, Config
 from kovra.crash import checkpoint
 from kovra.metrics import Metrics
 from kovra.queue.broker import LanesBroker
@@ -33,7 +33,7 @@ def build_broker(config: Config, *, patience_s: float = 5.0, **options: Any) -> 
     """
     middleware = [CurrentMessage(), Retries(max_retries=0)]
     client = connect(config.redis_url, socket_timeout_s=patience_s, connect_timeout_s=min(2.0, patience_s))
-    broker = LanesBroker(client, middleware=middleware, **options)
+    broker = LanesBroker(client, middleware=middleware, shards=QUEUE_SHARDS, **options)
     broker.declare_queue(QUEUE)
     return broker
 

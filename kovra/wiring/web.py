@@ -41,6 +41,7 @@ from kovra.store.settings import SettingsBook
 from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
 from kovra.store.warming import warm
+from kovra.store.workers import Workers
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -97,6 +98,7 @@ def build_web(config: Config) -> Flask:
         lanes=LaneDesk(
             broker=build_broker(config, patience_s=AT_THE_DOOR_S, serve=()), audit=AuditLog(database, config.audit_key)
         ),
+        workers=Workers(database),
         roster=roster,
         guilds=Guilds(database),
         members=Members(database),

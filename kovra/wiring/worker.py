@@ -54,6 +54,7 @@ from kovra.store.retention import Retention
 from kovra.store.roster import Roster
 from kovra.store.schedule import Schedule
 from kovra.store.warming import warm
+from kovra.store.workers import Presence
 
 if TYPE_CHECKING:
     from kovra.bot.rest import GuardRest
@@ -90,6 +91,7 @@ class WorkerProcess:
     database: Database
     rest: GuardRest
     liveness: Liveness
+    presence: Presence
     relay: Relay
     janitor: Janitor
     dead_workers: DeadWorkers
@@ -119,6 +121,7 @@ class WorkerProcess:
             "relay",
             "janitor",
             "liveness",
+            "presence",
             "dead_workers",
             "pauses",
             "retention",
@@ -169,6 +172,7 @@ def build_worker(config: Config) -> WorkerProcess:
         on_acknowledged=_watched_acks(config, at),
         heartbeat_timeout_ms=SILENT_MS,
         consumer_name=f"{_WORKER}{claim_key}",
+        serve=config.worker_shards or None,
     )
     execute = Execute(
         ledger=ledger,
@@ -212,6 +216,13 @@ def build_worker(config: Config) -> WorkerProcess:
         database=database,
         rest=rest,
         liveness=liveness,
+        presence=Presence(
+            database,
+            owner=owner,
+            claim_key=claim_key,
+            shards=broker.serve,
+            unheard_s=lambda: broker.unheard_s(QUEUE),
+        ),
         relay=Relay(
             backlog=Backlog(database),
             jobs=JobBacklog(database),

@@ -21,6 +21,7 @@ def queue(path, open_as):
 
 def test_a_pause_is_asked_about_shown_at_once_and_ended(path, queue):
     page = queue()
+    expect(page.locator(".desk-workers")).to_contain_text("1 worker for this server")
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="Pause the queue").click()
     expect(page.locator(".desk-lane")).to_contain_text("Paused by")

@@ -75,6 +75,7 @@ from kovra.store.tables import ActionRequests, Base
 from kovra.store.together import Together
 from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
+from kovra.store.workers import Workers
 
 BASE_URL = "http://localhost:8000"
 ORIGIN = {"Sec-Fetch-Site": "same-origin", "Origin": BASE_URL}
@@ -302,7 +303,7 @@ def discord_url() -> str:
 @pytest.fixture
 def pace() -> dict[str, float]:
     """How often this site's streams do what; a test may say otherwise before it asks for the site."""
-    return {"heartbeat_s": 0.05, "reauthorise_s": 0.2, "longest_s": 20}
+    return {"heartbeat_s": 0.05, "reauthorise_s": 0.2, "longest_s": 20, "workers_s": 3600}
 
 
 @pytest.fixture
@@ -374,6 +375,7 @@ def site(
         views=SavedViews(database, AUDIT_KEY),
         grants=Grants(database, AUDIT_KEY),
         lanes=LaneDesk(broker=broker, audit=audit),
+        workers=Workers(database),
         roster=Roster(database),
         guilds=Guilds(database),
         members=Members(database),

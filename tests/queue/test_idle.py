@@ -40,6 +40,18 @@ def test_a_slow_look_costs_one_exists_where_a_shard_is_empty(real_desk, commands
     assert after["exists"] - before["exists"] == 18
 
 
+def test_a_broker_says_since_when_the_server_let_it_look(real_desk, take_all, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("kovra.queue.consumer.time.monotonic", lambda: now[0])
+    broker = real_desk.broker()
+    consumer = real_desk.consumer(broker)
+    never = broker.unheard_s("work")
+    next(consumer)
+    now[0] += 3.0
+
+    assert (never, broker.unheard_s("work")) == (None, 3.0)
+
+
 def test_only_the_shard_that_rang_is_fetched(real_desk, take_all, take, monkeypatch):
     broker = real_desk.broker(shards=64)
     consumer = real_desk.consumer(broker)

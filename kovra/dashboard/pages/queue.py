@@ -1,4 +1,4 @@
-"""The Action Queue: what waits and runs, what failed and what gave up, how fast it is, and who paused it.
+"""The Action Queue: what waits and runs, what failed and what gave up, how fast it is, who executes and who paused it.
 
 What is decided there (retry, discard, pause) is ``queue_deeds``.
 """
@@ -14,7 +14,7 @@ from flask import Blueprint, render_template, request, url_for
 from kovra.actions.capabilities import NEEDS, Capability
 from kovra.actions.lanes import LaneNow, Letter
 from kovra.actions.request import State
-from kovra.dashboard import queue_words
+from kovra.dashboard import queue_words, worker_words
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.act_choices import ASKABLE
 from kovra.dashboard.services import services
@@ -45,9 +45,9 @@ def index(guild_id: int) -> str:
     """The whole page."""
     viewer = scope()
     since = seen_until(viewer)
-    # Read once for all three parts, which so say the same.
+    # Read once for the parts that share it, which so say the same.
     crowd, lane, (start, speed) = services().traffic.crowd(viewer), lane_of(viewer), _hour(viewer)
-    facts = {**_now(viewer, crowd, lane, speed), **_speed(start, speed), **_list(viewer, crowd, lane)}
+    facts = {**_now(viewer, crowd, lane, speed), **_speed(start, speed), **_list(viewer, crowd, lane), **_crew(viewer)}
     return render_template("queue.html", **shell(viewer, since, "queue", KEYS), **facts)
 
 
@@ -65,6 +65,13 @@ def now(guild_id: int) -> str:
 def speed(guild_id: int) -> str:
     """The chart of the last hour, its numbers, and the steps."""
     return render_template("queue_speed.html", scope=scope(), **_speed(*_hour(scope())))
+
+
+@queue.get("/g/<int:guild_id>/queue/workers")
+@policy(in_guild(Capability.VIEW))
+def workers(guild_id: int) -> str:
+    """Who executes what is asked for here."""
+    return render_template("queue_workers.html", scope=scope(), **_crew(scope()))
 
 
 @queue.get("/g/<int:guild_id>/queue/list")
@@ -86,6 +93,13 @@ def _now(viewer: GuildScope, crowd: Crowd, lane: Lane, speed: Speed) -> Mapping[
         "jobs": [job for job in known.jobs.recent(viewer) if _shown(viewer, job)],
         "operator": viewer.may(Capability.QUEUE_OPS),
     }
+
+
+def _crew(viewer: GuildScope) -> Mapping[str, Any]:
+    """The workers. Names of machines, and shards that carry other servers alone, are for those who run the queue."""
+    known, operator = services(), viewer.may(Capability.QUEUE_OPS)
+    found, lanes = known.workers.of(viewer), known.lanes
+    return {"crew": worker_words.crew(found, lanes.shard_of(viewer.guild_id), lanes.shards, operator=operator)}
 
 
 def _shown(viewer: GuildScope, job: JobCard) -> bool:

@@ -5,10 +5,10 @@ const NUMBERED = [
   "action.expired", "action.discarded", "case.created", "case.updated", "job.changed", "lane.changed", "settings.changed",
   "post.changed",
 ];
-// What of Discord's nobody keeps: it says how many of its kind and, when they are few, which: `count`, `user_ids`, ….
+// What nobody keeps, most of it Discord's: it says how many of its kind and, when they are few, which: `count`, `user_ids`, ….
 const HINTS = [
   "member.joined", "member.left", "member.updated", "ban.added", "ban.removed", "role.updated", "channel.updated",
-  "voice.updated", "guild.updated", "guild.left",
+  "voice.updated", "guild.updated", "guild.left", "workers.changed",
 ];
 const FAMILIES = [...new Set(HINTS.map(kind => kind.split(".")[0]))];
 const KEPT = 300;                       // events a leader can repeat to a tab that opened a moment ago

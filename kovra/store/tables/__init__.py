@@ -42,7 +42,16 @@ from kovra.store.tables.mirror import (
     Roles,
 )
 from kovra.store.tables.people import AccountLinks, CapabilityGrants, GuildSettings, PendingLogins, SavedViews, Sessions
-from kovra.store.tables.queue import ActionRequests, JobChunks, Jobs, LanePauses, LogEvents, LogPosts, PostEdits
+from kovra.store.tables.queue import (
+    ActionRequests,
+    JobChunks,
+    Jobs,
+    LanePauses,
+    LogEvents,
+    LogPosts,
+    PostEdits,
+    Workers,
+)
 
 #: Tables whose rows belong to one guild.
 GUILD_TABLES = tuple(table for table in Base.metadata.sorted_tables if "guild_id" in table.columns)
@@ -88,4 +97,5 @@ __all__ = [
     "SavedViews",
     "ScheduledEnds",
     "Sessions",
+    "Workers",
 ]

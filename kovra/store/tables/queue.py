@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -289,3 +289,21 @@ class LanePauses(Base):
     guild_id: Mapped[Key]
     paused_at: Mapped[Moment]
     paused_by: Mapped[Snowflake]
+
+
+class Workers(Base):
+    """The worker processes: each writes its own row while it lives, and takes it away when it stops in order.
+
+    ``claim_key`` is the one under which it claims, ``owner`` its machine and process, ``shards`` those it serves, and
+    ``lanes_heard_at`` is when Redis last let it look into its lanes.
+    """
+
+    __tablename__ = "workers"
+    __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)
+
+    claim_key: Mapped[Key]
+    owner: Mapped[str]
+    shards: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+    started_at: Mapped[Moment]
+    heard_at: Mapped[Moment]
+    lanes_heard_at: Mapped[Moment | None]
