@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from kovra.dashboard.services import services
-from kovra.guard.evidence import FileStatus
+from kovra.guard.evidence import FileKind, FileStatus
 from kovra.store.evidence import KeptFile
 from kovra.store.guilds import GuildScope
 
@@ -26,6 +26,7 @@ _MISSING = {
     FileStatus.FORGOTTEN: "forgotten",
     FileStatus.LOST: "Discord did not give it, or not in time",
 }
+_KINDS = {FileKind.ATTACHED: "File", FileKind.FORWARDED: "Forwarded file", FileKind.STICKER: "Sticker"}
 
 
 def shown(viewer: GuildScope, request_id: UUID) -> Mapping[str, Any]:
@@ -38,6 +39,8 @@ def shown(viewer: GuildScope, request_id: UUID) -> Mapping[str, Any]:
     return {
         "kept": kept,
         "kept_files": [(file, _MISSING.get(file.status, ""), _odd_size(file)) for file in kept.files],
+        "kept_kinds": _KINDS,
+        "discord_url": base,
         "message_fate": _FATES.get(kept.fate or ""),
         "message_url": f"{base}/channels/{viewer.guild_id}/{kept.channel_id}/{kept.message_id}",
     }

@@ -7,6 +7,8 @@ from urllib.parse import quote, unquote
 
 from kovra.sandbox.world import World
 
+_STICKER = re.compile(r"/cdn/stickers/(\d{1,20})\.(png|gif|json)")
+_FORMATS = {1: "png", 2: "png", 3: "json", 4: "gif"}
 _PATH = re.compile(r"/cdn/attachments/(\d{1,20})/(\d{1,20})/([^/]+)")
 
 
@@ -26,8 +28,15 @@ class Files:
         about = {"id": str(file_id), "filename": filename, "size": len(content), "url": url, "proxy_url": url}
         return about | ({"content_type": media_type} if media_type else {})
 
+    def put_sticker(self, sticker_id: int, name: str, kind: int, content: bytes) -> dict[str, object]:
+        """Keep a sticker of this format; gives what a message bears of it. Stickers outlive messages."""
+        self._held[sticker_id] = (content, {"json": "application/json"}.get(_FORMATS[kind], f"image/{_FORMATS[kind]}"))
+        return {"id": str(sticker_id), "name": name, "format_type": kind}
+
     def get(self, path: str) -> tuple[bytes, str] | None:
         """What is at this path of the CDN, and its type."""
+        if sticker := _STICKER.fullmatch(path):
+            return self._held.get(int(sticker[1]))
         found = _PATH.fullmatch(unquote(path))
         if found is None or int(found[2]) not in self._held:
             return None

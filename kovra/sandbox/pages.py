@@ -40,7 +40,7 @@ async def serve(sandbox: Sandbox, request: web.BaseRequest) -> web.StreamRespons
         return await consent.token(sandbox, request, revoke=False)
     if path in _REVOKE_PATHS and request.method == "POST":
         return await consent.token(sandbox, request, revoke=True)
-    if path.startswith("/cdn/attachments/"):
+    if path.startswith(("/cdn/attachments/", "/cdn/stickers/")):
         held = sandbox.files.get(path)
         return web.Response(body=held[0], content_type=held[1]) if held else web.Response(status=404)
     if path.startswith("/cdn/"):

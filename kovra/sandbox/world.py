@@ -129,7 +129,8 @@ class Message:
     """One message. ``ephemeral_for`` names the only person who sees it; None is everybody.
 
     A webhook's has the webhook as its author and bears the name it was ``signed`` with. ``reactions`` are user ids by
-    emoji, in the order they came.
+    emoji, in the order they came. ``forwards`` is the message that it passes on, as it was then: its channel, its id
+    and a copy in Discord's JSON.
     """
 
     id: int
@@ -150,6 +151,8 @@ class Message:
     ephemeral_for: int | None = None
     signed: str | None = None
     reactions: dict[str, list[int]] = field(default_factory=dict)
+    stickers: list[dict[str, Any]] = field(default_factory=list)
+    forwards: dict[str, Any] | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from kovra.actions.capabilities import Capability
 from kovra.actions.request import State
-from kovra.guard.evidence import FileStatus, SeenMessage
+from kovra.guard.evidence import FileKind, FileStatus, SeenMessage
 from kovra.ids import ChannelId, GuildId, MessageId, UserId
 from kovra.store.database import Database
 from kovra.store.guilds import GuildScope
@@ -36,12 +36,25 @@ class KeptFile:
     """
 
     place: int
+    kind: FileKind
     filename: str
     media_type: str
     size: int
     status: FileStatus
     sha256: str | None
     kept_size: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forwarded:
+    """What a kept message passed on. Where it stood is None as far as Discord did not tell."""
+
+    content: str
+    embeds: Sequence[Mapping[str, Any]]
+    sent_at: datetime | None
+    guild_id: GuildId | None
+    channel_id: ChannelId | None
+    message_id: MessageId | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +77,7 @@ class KeptMessage:
     forgotten_at: datetime | None
     fate: str | None
     files: Sequence[KeptFile]
+    forwarded: Sequence[Forwarded] = ()
 
 
 class Evidence:
@@ -102,10 +116,10 @@ def _kept() -> Prepared:
     row, file, case = EvidenceRows, EvidenceFiles, ModCases
     result = select(case.result).where(case.guild_id == guild, case.request_id == request).scalar_subquery()
     sha256 = func.encode(file.sha256, "hex").label("sha256")
-    files = select(file.place, file.filename, file.media_type, file.size, file.status, sha256)
+    files = select(file.place, file.kind, file.filename, file.media_type, file.size, file.status, sha256)
     files = files.add_columns(func.octet_length(file.content).label("kept_size"))
     files = files.where(file.guild_id == guild, file.request_id == request)
-    said = (row.channel_id, row.message_id, row.author_id, row.author_name, row.content, row.embeds)
+    said = (row.channel_id, row.message_id, row.author_id, row.author_name, row.content, row.embeds, row.forwarded)
     times = (row.sent_at, row.edited_at, row.kept_at, row.forgotten_at)
     kept = select(*said, *times, result.label("result"), as_json(files.subquery("f"), "files"))
     return Prepared(kept.where(row.guild_id == guild, row.request_id == request))
@@ -125,7 +139,22 @@ def _message(found: Row[Any]) -> KeptMessage:
         kept_at=found.kept_at,
         forgotten_at=found.forgotten_at,
         fate=(found.result or {}).get("message"),
-        files=[KeptFile(**{**file, "status": FileStatus(file["status"])}) for file in files],
+        files=[
+            KeptFile(**{**file, "status": FileStatus(file["status"]), "kind": FileKind(file["kind"])}) for file in files
+        ],
+        forwarded=[_forwarded(one) for one in found.forwarded],
+    )
+
+
+def _forwarded(one: Mapping[str, Any]) -> Forwarded:
+    guild_id, channel_id, message_id = (one.get(name) for name in ("guild_id", "channel_id", "message_id"))
+    return Forwarded(
+        content=one["content"],
+        embeds=one["embeds"],
+        sent_at=datetime.fromisoformat(one["sent_at"]) if one.get("sent_at") else None,
+        guild_id=GuildId(int(guild_id)) if guild_id else None,
+        channel_id=ChannelId(int(channel_id)) if channel_id else None,
+        message_id=MessageId(int(message_id)) if message_id else None,
     )
 
 
@@ -137,14 +166,15 @@ class EvidenceKeeper:
 
     def keep(self, guild_id: GuildId, request_id: UUID, kept_by: UserId, message: SeenMessage) -> None:
         """Keep a message for a request that is yet to be asked. The first of two stays."""
-        names = ("channel_id", "message_id", "author_id", "author_name", "content", "embeds", "sent_at", "edited_at")
+        names = ("channel_id", "message_id", "author_id", "author_name", "content", "embeds", "forwarded")
+        names += ("sent_at", "edited_at")
         key = {"guild_id": guild_id, "request_id": request_id}
-        row = key | {name: getattr(message, name) for name in names}
+        row: dict[str, Any] = key | {name: getattr(message, name) for name in names}
         row |= {"kept_by": kept_by, "kept_at": self._database.now()}
         files = [
             key
             | {"place": place, "filename": one.filename, "media_type": one.media_type, "size": one.size}
-            | {"url": one.url, "status": one.status.value}
+            | {"url": one.url, "status": one.status.value, "kind": one.kind.value}
             for place, one in enumerate(message.files)
         ]
         with self._database.transaction(guild_id) as session:

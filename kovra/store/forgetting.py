@@ -80,7 +80,7 @@ class Forgetting:
             ids = session.scalars(outlived).all()
             if not ids:
                 return 0
-            emptied = {"content": "", "embeds": [], "author_name": "", "forgotten_at": now}
+            emptied = {"content": "", "embeds": [], "forwarded": [], "author_name": "", "forgotten_at": now}
             line.execute(update(row).where(row.guild_id == guild_id, row.request_id.in_(ids)).values(emptied))
             gone = {"status": FileStatus.FORGOTTEN.value, "content": None, "filename": "", "url": ""}
             line.execute(update(of_file).where(of_file.guild_id == guild_id, of_file.request_id.in_(ids)).values(gone))

@@ -284,6 +284,28 @@ def test_a_message_is_kept_with_its_files_before_anybody_is_acted_on(
     assert page == ("x.html", "wrong_type", None, None)
 
 
+def test_what_a_message_passes_on_and_its_stickers_are_kept(
+    begin_keeping, said, opened_on, asks, says, rows, people, hall, control
+):
+    begin_keeping()
+    first = said("free nitro", ("a.png", "image/png", PICTURE))
+    sticker = {"name": "wave", "format_type": 1, "base64": base64.b64encode(PICTURE[:500]).decode()}
+    origin = {"channel_id": str(hall), "message_id": first["id"]}
+    who = {"user_id": str(people["target"]), "channel_id": str(hall)}
+    message = control("messages", content="", forwards=origin, stickers=[sticker], **who)
+
+    filled = {"custom_id": opened_on(message)["custom_id"], "fields": {"action": "warn", "reason": "scam"}}
+    says(asks("Owner", modal=filled), "Queued: warn")
+
+    [(content, [passed_on])] = rows("SELECT content, forwarded FROM evidence")
+    assert (content, passed_on["content"], passed_on["message_id"]) == ("", "free nitro", first["id"])
+    found = rows("SELECT kind, filename, status, sha256 FROM evidence_files ORDER BY place")
+    assert [(kind, name, status, bytes(digest)) for kind, name, status, digest in found] == [
+        ("forwarded", "a.png", "kept", hashlib.sha256(PICTURE).digest()),
+        ("sticker", "wave.png", "kept", hashlib.sha256(PICTURE[:500]).digest()),
+    ]
+
+
 def test_a_message_that_is_left_where_it_is_asks_for_no_deletion(begin_keeping, said, opened_on, asks, says, submit):
     begin_keeping()
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from kovra.actions.request import Action
 from kovra.dashboard import evidence
-from kovra.guard.evidence import FileStatus, SeenFile, SeenMessage
+from kovra.guard.evidence import FileKind, FileStatus, SeenFile, SeenMessage
 from kovra.store.evidence import EvidenceKeeper
 from kovra.store.forgetting import EVIDENCE_DAYS, Forgetting
 from kovra.store.guilds import Guilds
@@ -33,6 +33,7 @@ def stands_on_a_message(site, cast, a_case, databases):
     files = [
         SeenFile(filename='..\\x/"free\r\nnitro".png', status=FileStatus.WAITING, **facts),
         SeenFile(filename="page.html", status=FileStatus.WRONG_TYPE, **facts),
+        SeenFile(filename="wave.png", status=FileStatus.WAITING, kind=FileKind.STICKER, **facts | {"size": 0}),
     ]
     message = SeenMessage(
         channel_id=500,
@@ -44,9 +45,20 @@ def stands_on_a_message(site, cast, a_case, databases):
         sent_at=now,
         edited_at=None,
         files=files,
+        forwarded=[
+            {
+                "content": "passed <b>on</b>",
+                "embeds": [{"title": "<i>passed</i>"}],
+                "sent_at": "2026-01-01T00:00:00+00:00",
+                "guild_id": "7",
+                "channel_id": "8",
+                "message_id": "9",
+            }
+        ],
     )
     keeper.keep(cast.harbour, request_id, cast.admin, message)
     keeper.fetched(cast.harbour, request_id, 0, PICTURE)
+    keeper.fetched(cast.harbour, request_id, 2, PICTURE[:10])
 
 
 def test_the_sheet_shows_the_message_as_it_was(site, cast, stands_on_a_message):
@@ -59,6 +71,11 @@ def test_the_sheet_shows_the_message_as_it_was(site, cast, stands_on_a_message):
     assert "of a type that is not kept" in sheet
     assert f"/channels/{cast.harbour}/500/77" in sheet
     assert 'href="https://evil.example' not in sheet
+    assert "passed &lt;b&gt;on&lt;/b&gt;" in sheet
+    assert "&lt;i&gt;passed&lt;/i&gt;" in sheet
+    assert "/channels/7/8/9" in sheet
+    assert "<dt>Sticker</dt>" in sheet
+    assert "10 Bytes" in sheet
 
 
 def test_whatever_became_of_a_file_is_said(site, cast, stands_on_a_message):
@@ -82,6 +99,8 @@ def test_what_was_forgotten_is_gone_and_said_to_be(site, cast, stands_on_a_messa
     assert "this server keeps evidence only for a time" in sheet
     assert "Quillon &lt;b&gt;" not in sheet
     assert "nitro" not in sheet
+    assert "passed" not in sheet
+    assert "wave" not in sheet
     assert hashlib.sha256(PICTURE).hexdigest() in sheet
     log = site.signed_in(cast.admin).get(f"/g/{cast.harbour}/audit?kind=cases").get_data(as_text=True)
     assert "Kept for 30 days, as set: the messages of #1" in log
@@ -97,7 +116,7 @@ def test_a_file_is_for_the_disk_and_never_shown(site, cast, stands_on_a_message)
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("place", [1, 2, 99_999])
+@pytest.mark.parametrize("place", [1, 3, 99_999])
 def test_what_is_not_kept_is_not_there(site, cast, stands_on_a_message, place):
     assert site.signed_in(cast.admin).get(f"/g/{cast.harbour}/cases/1/evidence/{place}").status_code == 404
 

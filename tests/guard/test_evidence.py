@@ -8,7 +8,7 @@ import pytest
 
 from kovra.actions.request import Action, State
 from kovra.errors import DiscordRefused
-from kovra.guard.evidence import MAX_EMBEDS_BYTES, MAX_FILE_BYTES, FileStatus, on_discord, seen
+from kovra.guard.evidence import MAX_EMBEDS_BYTES, MAX_FILE_BYTES, FileKind, FileStatus, on_discord, seen
 
 CDN = "https://cdn.example.org"
 HERE = 130_000_000_000_000_003
@@ -83,6 +83,52 @@ def test_what_a_message_says_is_kept_within_bounds():
     assert message.embeds == [{"title": "hi?", "fields": [{"name": "\\u0000"}]}]
     assert json.dumps(message.embeds)
     assert [one.status for one in message.files] == [FileStatus.WAITING] * 10 + [FileStatus.TOO_MANY] * 15
+
+
+def test_what_a_message_passes_on_is_kept_with_its_files_and_stickers():
+    snapshot = {
+        "content": "free\0 nitro",
+        "embeds": [{"title": "claim"}],
+        "timestamp": "2026-01-01T00:00:00.000000+00:00",
+        "attachments": [a_file(filename="passed.png")],
+        "sticker_items": [{"id": "91", "name": "wave", "format_type": 1}],
+    }
+    origin = {"type": 1, "guild_id": "7", "channel_id": "8", "message_id": "9"}
+    stickers = [{"id": "92", "name": "di/ce", "format_type": 4}, {"id": "../93", "name": "bad", "format_type": 1}]
+
+    message = seen(
+        a_payload(message_snapshots=[{"message": snapshot}], message_reference=origin, sticker_items=stickers), CDN
+    )
+
+    assert message.forwarded == [
+        {
+            "guild_id": "7",
+            "channel_id": "8",
+            "message_id": "9",
+            "content": "free nitro",
+            "embeds": [{"title": "claim"}],
+            "sent_at": "2026-01-01T00:00:00+00:00",
+        }
+    ]
+    assert [(one.kind, one.filename, one.url, one.status) for one in message.files] == [
+        (FileKind.FORWARDED, "passed.png", f"{CDN}/attachments/1/2/scam.png", FileStatus.WAITING),
+        (FileKind.STICKER, "di/ce.gif", f"{CDN}/stickers/92.gif", FileStatus.WAITING),
+        (FileKind.STICKER, "bad.png", "", FileStatus.WRONG_TYPE),
+        (FileKind.STICKER, "wave.png", f"{CDN}/stickers/91.png", FileStatus.WAITING),
+    ]
+
+
+def test_stickers_are_fetched_where_discord_keeps_them_and_nowhere_else():
+    discord = "https://cdn.discordapp.com"
+    formats = [{"id": "1", "name": "s", "format_type": kind} for kind in (1, 2, 3, 4, 9)]
+
+    found = seen(a_payload(sticker_items=formats), discord).files
+
+    urls = [f"{discord}/stickers/1.png"] * 2 + [f"{discord}/stickers/1.json"]
+    assert [one.url for one in found] == [*urls, "https://media.discordapp.net/stickers/1.gif", ""]
+    assert all(on_discord(one.url, discord) for one in found[:4])
+    assert not on_discord("https://media.discordapp.net/attachments/1/2/a.png", discord)
+    assert not on_discord("https://media.discordapp.net/stickers/1.gif", CDN)
 
 
 def over(stage, world, action=Action.WARN, **more):

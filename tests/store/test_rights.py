@@ -246,7 +246,7 @@ def both_guilds_everywhere(owner, say):
         if table.name == "account_links":
             values |= {"other_id": 2}
         if table.name == "evidence_files":
-            values |= {"status": "kept"}
+            values |= {"status": "kept", "kind": "attached"}
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         with owner.transaction(guild_id) as session:

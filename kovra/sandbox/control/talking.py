@@ -21,7 +21,11 @@ table = Table()
 
 @table.on("POST", "messages")
 def _post(sandbox: Sandbox, ask: Ask) -> Json:
-    """Someone says something: ``user_id``, ``channel_id`` (or none: a DM to the bot), ``content``, ``attachments``."""
+    """Someone says something: ``user_id``, ``channel_id`` (or none: a DM to the bot), ``content``, ``attachments``.
+
+    ``stickers``: each with ``name``, ``format_type`` and ``base64``. ``forwards``: ``channel_id`` and ``message_id`` of
+    the message that is passed on.
+    """
     user = find_user(sandbox, ask.id("user_id"))
     if "channel_id" in ask.body:
         channel = find_channel(sandbox, ask.id("channel_id"))
@@ -31,8 +35,24 @@ def _post(sandbox: Sandbox, ask: Ask) -> Json:
     if guild is not None:
         permissions.require_in(guild, channel, user.id, permissions.SEND_MESSAGES, sandbox.stage.now())
     attachments = [_upload(sandbox, channel, each) for each in ask.body.get("attachments") or []]
-    message = messages.post(sandbox.stage, channel, user.id, ask.body, attachments=attachments)
+    stickers = [_sticker(sandbox, each) for each in ask.body.get("stickers") or []]
+    more = {"attachments": attachments, "stickers": stickers, "forwards": _passed_on(sandbox, ask)}
+    message = messages.post(sandbox.stage, channel, user.id, ask.body, **more)
     return payloads.message(message, sandbox.world)
+
+
+def _sticker(sandbox: Sandbox, asked: Json) -> Json:
+    facts = (str(asked["name"]), int(asked["format_type"]), base64.b64decode(asked["base64"]))
+    return sandbox.files.put_sticker(sandbox.stage.new_id(), *facts)
+
+
+def _passed_on(sandbox: Sandbox, ask: Ask) -> Json | None:
+    """A copy of the message that is passed on; the files stay where they are."""
+    if "forwards" not in ask.body:
+        return None
+    asked = ask.body["forwards"]
+    channel = find_channel(sandbox, int(asked["channel_id"]))
+    return payloads.forwarded(sandbox.world.messages[channel.id][int(asked["message_id"])], sandbox.world)
 
 
 def _upload(sandbox: Sandbox, channel: Channel, asked: Json) -> Json:

@@ -9,7 +9,15 @@ left out rather than null where clients break on null (``guild_id`` of a DM mess
 
 from kovra.sandbox.payloads.guilds import guild, guild_create, incidents, voice_state
 from kovra.sandbox.payloads.invites import invite, invite_event
-from kovra.sandbox.payloads.messages import HAS_THREAD, THREAD_STARTER, emoji, message, message_event, webhook
+from kovra.sandbox.payloads.messages import (
+    HAS_THREAD,
+    THREAD_STARTER,
+    emoji,
+    forwarded,
+    message,
+    message_event,
+    webhook,
+)
 from kovra.sandbox.payloads.people import Json, iso, member, own_user, role, user
 from kovra.sandbox.payloads.places import MOST_COUNTED, channel, thread_member, whole_thread_member
 from kovra.sandbox.payloads.records import application, audit_entry
@@ -23,6 +31,7 @@ __all__ = [
     "audit_entry",
     "channel",
     "emoji",
+    "forwarded",
     "guild",
     "guild_create",
     "incidents",

@@ -10,6 +10,12 @@ from kovra.sandbox.world import Message, User, Webhook, World
 HAS_THREAD = 1 << 5
 #: The type of the first message of a thread that was started from a message.
 THREAD_STARTER = 21
+#: The type of a reference to a message that is passed on, and what of it is copied.
+FORWARD = 1
+_COPIED = frozenset(
+    {"type", "content", "mentions", "mention_roles", "attachments", "embeds", "timestamp", "edited_timestamp"}
+    | {"flags", "components", "sticker_items"}
+)
 
 
 def message(one: Message, world: World) -> Json:
@@ -35,6 +41,13 @@ def message(one: Message, world: World) -> Json:
         payload["nonce"] = one.nonce
     if one.reply_to is not None:
         payload["message_reference"] = _reference(one, world)
+    if one.stickers:
+        payload["sticker_items"] = one.stickers
+    if one.forwards is not None:
+        payload["message_reference"] = {"type": FORWARD} | {
+            name: one.forwards[name] for name in ("guild_id", "channel_id", "message_id")
+        }
+        payload["message_snapshots"] = [{"message": one.forwards["message"]}]
     if one.signed is not None:
         payload |= {"webhook_id": str(one.author_id), "application_id": str(world.bot_id)}
     if one.flags & HAS_THREAD and one.id in world.channels:
@@ -42,6 +55,14 @@ def message(one: Message, world: World) -> Json:
     if one.reactions:
         payload["reactions"] = [_reaction(name, who, world.bot_id) for name, who in one.reactions.items()]
     return payload
+
+
+def forwarded(one: Message, world: World) -> Json:
+    """A message as another one passes it on: a copy that does not say whose it is."""
+    where = world.channels[one.channel_id]
+    copy = {name: value for name, value in message(one, world).items() if name in _COPIED}
+    ids = {"guild_id": str(where.guild_id), "channel_id": str(one.channel_id), "message_id": str(one.id)}
+    return ids | {"message": copy}
 
 
 def _reference(one: Message, world: World) -> Json:

@@ -283,6 +283,7 @@ class Evidence(Base):
     author_name: Mapped[str]
     content: Mapped[str]
     embeds: Mapped[list[Any]] = mapped_column(JSONB)
+    forwarded: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
     sent_at: Mapped[Moment]
     edited_at: Mapped[Moment | None]
     kept_by: Mapped[Snowflake]
@@ -310,6 +311,7 @@ class EvidenceFiles(Base):
         ),
         Index("ix_evidence_files_waiting", "guild_id", postgresql_where=text("status = 'waiting'")),
         CheckConstraint("octet_length(content) <= 8388608", name="content"),
+        CheckConstraint("kind IN ('attached', 'forwarded', 'sticker')", name="kind"),
         ForeignKeyConstraint(
             ["guild_id", "request_id"],
             ["evidence.guild_id", "evidence.request_id"],
@@ -321,6 +323,7 @@ class EvidenceFiles(Base):
     guild_id: Mapped[Key]
     request_id: Mapped[UUID] = mapped_column(primary_key=True)
     place: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(server_default=text("'attached'"))
     filename: Mapped[str]
     media_type: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)
