@@ -26,6 +26,9 @@ from kovra.store.tables import Evidence as EvidenceRows
 
 #: How long a message is kept for which no case came: longer than any request waits for its turn.
 LOOSE_FOR = timedelta(days=1)
+#: So many messages of a server are settled in one transaction, which is one look: their files are up to 80 MB each.
+AT_ONCE = 100
+
 _UNDER_WAY = [state.value for state in State if not state.terminal]
 
 
@@ -219,10 +222,12 @@ class EvidenceKeeper:
 
 
 class LooseEvidence:
-    """Forget what was kept for a form that nobody sent, or for a request that made no case. For workers."""
+    """Forget what was kept for a form that nobody sent, or for a request that made no case. For workers; several at
+    once take different messages, each at most so many of a server at a look.
+    """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, at_once: int = AT_ONCE) -> None:
+        self._database, self._at_once = database, at_once
 
     def prune_everywhere(self, loose_for: timedelta = LOOSE_FOR) -> int:
         """Settle what has been loose for this long, in every guild that has some; how many messages went."""
@@ -233,13 +238,23 @@ class LooseEvidence:
 
     def _prune(self, guild_id: GuildId, before: datetime) -> int:
         row, case, asked = EvidenceRows, ModCases, ActionRequests
-        old = (row.guild_id == guild_id, row.loose, row.kept_at < before)
-        has_case = exists().where(case.guild_id == row.guild_id, case.request_id == row.request_id)
         under_way = exists().where(
             asked.guild_id == row.guild_id, asked.request_id == row.request_id, asked.state.in_(_UNDER_WAY)
         )
+        # What still may become a case is passed over here: it would stand before all the others at every look.
+        settled = (
+            select(row.request_id)
+            .where(row.guild_id == guild_id, row.loose, row.kept_at < before, ~under_way)
+            .order_by(row.kept_at)
+            .limit(self._at_once)
+            .with_for_update(skip_locked=True)
+        )
         with self._database.transaction(guild_id) as session:
-            line = session.connection()
-            line.execute(update(row).where(*old, has_case).values(loose=False))
-            gone: CursorResult[Any] = line.execute(delete(row).where(*old, ~has_case, ~under_way))
+            line, ids = session.connection(), session.scalars(settled).all()
+            if not ids:
+                return 0
+            these = (row.guild_id == guild_id, row.request_id.in_(ids))
+            has_case = exists().where(case.guild_id == row.guild_id, case.request_id == row.request_id)
+            line.execute(update(row).where(*these, has_case).values(loose=False))
+            gone: CursorResult[Any] = line.execute(delete(row).where(*these, row.loose))
             return gone.rowcount

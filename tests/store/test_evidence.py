@@ -123,6 +123,30 @@ def test_what_no_case_stands_on_is_forgotten(keeper, worker, evidence, guard, ac
     assert loose.prune_everywhere() == 0
 
 
+def test_one_look_settles_so_many_and_what_waits_is_in_nobodys_way(
+    keeper, worker, evidence, guard, accept, odalys, clock, count_rows, say, message
+):
+    _, waits = accept(target_id=say.PELL)
+    kept, stands = accept()
+    for request_id in (waits.request_id, stands.request_id):
+        keeper.keep(say.HARBOUR, request_id, say.ODALYS, message)
+        clock.forward(seconds=1)
+    guard.carry(kept)
+    for _ in range(3):
+        keeper.keep(say.HARBOUR, new_request_id(), say.ODALYS, message)
+        clock.forward(seconds=1)
+    clock.forward(seconds=LOOSE_FOR.total_seconds())
+    loose = LooseEvidence(worker, at_once=2)
+
+    # The first look has the one that a case stands on among its two.
+    assert [loose.prune_everywhere() for _ in range(4)] == [1, 2, 0, 0]
+
+    assert count_rows("SELECT count(*) FROM evidence") == 2
+    assert count_rows("SELECT count(*) FROM evidence_files") == 2 * len(message.files)
+    assert evidence.of_request(odalys, waits.request_id)
+    assert evidence.of_request(odalys, stands.request_id)
+
+
 @pytest.fixture
 def keeps_for(web, guilds, say):
     """``keeps_for(days)`` sets how long the server keeps evidence."""
