@@ -93,7 +93,7 @@ class Deleters:
                 mine.task.cancel()
 
     def _settle_soon(self, guild_id: GuildId, mine: _Guild) -> None:
-        if mine.task is None:
+        if mine.task is None or mine.task.done():
             mine.task = asyncio.get_running_loop().create_task(self._settle(guild_id, mine))
             mine.task.add_done_callback(_log_failure)
 
