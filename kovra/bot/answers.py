@@ -12,6 +12,8 @@ import discord
 from discord.utils import escape_markdown
 
 from kovra.actions.request import CASE_ACTS, Receipt, State
+from kovra.guard.case import UNTOLD
+from kovra.guard.notice_words import notice_sentence
 from kovra.store.requests import RequestStatus
 
 log = logging.getLogger(__name__)
@@ -102,7 +104,9 @@ def words_of_outcome(status: RequestStatus) -> str:
     what = f"{status.action.noun} of {escape_markdown(status.target_name)}"
     if status.case_no is not None and status.state in (State.APPLIED, State.DONE):
         did = "updated" if status.action in CASE_ACTS else "created"
-        return f"Done · case #{status.case_no} {did}: {what}."
+        untold = f"\nDM {status.notice.value.replace('_', ' ')}. " if status.notice in UNTOLD else ""
+        why = notice_sentence(status.action, status.notice, status.notice_code) if untold else ""
+        return f"Done · case #{status.case_no} {did}: {what}.{untold}{why}"
     sentence = status.sentence or f"the {what} did not happen."
     if status.state is State.REJECTED:
         return sentence

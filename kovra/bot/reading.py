@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from discord.utils import escape_markdown
 
+from kovra.guard.case import UNTOLD
 from kovra.guard.health import Finding, Severity
+from kovra.guard.notice_words import notice_sentence
 from kovra.store.case_detail import CaseDetail
 from kovra.store.case_rows import CaseRow
 
@@ -32,7 +34,8 @@ def words_of_case(detail: CaseDetail) -> str:
     elif row.active:
         lines.append("In force until somebody lifts it")
     if row.notice is not None:
-        lines.append(f"DM: {row.notice.value.replace('_', ' ')}")
+        why = f". {notice_sentence(row.action, row.notice, row.notice_code)}" if row.notice in UNTOLD else ""
+        lines.append(f"DM: {row.notice.value.replace('_', ' ')}{why}")
     return "\n".join(lines)
 
 

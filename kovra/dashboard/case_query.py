@@ -155,7 +155,7 @@ def presets(viewer_id: UserId, today: datetime) -> Sequence[tuple[str, Mapping[s
         ("All", {}),
         ("Today", {"from": [f"{today.astimezone(UTC):%Y-%m-%d}"]}),
         ("Mine", {"mod": [str(viewer_id)]}),
-        ("DM failed", {"dm": ["refused", "skipped", "unknown"]}),
+        ("DM failed", {"dm": ["refused", "skipped", "not_tried", "unknown"]}),
         ("Active mutes", {"action": ["mute"], "holds": ["active"], "sort": ["ends"]}),
         ("By AutoMod", {"source": ["automod"]}),
     )

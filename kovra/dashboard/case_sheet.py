@@ -13,7 +13,8 @@ from kovra.actions.request import INVERSE, Action
 from kovra.dashboard import evidence, trace, wording
 from kovra.dashboard.services import services
 from kovra.dashboard.wording import muted
-from kovra.guard.case import NoticeStatus
+from kovra.guard.case import UNTOLD
+from kovra.guard.notice_words import notice_sentence
 from kovra.ids import GuildId, new_request_id
 from kovra.store.case_detail import CaseDetail
 from kovra.store.case_thread import Entry
@@ -22,7 +23,6 @@ from kovra.store.guilds import GuildScope
 #: How many earlier cases of the person are listed.
 EARLIER = 5
 #: The DM did not arrive, so that it may be worth sending again.
-LOST = frozenset({NoticeStatus.REFUSED, NoticeStatus.SKIPPED, NoticeStatus.UNKNOWN})
 
 #: What the sheet offers for a member, and the key for it.
 _OFFERS = ((Action.WARN, "W"), (Action.MUTE, "M"), (Action.NOTE, "N"), (Action.BAN, "B"))
@@ -56,7 +56,7 @@ def drawn(viewer: GuildScope, case_no: int) -> dict[str, Any] | None:
         "lasts": _lasts(detail),
         "delete_window": _delete_window(detail),
         "purged": _purged(detail),
-        "notice_sentence": wording.notice_sentence(shown.action, shown.notice, shown.notice_code),
+        "notice_sentence": notice_sentence(shown.action, shown.notice, shown.notice_code),
         "log_url": _log_url(viewer.guild_id, detail),
         "log_sentence": wording.post_sentence(detail.post, detail.post_code),
         "thread": [said(entry) for entry in detail.thread],
@@ -113,7 +113,7 @@ def _changes(viewer: GuildScope, detail: CaseDetail) -> Mapping[str, object]:
     return {
         "inverse": opposite,
         "may_amend": may and not shown.voided,
-        "may_resend": may and not shown.voided and shown.action in TOLD and shown.notice in LOST,
+        "may_resend": may and not shown.voided and shown.action in TOLD and shown.notice in UNTOLD,
         "may_reverse": opposite is not None and viewer.may(NEEDS[opposite]) and shown.active,
         "may_comment": viewer.may(Capability.NOTE) and viewer.may(Capability.VIEW_NOTES),
         "may_more": may or viewer.may(Capability.NOTE),

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from kovra.actions.request import INVERSE, Action, Receipt, State
 from kovra.dashboard import wording
-from kovra.guard.case import NoticeStatus
+from kovra.guard.case import UNTOLD, NoticeStatus
+from kovra.guard.notice_words import notice_sentence
 from kovra.ids import new_request_id
 from kovra.store.requests import RequestStatus
 
@@ -120,7 +121,7 @@ def _did(found: RequestStatus) -> str:
 
 
 def _done(found: RequestStatus, what: str) -> Toast:
-    lost = found.notice in (NoticeStatus.REFUSED, NoticeStatus.SKIPPED, NoticeStatus.UNKNOWN)
+    lost = found.notice in UNTOLD
     took = ""
     if found.accepted_at and found.done_at:
         milliseconds = (found.done_at - found.accepted_at).total_seconds() * 1000
@@ -128,7 +129,7 @@ def _done(found: RequestStatus, what: str) -> Toast:
     if not lost:
         title = f"Done · case #{found.case_no} {_did(found)}"
         return Toast(request_id=found.request_id, title=title, text=what + took, kind="done", case_no=found.case_no)
-    sentence = wording.notice_sentence(found.action, found.notice, found.notice_code)
+    sentence = notice_sentence(found.action, found.notice, found.notice_code)
     return Toast(
         request_id=found.request_id,
         title=f"Done · case #{found.case_no} {_did(found)}, DM {wording.notice_label(found.notice).lower()}",

@@ -76,16 +76,10 @@ _NOTICES: Mapping[NoticeStatus | None, tuple[str, str, str]] = {
     NoticeStatus.SENT: ("Sent", "mail", "sent"),
     NoticeStatus.REFUSED: ("Refused", "mailx", "failed"),
     NoticeStatus.SKIPPED: ("Skipped", "mailx", "failed"),
+    NoticeStatus.NOT_TRIED: ("Not tried", "mailx", "failed"),
     NoticeStatus.NOT_NEEDED: ("None", "mail", "off"),
     NoticeStatus.UNKNOWN: ("Unknown", "mailx", "failed"),
     None: ("Not yet", "mail", "off"),
-}
-
-#: Discord's error codes for a DM, in words (API reference, JSON error codes).
-_DM_CODES = {
-    50007: "They do not accept DMs from this server",
-    50278: "They share no server with Guard any more",
-    20026: "Discord has limited Guard’s DMs",
 }
 
 #: Letters that take no room or turn the text around: a name made of them could pass for another.
@@ -161,20 +155,6 @@ def notice_icon(status: NoticeStatus | None) -> str:
 
 def notice_class(status: NoticeStatus | None) -> str:
     return _NOTICES[status][2]
-
-
-def notice_sentence(action: Action, status: NoticeStatus | None, code: int | None) -> str:
-    """What became of the DM, and why."""
-    if status is NoticeStatus.REFUSED:
-        why = _DM_CODES.get(code or 0, "Discord refused it")
-        return f"{why} (code {code})." if code else f"{why}."
-    return {
-        NoticeStatus.SKIPPED: "Its turn did not come in time, and the action did not wait for it.",
-        NoticeStatus.UNKNOWN: "It left, and no answer came. It is not sent twice.",
-        NoticeStatus.NOT_NEEDED: "A note is for staff only."
-        if action is Action.NOTE
-        else f"Not sent for {action.noun}.",
-    }.get(status or NoticeStatus.SENT, "")
 
 
 def post_sentence(status: PostStatus | None, code: int | None) -> str:

@@ -4,7 +4,7 @@
 ``case_acts``  what is done to a case that exists: comment, amend, void, resend
 ``claim``    whose turn it is: claims, fenced by an epoch
 ``notices``  the DM to the target and the post in the log channel; ``notice_texts`` what a DM says, and
-             ``notice_tongues`` in which language
+             ``notice_tongues`` in which language; ``notice_words`` what became of one, in words
 ``log_posts``  what waits to be posted, ten cases to a message; ``case_post`` how a case reads, ``log_channels`` where
 ``heard``    what happens on a server and is no case, and how it reads in the log channel
 ``deleters`` who deleted what, as far as Discord's audit log proves it

@@ -20,8 +20,15 @@ class NoticeStatus(StrEnum):
     SENT = "sent"
     REFUSED = "refused"
     SKIPPED = "skipped"
+    """Its turn did not come in time."""
+    NOT_TRIED = "not_tried"
+    """Discord was not asked, because it would have refused: the code says how."""
     NOT_NEEDED = "not_needed"
     UNKNOWN = "unknown"
+
+
+#: The target was to be told and was not, as far as anybody knows.
+UNTOLD = frozenset({NoticeStatus.REFUSED, NoticeStatus.SKIPPED, NoticeStatus.NOT_TRIED, NoticeStatus.UNKNOWN})
 
 
 class PostStatus(StrEnum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kovra.actions.request import TO_SERVER, Action
-from kovra.guard.case import Case, NoticeStatus
+from kovra.guard.case import UNTOLD, Case, NoticeStatus
 from kovra.guard.endings import RENEWED
 from kovra.guard.native import NOBODY
 from kovra.guard.notice_texts import cut, plain
@@ -85,8 +85,8 @@ def _embed(shown: Shown, base_url: str, most_reason: int, most_channels: int) ->
         fields.append(_field("Role", f"<@&{case.role_id}>"))
     if case.for_case:
         fields.append(_field("Carries on" if case.action in RENEWED else "Ends", f"#{case.for_case}"))
-    if shown.notice in (NoticeStatus.REFUSED, NoticeStatus.SKIPPED, NoticeStatus.UNKNOWN):
-        fields.append(_field("DM", f"{shown.notice.value}: the member was not told"))
+    if shown.notice in UNTOLD:
+        fields.append(_field("DM", f"{shown.notice.value.replace('_', ' ')}: the member was not told"))
     if case.reverses:
         fields.append(_field("Reverses", f"#{case.reverses}"))
     if shown.reversed_by:

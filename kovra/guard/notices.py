@@ -98,15 +98,12 @@ class Notices:
         begun = claim.notice is NoticeStatus.SENDING
         if not standing.target.member and not begun:
             # Discord refuses a DM to someone we share no server with; asking anyway counts against Guard.
-            return self._no_notice(claim, NoticeStatus.SKIPPED)
-        told = telling(claim.request, standing, ends_at=ends_at, case=case)
-        text = notice_text(self.roster.notice_texts(claim.guild_id), told)
+            return self._no_notice(claim, NoticeStatus.NOT_TRIED, outcome.NO_SERVER_SHARED)
         if standing.target.dms_closed and not (begun or knock):
             # Discord would refuse it again, and each refusal counts against Guard: a sweep must not knock 500 times.
-            self.ledger.record_notice(
-                claim, NoticeResult(status=NoticeStatus.REFUSED, text=text, code=outcome.CLOSED_DMS)
-            )
-            return NoticeStatus.REFUSED
+            return self._no_notice(claim, NoticeStatus.NOT_TRIED, outcome.CLOSED_DMS)
+        told = telling(claim.request, standing, ends_at=ends_at, case=case)
+        text = notice_text(self.roster.notice_texts(claim.guild_id), told)
         # Sent again to someone who has left, the nonce would not help: Discord refuses before it looks at it.
         look_only = begun and (_forgotten(claim.notice_at, claim) or not standing.target.member)
         if not look_only:
@@ -172,8 +169,8 @@ class Notices:
             return NoticeResult(status=NoticeStatus.UNKNOWN, text=text)
         return NoticeResult(status=NoticeStatus.SENT, text=text, channel_id=channel_id, message_id=message_id)
 
-    def _no_notice(self, claim: Claim, status: NoticeStatus) -> NoticeStatus:
-        self.ledger.record_notice(claim, NoticeResult(status=status))
+    def _no_notice(self, claim: Claim, status: NoticeStatus, code: int | None = None) -> NoticeStatus:
+        self.ledger.record_notice(claim, NoticeResult(status=status, code=code))
         return status
 
 

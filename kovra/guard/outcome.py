@@ -9,6 +9,8 @@ from kovra.actions.request import Action
 from kovra.errors import DiscordRefused
 
 CLOSED_DMS = 50007
+#: Nor to somebody who shares no server with Guard.
+NO_SERVER_SHARED = 50278
 NO_MUTUAL_GUILD = 50278
 INVALID_RECIPIENT = 50033
 OPENING_DMS_TOO_FAST = 40003

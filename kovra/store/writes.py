@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Text,
     Uuid,
+    and_,
     bindparam,
     cast,
     func,
@@ -153,13 +154,15 @@ class Writes:
         row = _ROW
         told = {column.key: _new(column) for column in (row.notice_status, row.notice_text, row.notice_code)}
         of_message = {column.key: _new(column) for column in (row.notice_channel_id, row.notice_message_id)}
-        written = (
-            self._fenced(_EXECUTING, _APPLIED).values(**told, **of_message, notice_done_at=self._now).cte("written")
-        )
+        # A notice that was not tried has no moment: on the case it would read as one that was.
+        status = _new(row.notice_status)
+        tried = and_(status != NoticeStatus.NOT_TRIED.value, status != NoticeStatus.NOT_NEEDED.value)
+        at = sql_case((tried, self._now), else_=None)
+        written = self._fenced(_EXECUTING, _APPLIED).values(**told, **of_message, notice_done_at=at).cte("written")
         on_case = (
             update(ModCases)
             .where(ModCases.guild_id == written.c.guild_id, ModCases.case_no == written.c.case_no)
-            .values(**told, notice_at=self._now)
+            .values(**told, notice_at=at)
         )
         return select(written).add_cte(on_case.cte("on_case"))
 

@@ -20,6 +20,7 @@ from kovra.bot import commands
 from kovra.bot.gateway import BotProcess
 from kovra.bot.pointing import point_pycord_at
 from kovra.bot.rest import GuardRest
+from kovra.guard.case import NoticeStatus
 from kovra.launcher.postgres import EmbeddedPostgres
 from kovra.sandbox import DEFAULT_TOKEN, Hosted, Sandbox, hosted, lanternfall
 from kovra.sandbox.conformance import Description
@@ -168,7 +169,15 @@ class Ends:
     statuses: dict[UUID, RequestStatus] = field(default_factory=dict)
     told: threading.Condition = field(default_factory=threading.Condition)
 
-    def end(self, request: ActionRequest, state: State, *, case_no: int | None = None, sentence: str | None = None):
+    def end(
+        self,
+        request: ActionRequest,
+        state: State,
+        *,
+        case_no: int | None = None,
+        sentence: str | None = None,
+        notice: tuple[NoticeStatus, int] | tuple[None, None] = (None, None),
+    ):
         empty = {entry.name: None for entry in fields(RequestStatus)}
         known = {
             "request_id": request.request_id,
@@ -180,6 +189,8 @@ class Ends:
             "state": state,
             "case_no": case_no,
             "sentence": sentence,
+            "notice": notice[0],
+            "notice_code": notice[1],
         }
         with self.told:
             self.statuses[request.request_id] = RequestStatus(**(empty | known))

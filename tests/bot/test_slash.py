@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from kovra.actions.request import MAX_MUTE, Action, Refusal, RefusalKind, Source, State
+from kovra.guard.case import NoticeStatus
 from kovra.ids import derived_request_id, snowflake_ms
 
 # What a command asks for
@@ -133,7 +134,7 @@ def test_the_answer_is_theirs_alone_and_ends_with_the_case(start_bot, slash, sub
 
     interaction_id = slash("warn", user=str(target), reason="be nice")
     says(interaction_id, "Queued")
-    ends.end(submit.requests[0], State.DONE, case_no=42)
+    ends.end(submit.requests[0], State.DONE, case_no=42, notice=(NoticeStatus.NOT_TRIED, 50007))
     says(interaction_id, "Done · case #42 created")
 
     seen = answer(interaction_id)
@@ -141,6 +142,7 @@ def test_the_answer_is_theirs_alone_and_ends_with_the_case(start_bot, slash, sub
     assert [step["what"] for step in seen["history"]] == ["callback", "edit", "edit"]
     # A name is shown as it is, whatever Discord would make of its letters.
     assert "Spammer\\_9" in seen["content"]
+    assert "DM not tried. They did not accept DMs from this server within the last week" in seen["content"]
 
 
 def test_the_case_is_shown_before_the_last_message_is_sent(start_bot, slash, submit, ends, target, says):

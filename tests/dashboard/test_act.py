@@ -249,6 +249,26 @@ def test_a_refused_dm_is_told_and_not_called_sent(site, cast):
     assert "They do not accept DMs from this server (code 50007)." in toast
 
 
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (50007, "They did not accept DMs from this server within the last week, so none was tried."),
+        (50278, "They are not in this server, so none could be tried."),
+    ],
+)
+def test_a_dm_that_was_not_tried_is_told_so_with_why(site, cast, code, why):
+    who = site.signed_in(cast.moderator)
+    asked = who.ask(Action.WARN)
+
+    number = site.carry_out(toast_id(asked), NoticeStatus.NOT_TRIED, code)
+
+    toast = visible_text(who.fragment(f"/g/{cast.harbour}/requests/{toast_id(asked)}"))
+    assert f"Done · case #{number} created, DM not tried" in toast
+    assert why in toast
+    sheet = visible_text(who.fragment(f"/g/{cast.harbour}/cases/{number}"))
+    assert f"Not tried {why}" in sheet
+
+
 def test_a_second_ban_of_the_same_person_names_the_running_one(site, cast):
     first, second = site.signed_in(cast.moderator), site.signed_in(cast.admin)
     first.ask(Action.BAN)

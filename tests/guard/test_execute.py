@@ -248,7 +248,7 @@ def test_closed_dms_are_knocked_at_once_and_then_known(stage, world, action):
 
     row = stage.run(stage.ask(action))
 
-    assert (row.state, row.notice) == (State.DONE, NoticeStatus.REFUSED)
+    assert (row.state, row.notice) == (State.DONE, NoticeStatus.NOT_TRIED)
     assert not {"open_dm", "dm", "intend_notice"} & set(world.story)
 
 
@@ -306,7 +306,7 @@ def test_without_a_log_channel_nothing_is_posted(stage, world):
 def test_a_stranger_is_banned_without_a_word(stage, world):
     row = stage.run(stage.ask())
 
-    assert (row.state, row.notice) == (State.DONE, NoticeStatus.SKIPPED)
+    assert (row.state, row.notice) == (State.DONE, NoticeStatus.NOT_TRIED)
     assert "open_dm" not in world.story
 
 

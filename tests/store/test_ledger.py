@@ -16,6 +16,7 @@ from kovra.guard.outcome import Failure, FailureKind
 from kovra.ids import UserId
 from kovra.store.casebook import Casebook, numbers_turn
 from kovra.store.events import Events
+from kovra.store.steps import steps_of
 
 A_FAILURE = Failure(kind=FailureKind.FORBIDDEN, sentence="Discord refused the ban.", code=50013)
 
@@ -45,6 +46,25 @@ def test_a_notice_after_the_case_is_on_the_case_too(accept, guard, owner, say):
     with owner.transaction(say.HARBOUR) as session:
         case = session.execute(text("SELECT notice_status, notice_text, notice_code FROM mod_cases")).one()
     assert case == ("refused", "You …", 50007)
+
+
+@pytest.mark.parametrize("action", [Action.BAN, Action.WARN])
+def test_a_notice_that_was_not_tried_has_no_moment_and_is_no_step(accept, guard, owner, say, action):
+    kept, _ = accept(action=action)
+    claim = guard.take(kept)
+    told = NoticeResult(status=NoticeStatus.NOT_TRIED, code=50007)
+
+    if action is Action.BAN:
+        guard.ledger.record_notice(claim, told)
+    guard.ledger.finalise(claim, standing=guard.standing(claim.request), ends_at=None)
+    if action is Action.WARN:
+        guard.ledger.record_notice(claim, told)
+
+    with owner.transaction(say.HARBOUR) as session:
+        case = session.execute(text("SELECT notice_status, notice_code, notice_at FROM mod_cases")).one()
+        request = session.execute(text("SELECT * FROM action_requests")).one()
+    assert case == ("not_tried", 50007, None)
+    assert "notice" not in [step.name for step in steps_of(request)]
 
 
 def test_done_tells_the_case_and_the_notice(accept, guard, web, say):
