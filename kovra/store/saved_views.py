@@ -33,6 +33,14 @@ class SavedView:
     own: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class NotDone:
+    """Why a view is as it was, and what to do instead."""
+
+    why: str
+    remedy: str
+
+
 class SavedViews:
     """One's own views, and those shared with all of a server. To share, and to take away what others shared, takes
     ``settings``, and is on record.
@@ -49,18 +57,27 @@ class SavedViews:
         with self._database.transaction(scope.guild_id) as session:
             return [_view(row, scope) for row in session.scalars(wanted)]
 
-    def save(self, scope: GuildScope, name: str, words: Mapping[str, Sequence[str]], shared: bool) -> str | None:
+    def save(self, scope: GuildScope, name: str, words: Mapping[str, Sequence[str]], shared: bool) -> NotDone | None:
         """Keep a view under this name, in place of one's own of the same name; None when it is kept, else why not."""
         if shared and not scope.may(Capability.SETTINGS):
-            return "To share a view with everybody takes the capability “settings”. Save it for yourself."
+            return NotDone(
+                why="To share a view with everybody takes the capability “settings”.",
+                remedy="Save it for yourself, or ask an admin of this server to share it.",
+            )
         owner_id, values = scope.viewer.user_id, {name: list(values) for name, values in words.items()}
         with self._database.transaction(scope.guild_id) as session:
             own = Rows.guild_id == scope.guild_id, Rows.owner_id == owner_id
             before = session.scalars(select(Rows).where(*own, Rows.name == name)).one_or_none()
             if before is None and session.scalars(select(func.count()).select_from(Rows).where(*own)).one() >= MOST:
-                return f"You keep {MOST} views here already. Forget one first."
+                return NotDone(
+                    why=f"You keep {MOST} views here already, and there is room for no more.",
+                    remedy="Open one that you need no longer, forget it in its menu, and save this one again.",
+                )
             if before is not None and before.shared and not scope.may(Capability.SETTINGS):
-                return f"“{name}” is shared with everybody, and to change it takes the capability “settings”."
+                return NotDone(
+                    why=f"“{name}” is shared with everybody, and to change it takes the capability “settings”.",
+                    remedy="Save yours under another name, or ask an admin of this server to change the shared one.",
+                )
             row = {"guild_id": scope.guild_id, "view_id": new_request_id(), "owner_id": owner_id, "name": name}
             kept = {"words": values, "shared": shared, "saved_at": self._database.read_now(session)}
             write = insert(Rows).values(**row, **kept)
@@ -71,33 +88,48 @@ class SavedViews:
             self._record(session, scope, was, {name: values} if shared else {})
         return None
 
-    def change(self, scope: GuildScope, view_id: UUID, name: str, shared: bool) -> SavedView | str:
+    def change(self, scope: GuildScope, view_id: UUID, name: str, shared: bool) -> SavedView | NotDone:
         """Another name, and whether it is everybody's; gives the view as it is now, else why not."""
         may, own_id = scope.may(Capability.SETTINGS), scope.viewer.user_id
         with self._database.transaction(scope.guild_id) as session:
             row = session.get(Rows, (scope.guild_id, view_id), with_for_update=True)
             if row is None or not (row.shared or row.owner_id == own_id):
-                return "Somebody took this view away meanwhile. Save it again to keep it."
+                return NotDone(
+                    why="Somebody took this view away meanwhile.",
+                    remedy="Set its filters in the case list again and save it, if you still need it.",
+                )
             if (row.shared or shared) and not may:
-                return f"“{row.name}” cannot be changed so: what is shared takes the capability “settings”."
+                return NotDone(
+                    why=f"“{row.name}” cannot be changed so: what is shared takes the capability “settings”.",
+                    remedy="Open it and save it under another name for yourself, or ask an admin of this server.",
+                )
             if row.owner_id != own_id and not shared:
-                return f"“{row.name}” was saved by somebody else, and would be nobody’s but theirs. Forget it instead."
+                return NotDone(
+                    why=f"“{row.name}” was saved by somebody else, and would be nobody’s but theirs.",
+                    remedy="Forget it if nobody needs it, or leave it shared.",
+                )
             same = select(Rows).where(Rows.guild_id == scope.guild_id, Rows.owner_id == row.owner_id, Rows.name == name)
             if name != row.name and session.scalars(same).first() is not None:
-                return f"There is a view “{name}” already."
+                return NotDone(
+                    why=f"There is a view “{name}” already.",
+                    remedy="Choose another name, or rename or forget that one first.",
+                )
             before = {row.name: row.words} if row.shared else {}
             row.name, row.shared = name, shared
             self._record(session, scope, before, {name: row.words} if shared else {})
             return _view(row, scope)
 
-    def forget(self, scope: GuildScope, view_id: UUID) -> str | None:
+    def forget(self, scope: GuildScope, view_id: UUID) -> NotDone | None:
         """Take a view away; None when it is gone, else why not."""
         with self._database.transaction(scope.guild_id) as session:
             row = session.get(Rows, (scope.guild_id, view_id))
             if row is None or not (row.shared or row.owner_id == scope.viewer.user_id):
                 return None
             if row.shared and not scope.may(Capability.SETTINGS):
-                return f"“{row.name}” is shared with everybody, and to take it away takes the capability “settings”."
+                return NotDone(
+                    why=f"“{row.name}” is shared with everybody, and to take it away takes the capability “settings”.",
+                    remedy="Leave it, or ask an admin of this server to take it away.",
+                )
             gone = delete(Rows).where(Rows.guild_id == scope.guild_id, Rows.view_id == view_id)
             session.connection().execute(gone)
             self._record(session, scope, {row.name: row.words} if row.shared else {}, {})

@@ -150,3 +150,30 @@ def test_nobody_changes_a_view_that_is_not_theirs_to_change(site, cast, keep, vi
 
     assert (of_another.status_code, shared.status_code) == (422, 422)
     assert tabs(pell, cast.harbour)[0][-1] == "Raids"
+
+
+def test_every_refusal_says_what_to_do_and_leads_back_to_the_view(site, cast, keep, view_id):
+    admin, pell = site.signed_in(cast.admin), site.signed_in(cast.moderator)
+    keep(admin, "Storms", "action=kick", shared="1")
+    at = f"/g/{cast.harbour}/views/{view_id()}"
+    keep(pell)
+    keep(pell, "Floods", "action=mute")
+    for number in range(18):
+        keep(pell, f"View {number}", "action=warn")
+
+    refused = {
+        "saved": [keep(pell, "Mine", shared="1"), keep(pell, "One more"), keep(pell, "")],
+        "changed": [pell.post(f"{at}/change", {"name": "Gales"}), pell.post(f"{at}/change", {"name": ""})],
+        "forgotten": [pell.post(f"{at}/forget")],
+    }
+
+    for deed, answers in refused.items():
+        for answer in answers:
+            page = answer.get_data(as_text=True)
+            assert answer.status_code == 422
+            assert f"<h1>The view was not {deed}</h1>" in page
+            assert re.search(r'<p class="todo">\w.*\.</p>', page)
+            asked = "action=ban&amp;q=raid" if deed == "saved" else "action=kick"
+            assert f'/g/{cast.harbour}/cases?{asked}"' in page or "q=raid&amp;action=ban" in page
+    # The page tells which of several things to do.
+    assert "forget it in its menu" in refused["saved"][1].get_data(as_text=True)

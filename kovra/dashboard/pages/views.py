@@ -15,8 +15,13 @@ from kovra.dashboard.listing import asked
 from kovra.dashboard.problems import Problem
 from kovra.dashboard.schemas import ViewForm, first_sentences
 from kovra.dashboard.services import services
+from kovra.store.guilds import GuildScope
+from kovra.store.saved_views import NotDone
 
 views = Blueprint("views", __name__)
+
+
+_NAMELESS = "Open the menu of the view again and write a name there."
 
 
 @views.post("/g/<int:guild_id>/views")
@@ -29,9 +34,9 @@ def save(guild_id: int) -> Response:
     try:
         given = ViewForm().load(request.form)
     except ValidationError as error:
-        return _not_done(next(iter(first_sentences(error).values())), here)
+        return _not_done("saved", _unread(error), here)
     why = services().views.save(viewer, given["name"], query.words, bool(given["shared"]))
-    return redirect(here, HTTPStatus.SEE_OTHER) if why is None else _not_done(why, here)
+    return redirect(here, HTTPStatus.SEE_OTHER) if why is None else _not_done("saved", why, here)
 
 
 @views.post("/g/<int:guild_id>/views/<uuid:view_id>/change")
@@ -39,14 +44,13 @@ def save(guild_id: int) -> Response:
 def change(guild_id: int, view_id: UUID) -> Response:
     """Give a view another name, or to everybody, or take it back to oneself; then show it."""
     viewer = scope()
-    home = url_for("cases.index", guild_id=guild_id)
     try:
         given = ViewForm().load(request.form)
     except ValidationError as error:
-        return _not_done(next(iter(first_sentences(error).values())), home)
+        return _not_done("changed", _unread(error), _address(viewer, view_id))
     changed = services().views.change(viewer, view_id, given["name"], bool(given["shared"]))
-    if isinstance(changed, str):
-        return _not_done(changed, home)
+    if isinstance(changed, NotDone):
+        return _not_done("changed", changed, _address(viewer, view_id))
     return redirect(url_for("cases.index", guild_id=guild_id, **changed.words), HTTPStatus.SEE_OTHER)
 
 
@@ -54,12 +58,24 @@ def change(guild_id: int, view_id: UUID) -> Response:
 @policy(in_guild(Capability.VIEW))
 def forget(guild_id: int, view_id: UUID) -> Response:
     """Take a view away."""
-    home = url_for("cases.index", guild_id=guild_id)
     why = services().views.forget(scope(), view_id)
-    return redirect(home, HTTPStatus.SEE_OTHER) if why is None else _not_done(why, home)
+    if why is not None:
+        return _not_done("forgotten", why, _address(scope(), view_id))
+    return redirect(url_for("cases.index", guild_id=guild_id), HTTPStatus.SEE_OTHER)
 
 
-def _not_done(why: str, back: str) -> Response:
+def _address(viewer: GuildScope, view_id: UUID) -> str:
+    """Where this view is shown, with its menu; the whole list when it is gone."""
+    found = next((one for one in services().views.of(viewer) if one.view_id == view_id), None)
+    return url_for("cases.index", guild_id=viewer.guild_id, **(found.words if found else {}))
+
+
+def _unread(error: ValidationError) -> NotDone:
+    return NotDone(why=next(iter(first_sentences(error).values())), remedy=_NAMELESS)
+
+
+def _not_done(deed: str, why: NotDone, back: str) -> Response:
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    told = Problem(status=status, title="The view was not changed", text=why, ways=(("Back to the cases", back),))
+    ways = (("Back to the cases", back),)
+    told = Problem(status=status, title=f"The view was not {deed}", text=why.why, remedy=why.remedy, ways=ways)
     return make_response(render_template("problem.html", problem=told), status)
