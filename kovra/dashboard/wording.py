@@ -213,6 +213,12 @@ def utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def until(moment: datetime) -> str:
+    """When something ends: "until 28 Nov 23:10 UTC"."""
+    at = moment.astimezone(UTC)
+    return f"until {at.day} {at:%b %H:%M} UTC"
+
+
 def iso(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
@@ -319,6 +325,7 @@ FILTERS: tuple[Callable[..., Any], ...] = (
     seconds,
     utc,
     iso,
+    until,
     count,
     grouped,
     total,

@@ -61,3 +61,20 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(path, settings, axe, section):
     assert page.evaluate(
         "document.querySelector('.setbody').scrollWidth <= document.querySelector('.setbody').clientWidth"
     )
+
+
+def test_a_person_is_found_and_given_something(settings):
+    page = settings("access")
+    page.get_by_label("Name or ID of a member").fill("pip")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Pip", exact=True).click()
+
+    page.get_by_role("checkbox", name="kick").check()
+    page.get_by_label("It holds").select_option("86400")
+    page.keyboard.press("Control+s")
+
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.locator("li", has=page.get_by_role("checkbox", name="kick"))).to_contain_text("until")
+    page.get_by_role("checkbox", name="kick").uncheck()
+    page.keyboard.press("Control+s")
+    expect(page.get_by_role("heading", name="People")).to_be_visible()

@@ -15,6 +15,7 @@ from kovra.guard.notice_texts import NoticeTexts
 from kovra.ids import RoleId
 from kovra.store.mirror import RoleRow
 from tests.dashboard.conftest import member
+from tests.dashboard.test_live import Stream
 from tests.trips import until
 
 #: How many wait for a row that somebody holds.
@@ -242,6 +243,65 @@ def test_a_grant_that_somebody_changed_meanwhile_is_held_with_what_was_ticked(si
     assert held.status_code == 422
     assert "somebody changed these settings" in held.get_data(as_text=True)
     assert re.search(r'name="kick" value="yes" checked', held.get_data(as_text=True))
+
+
+def give(who, cast, person, **ticked):
+    drawn = seen(section(who, cast, "access", person=person))
+    return who.post(f"/g/{cast.harbour}/settings/access", {"person": str(person), "seen": drawn} | ticked)
+
+
+def test_a_person_is_found_and_given_something_for_a_time(site, cast, helpers, words, owner):
+    admin, plain = site.signed_in(cast.admin), site.signed_in(cast.nobody)
+    found = section(admin, cast, "access", find="plai")
+
+    answer = give(admin, cast, cast.nobody, warn="yes", mute="yes", mute_longest="3600", term="86400")
+
+    assert f'?person={cast.nobody}"' in found
+    assert (answer.status_code, answer.location.split("?")[1]) == (303, f"saved=yes&person={cast.nobody}")
+    listed = section(admin, cast, "access")
+    assert re.search(rf'id="person-{cast.nobody}".*?Given here: warn, mute.*?holds <time[^>]*>until ', listed, re.S)
+    assert "Queued" in plain.ask(Action.WARN).get_data(as_text=True)
+    assert "at most 1 h" in plain.ask(Action.MUTE, duration_s="7200").get_data(as_text=True)
+    kept = [entry for entry in words(owner, cast.harbour) if entry["kind"] == "settings.changed"]
+    assert f"capabilities of plain ({cast.nobody})" in kept[0]["facts"]["after"]
+
+
+def test_what_is_taken_from_a_person_ends_their_stream_at_once(site, cast):
+    admin = site.signed_in(cast.admin)
+    give(admin, cast, cast.nobody, warn="yes", term="")
+    stream = Stream(site.signed_in(cast.nobody), cast.harbour)
+
+    answer = give(admin, cast, cast.nobody, term="before")
+
+    assert answer.status_code == 303
+    assert stream.ended.wait(20)
+    assert [kind for _, kind, _ in stream.events][-1:] == ["revoked"]
+    assert "person-" not in section(admin, cast, "access")
+
+
+def test_one_s_own_grants_cannot_be_ticked_and_strangers_have_no_page(site, cast):
+    admin, address = site.signed_in(cast.admin), f"/g/{cast.harbour}/settings/access"
+
+    own = section(admin, cast, "access", person=cast.admin)
+    answer = admin.post(address, {"person": str(cast.admin), "warn": "yes", "term": ""})
+
+    assert "only another admin can change" in own
+    assert 'name="warn" value="yes" checked disabled' in own
+    assert answer.status_code in (303, 422)
+    for person in (cast.guard, cast.stranger, cast.neighbour, "me"):
+        assert admin.get(f"{address}?person={person}").status_code == 404
+
+
+def test_a_grant_that_ends_says_when_and_keeps_its_end_unless_told_otherwise(site, cast):
+    admin = site.signed_in(cast.admin)
+    give(admin, cast, cast.nobody, warn="yes", term="86400")
+    ends = re.search(r'datetime="([^"]+)"', section(admin, cast, "access", person=cast.nobody).split('id="c-warn"')[1])
+
+    give(admin, cast, cast.nobody, warn="yes", kick="yes", term="before")
+
+    drawn = section(admin, cast, "access", person=cast.nobody)
+    assert f'datetime="{ends[1]}"' in drawn.split('id="c-warn"')[1].split("</li>")[0]
+    assert "until" not in drawn.split('id="c-kick"')[1].split("</li>")[0]
 
 
 def test_evidence_is_kept_for_so_many_days_or_for_ever(site, cast, owner, words):

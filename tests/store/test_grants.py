@@ -1,8 +1,9 @@
-"""What admins give to roles: within what they have, never their own way out, and on record."""
+"""What admins give to roles and people: within what they have, never their own way out, and on record."""
 
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +11,16 @@ from kovra.actions.capabilities import GIVEN_BY_ANY, Capability, Limit, Permissi
 from kovra.actions.presets import PRESETS
 from kovra.ids import RoleId
 from kovra.store.events import Events
-from kovra.store.grants import LACKING, LOCKED_OUT, NO_SUCH_ROLE, WIDER, Grants
+from kovra.store.grants import (
+    LACKING,
+    LOCKED_OUT,
+    LONGER,
+    NO_SUCH_PERSON,
+    NO_SUCH_ROLE,
+    OWN,
+    WIDER,
+    Grants,
+)
 from kovra.store.mirror import RoleRow
 from kovra.store.settings import CHANGED_MEANWHILE, TAKES_SETTINGS
 
@@ -115,6 +125,92 @@ def test_the_rights_of_now_count_not_those_a_page_was_opened_with(grants, boss, 
 def test_roles_of_bots_everyones_and_those_of_other_servers_are_given_nothing(grants, boss, say):
     for role_id in (BOTS, RoleId(say.HARBOUR), RoleId(999)):
         assert grants.change(boss, role_id, MUTES) == {"form": [NO_SUCH_ROLE]}
+
+
+WARNS = {Capability.WARN: Limit()}
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def test_a_person_is_given_capabilities_and_has_them_until_they_end(grants, boss, guilds, say, clock):
+    assert grants.change_person(boss, say.QUILLON, MUTES, DAY) == {}
+
+    held = guilds.scope(say.QUILLON, say.HARBOUR).capabilities
+    [shown] = grants.people(boss)
+    clock.forward(seconds=DAY.total_seconds())
+
+    assert {one: limit for one, limit in held.items() if one not in GIVEN_BY_ANY} == MUTES
+    assert (shown.user_id, shown.member, shown.granted) == (say.QUILLON, True, MUTES)
+    assert set(shown.ends.values()) == {clock.now()}
+    assert guilds.scope(say.QUILLON, say.HARBOUR) is None
+    assert grants.people(boss) == []
+
+
+def test_what_a_person_is_given_is_taken_away_and_is_nobody_else_s(grants, boss, guilds, say):
+    grants.change_person(boss, say.QUILLON, WARNS, None)
+    assert guilds.scope(say.QUILLON, say.MEADOW) is None
+    assert Capability.WARN in guilds.scope(say.QUILLON, say.HARBOUR).capabilities
+
+    assert grants.change_person(boss, say.QUILLON, {}, None) == {}
+
+    assert guilds.scope(say.QUILLON, say.HARBOUR) is None
+
+
+def test_who_is_given_more_keeps_the_ends_of_before_or_gets_new_ones(grants, boss, say, clock):
+    grants.change_person(boss, say.QUILLON, WARNS, DAY)
+    ends = clock.now() + DAY
+
+    grants.change_person(boss, say.QUILLON, MUTES, None, keep_ends=True)
+    kept = grants.person(boss, say.QUILLON).ends
+    grants.change_person(boss, say.QUILLON, MUTES, HOUR)
+
+    assert kept == {Capability.WARN: ends}
+    assert set(grants.person(boss, say.QUILLON).ends.values()) == {clock.now() + HOUR}
+
+
+def test_a_grant_to_a_person_is_on_record_with_its_end(grants, boss, audit_log, say):
+    grants.change_person(boss, say.QUILLON, MUTES, DAY)
+
+    name = f"capabilities of Brass Key ({say.QUILLON})"
+    told = "warn (until 2026-11-21 12:00 UTC), mute (at most 1 h, until 2026-11-21 12:00 UTC)"
+    assert audit_log.entries(boss)[0].facts == {"before": {name: "none"}, "after": {name: told}}
+
+
+def test_a_person_is_given_no_more_than_the_giver_has(grants, admin, say):
+    given = grants.change_person(admin, say.QUILLON, {Capability.EXPORT: Limit()}, HOUR)
+    wider = grants.change_person(admin, say.QUILLON, {Capability.MUTE: Limit()}, HOUR)
+
+    assert (given, wider) == ({"export": [LACKING]}, {"mute": [WIDER]})
+    assert grants.people(admin) == []
+
+
+def test_nobody_gives_for_longer_than_they_have_it_to_a_person_or_a_role(grants, boss, admin, guilds, say):
+    grants.change_person(boss, say.ODALYS, {Capability.EXPORT: Limit()}, DAY)
+    odalys, exports = guilds.scope(say.ODALYS, say.HARBOUR), {Capability.EXPORT: Limit()}
+
+    assert grants.change_person(odalys, say.QUILLON, exports, 2 * DAY) == {"export": [LONGER]}
+    assert grants.change_person(odalys, say.QUILLON, exports, None) == {"export": [LONGER]}
+    assert grants.change(odalys, HELPER, exports) == {"export": [LONGER]}
+    assert grants.change_person(odalys, say.QUILLON, exports, HOUR) == {}
+
+
+def test_nobody_gives_themselves_anything(grants, admin, say):
+    assert grants.change_person(admin, say.ODALYS, WARNS, None) == {"form": [OWN]}
+
+
+def test_bots_and_people_of_elsewhere_are_given_nothing(grants, boss, say):
+    for user_id in (say.GUARD, say.STRANGER):
+        assert grants.change_person(boss, user_id, WARNS, None) == {"form": [NO_SUCH_PERSON]}
+        assert grants.person(boss, user_id) is None
+
+
+def test_who_has_left_has_nothing_and_it_can_be_taken_away(grants, boss, guilds, mirror, say):
+    grants.change_person(boss, say.QUILLON, WARNS, None)
+    mirror.member_gone(say.HARBOUR, say.QUILLON)
+
+    assert guilds.scope(say.QUILLON, say.HARBOUR) is None
+    assert [one.member for one in grants.people(boss)] == [False]
+    assert grants.change_person(boss, say.QUILLON, {}, None) == {}
+    assert grants.people(boss) == []
 
 
 def test_of_two_who_saw_the_same_one_is_told(grants, boss):
