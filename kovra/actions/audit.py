@@ -55,6 +55,7 @@ class AuditKind(StrEnum):
     ACCOUNTS_LINKED = "accounts.linked"
     ACCOUNTS_UNLINKED = "accounts.unlinked"
     SETTINGS_CHANGED = "settings.changed"
+    MESSAGE_TESTED = "message.tested"
 
 
 @dataclass(frozen=True, kw_only=True)

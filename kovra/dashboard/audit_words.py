@@ -8,7 +8,7 @@ from typing import Any
 
 from kovra.actions.audit import AuditKind
 from kovra.actions.request import Action, Source
-from kovra.dashboard import wording
+from kovra.dashboard import settings_words, wording
 from kovra.ids import UserId
 from kovra.store.audit import StoredEntry
 
@@ -54,6 +54,7 @@ _WORDS: Mapping[str, Words] = {
     _K.SESSION_STARTED: Words(label="Signed in", icon="key"),
     _K.SESSION_ENDED: Words(label="Signed out", icon="logout"),
     _K.SETTINGS_CHANGED: Words(label="Settings changed", icon="settings"),
+    _K.MESSAGE_TESTED: Words(label="Test message", icon="mail"),
 }
 
 #: What may be filtered by: a group's name, and its kinds.
@@ -73,7 +74,7 @@ GROUPS: Mapping[str, tuple[str, frozenset[str]]] = {
         frozenset(kind.value for kind in AuditKind if kind.value.startswith(("letter.", "lane.")))
         | {_K.ACTION_RETRIED, _K.ACTION_DISCARDED},
     ),
-    "settings": ("Settings", frozenset({_K.SETTINGS_CHANGED})),
+    "settings": ("Settings", frozenset({_K.SETTINGS_CHANGED, _K.MESSAGE_TESTED})),
     "sessions": ("Sign-ins", frozenset({_K.SESSION_STARTED, _K.SESSION_ENDED})),
 }
 
@@ -127,6 +128,8 @@ def _detail(kind: str, facts: Mapping[str, Any], names: Mapping[UserId, str]) ->
         action = str(facts.get("action", "")).capitalize()
         counts = f"{facts.get('accepted', '?')} of {facts.get('asked', '?')} accepted"
         return _joined(f"{action}: {counts}", _quoted(facts.get("reason")))
+    if kind == AuditKind.MESSAGE_TESTED:
+        return settings_words.tested(_text(facts.get("what")) or "")
     if kind in (AuditKind.ACCOUNTS_LINKED, AuditKind.ACCOUNTS_UNLINKED):
         both = " and ".join((_target(facts, names), _text(facts.get("other_id")) or "?"))
         return _joined(both, _quoted(facts.get("why")))

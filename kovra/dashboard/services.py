@@ -39,6 +39,7 @@ from kovra.store.job_control import JobControl
 from kovra.store.lane_pauses import LanePauses
 from kovra.store.member_list import MemberList
 from kovra.store.members import Members
+from kovra.store.message_tests import AskedTests
 from kovra.store.overview import Overview
 from kovra.store.profiles import Profiles
 from kovra.store.requests import Requests
@@ -111,6 +112,7 @@ class Services:
     traffic: Traffic
     health: Health
     settings: SettingsBook
+    message_tests: AskedTests
     evidence: Evidence
     threads: Threads
     undoing: Undoing

@@ -15,7 +15,8 @@ from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action
 from kovra.dashboard import wording
 from kovra.guard.log_channels import EventClass
-from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE, NoticeTexts, Telling, notice_text
+from kovra.guard.message_tests import COMMON, NOTICE
+from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE, NoticeTexts, example, notice_text
 from kovra.store.grants import Granted
 from kovra.store.settings import MAX_BUDGET
 
@@ -40,6 +41,14 @@ SERVER: Mapping[EventClass, tuple[str, str]] = {
     EventClass.DELETIONS: ("Deleted messages", "the text, when Guard saw it written"),
     EventClass.VOICE: ("Voice", "who enters, changes and leaves"),
 }
+
+
+def tested(kind: str) -> str:
+    """What a test message is a test of."""
+    if kind.startswith(NOTICE):
+        return f"The notice for {wording.action_label(kind.removeprefix(NOTICE)).lower()}"
+    labels = {one.value: label for one, (label, _) in {**CASES, **SERVER}.items()}
+    return "Cases" if kind == COMMON else labels.get(kind, kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,17 +152,7 @@ class Line:
 def preview(texts: NoticeTexts, action: Action, text: str, now: datetime) -> list[Line]:
     """What a member would read, with an example's reason and case, as Discord draws it."""
     own = {**texts.by_action, action: text}
-    lasts = timedelta(days=3)
-    told = Telling(
-        action=action,
-        member="Quillon",
-        moderator="Odalys",
-        reason="Third spoiler in #main-hall this week",
-        ends_at=now + lasts if action in (Action.BAN, Action.MUTE, Action.QUARANTINE) else None,
-        lasts_s=int(lasts.total_seconds()) if action in (Action.BAN, Action.MUTE, Action.QUARANTINE) else None,
-        case_no=42 if action in TOLD_AFTER else None,
-    )
-    filled = notice_text(replace(texts, by_action=own), told)
+    filled = notice_text(replace(texts, by_action=own), example(action, now))
     return [_line(line) for line in filled.splitlines()]
 
 

@@ -36,6 +36,7 @@ from kovra.dashboard.pages.looks import as_engraved, chosen, chosen_density, loo
 from kovra.dashboard.pages.mass import mass
 from kovra.dashboard.pages.mass_pick import mass_pick
 from kovra.dashboard.pages.members import members as member_pages
+from kovra.dashboard.pages.message_tests import message_tests as message_test_pages
 from kovra.dashboard.pages.overview import overview as overview_pages
 from kovra.dashboard.pages.palette import palette
 from kovra.dashboard.pages.profile import profile
@@ -72,6 +73,7 @@ from kovra.store.job_control import JobControl
 from kovra.store.lane_pauses import LanePauses
 from kovra.store.member_list import MemberList
 from kovra.store.members import Members
+from kovra.store.message_tests import AskedTests
 from kovra.store.migrate import ENGINE_OPTIONS, MIGRATIONS
 from kovra.store.overview import Overview
 from kovra.store.profiles import Profiles
@@ -130,6 +132,7 @@ def create_site(
     traffic: Traffic,
     health: Health,
     settings: SettingsBook,
+    message_tests: AskedTests,
     evidence: Evidence,
     audit_log: AuditLog,
     audit_pages: AuditPages,
@@ -160,7 +163,7 @@ def create_site(
         workers: which processes execute, and whether they live.
         requests, roster, guilds, cases, health, traffic, sessions, events: what pages read.
         members, member_list, profiles, account_links, ban_list, bygone: people, as pages read them.
-        settings: what people set for their server.
+        settings, message_tests: what people set for their server, and try.
         requests, roster, guilds, members, bygone, cases, health, evidence, sessions, events: what pages read.
         clock: the database's clock.
         hub: hands out streams of events; its owner starts and stops it.
@@ -214,6 +217,7 @@ def create_site(
         traffic=traffic,
         health=health,
         settings=settings,
+        message_tests=message_tests,
         evidence=evidence,
         audit_log=audit_log,
         audit_pages=audit_pages,
@@ -364,6 +368,7 @@ def _add_routes(app: Flask) -> None:
         queue_deeds,
         settings_pages,
         grant_pages,
+        message_test_pages,
         looks,
         live,
     ):

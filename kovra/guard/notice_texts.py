@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -79,6 +79,20 @@ class Telling:
     ends_at: datetime | None = None
     lasts_s: int | None = None
     case_no: int | None = None
+
+
+def example(action: Action, now: datetime) -> Telling:
+    """What a text is tried with: an example's reason, length and case."""
+    lasts_s = 3 * 86_400 if action in (Action.BAN, Action.MUTE, Action.QUARANTINE) else None
+    return Telling(
+        action=action,
+        member="Quillon",
+        moderator="Odalys",
+        reason="Third spoiler in #main-hall this week",
+        ends_at=now + timedelta(seconds=lasts_s) if lasts_s else None,
+        lasts_s=lasts_s,
+        case_no=42 if action in TOLD_AFTER else None,
+    )
 
 
 def telling(

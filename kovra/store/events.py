@@ -54,6 +54,7 @@ class EventKind(StrEnum):
     LANE_CHANGED = "lane.changed"
     SETTINGS_CHANGED = "settings.changed"
     POST_CHANGED = "post.changed"
+    MESSAGE_TESTED = "message.tested"
 
 
 Facts = Mapping[str, str | int | None]

@@ -31,6 +31,7 @@ from kovra.store.job_control import JobControl
 from kovra.store.lane_pauses import LanePauses
 from kovra.store.member_list import MemberList
 from kovra.store.members import Members
+from kovra.store.message_tests import AskedTests
 from kovra.store.overview import Overview
 from kovra.store.profiles import Profiles
 from kovra.store.requests import Requests
@@ -112,6 +113,7 @@ def build_web(config: Config) -> Flask:
         traffic=Traffic(database),
         health=Health(database),
         settings=SettingsBook(database, config.audit_key),
+        message_tests=AskedTests(database, config.audit_key),
         evidence=Evidence(database),
         audit_log=AuditLog(database, config.audit_key),
         audit_pages=AuditPages(database),

@@ -21,6 +21,7 @@ from kovra.guard.bulk import BulkBan
 from kovra.guard.chunk import ExecuteChunk
 from kovra.guard.execute import Execute
 from kovra.guard.log_posts import LogPosts
+from kovra.guard.message_tests import MessageTests
 from kovra.guard.notices import Busy, Notices
 from kovra.ids import GuildId
 from kovra.live import bulletin
@@ -48,6 +49,7 @@ from kovra.store.lane_pauses import LanePauses
 from kovra.store.ledger import Backlog, Ledger, Liveness
 from kovra.store.liveness import new_claim_key
 from kovra.store.log_posts import PostLedger
+from kovra.store.message_tests import MessageTestLedger
 from kovra.store.native import Native
 from kovra.store.operations import Operations
 from kovra.store.retention import Retention
@@ -206,6 +208,9 @@ def build_worker(config: Config) -> WorkerProcess:
         busy=busy,
         at=at,
     )
+    # What is set is read anew: what was saved a moment ago is what somebody wants to try.
+    tests = MessageTests(ledger=MessageTestLedger(database), roster=mirror, discord=rest, bulletin=execute.bulletin)
+    later = rest.behind(posts.run)
     # A click does not wait behind the calls of a mass action.
     declare_chunks(broker, rest.behind(chunks))
     metrics.watch("the lanes", readings.of_queue(broker, QUEUE))
@@ -254,8 +259,8 @@ def build_worker(config: Config) -> WorkerProcess:
             signing_key=config.guard_keys[0],
             at=at,
         ),
-        # Nobody waits for these posts, so their calls stand behind what somebody waits for.
-        posting=Posting(record=waiting, post=rest.behind(posts.run)),
+        # Nobody waits for the posts, so their calls stand behind what somebody waits for; a test somebody watches.
+        posting=Posting(record=waiting, post=lambda guild_id: tests.run(guild_id) + later(guild_id)),
         workers=Worker(broker, worker_threads=WORKER_THREADS, worker_timeout=1000),
         ending=ending,
         warm_up=lambda: warm(database, WORKER_THREADS // 3, mirror.warm, ledger.warm),

@@ -63,6 +63,16 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(path, settings, axe, section):
     )
 
 
+def test_a_test_message_is_sent_by_guard_and_told_on_the_page(settings):
+    page = settings("logging")
+    page.locator("#l-notes").select_option("none")  # what is not saved is not in its way
+
+    page.locator("#mt-common").get_by_role("button", name="Send a test").click()
+
+    expect(page.locator("#mt-common .t-ok")).to_have_text("Sent")
+    expect(page.locator("[data-count]")).to_have_text("1 change not saved")
+
+
 def test_a_person_is_found_and_given_something(settings):
     page = settings("access")
     page.get_by_label("Name or ID of a member").fill("pip")

@@ -62,6 +62,7 @@ from kovra.store.ledger import Ledger
 from kovra.store.liveness import new_claim_key
 from kovra.store.member_list import MemberList
 from kovra.store.members import Members
+from kovra.store.message_tests import AskedTests
 from kovra.store.migrate import upgrade
 from kovra.store.mirror import BanRow, ChannelRow, GuildRow, MemberRow, Mirror, RoleRow
 from kovra.store.overview import Overview
@@ -389,6 +390,7 @@ def site(
         traffic=Traffic(database),
         health=Health(database),
         settings=SettingsBook(database, AUDIT_KEY),
+        message_tests=AskedTests(database, AUDIT_KEY),
         evidence=Evidence(database),
         audit_log=AuditLog(database, AUDIT_KEY),
         audit_pages=AuditPages(database),

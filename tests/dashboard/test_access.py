@@ -40,6 +40,7 @@ THINGS = {
     "name": "kovra.js",
     "user_id": 300_000_000_000_000_006,
     "view_id": UUID(int=7),
+    "kind": "common",
 }
 
 

@@ -10,5 +10,6 @@
 ``act``      the action dialog, what comes of a submit, and the toasts
 ``palette``  the command palette
 ``audit``    the audit log and its verification
+``message_tests`` whether a log post or a notice arrives
 ``looks``    the theme
 """

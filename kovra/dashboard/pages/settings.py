@@ -17,9 +17,11 @@ from kovra.actions.request import Action
 from kovra.dashboard import settings_words as words
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.pages.looks import chosen_density
+from kovra.dashboard.pages.message_tests import tries_of
 from kovra.dashboard.services import services
 from kovra.dashboard.settings_form import kept, section, seen_by, typed
 from kovra.guard.log_channels import EventClass, LogChannels
+from kovra.guard.message_tests import COMMON, NOTICE
 from kovra.guard.notice_texts import VARIABLES, NoticeTexts, default_text
 from kovra.guard.notice_tongues import TONGUES, language_of
 from kovra.ids import ChannelId
@@ -189,6 +191,7 @@ def _texts(texts: NoticeTexts, action: Action, typed: Mapping[str, str] | None =
         "languages": {one: tongue.name for one, tongue in TONGUES.items()},
         "spoken": TONGUES[language_of(texts.discord_locale)].name,
         "seen": seen,
+        **tries_of(scope(), NOTICE + action.value),
     }
 
 
@@ -208,6 +211,7 @@ def _channels(viewer: GuildScope, typed: Mapping[str, str] | None = None) -> Map
         "chosen": typed or own,
         "seen": words.fingerprint(own),
         "nowhere": NOWHERE,
+        **tries_of(viewer, COMMON),
     }
 
 

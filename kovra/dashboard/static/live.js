@@ -3,7 +3,7 @@
 const NUMBERED = [
   "action.queued", "action.running", "action.done", "action.failed", "action.rejected", "action.cancelled",
   "action.expired", "action.discarded", "case.created", "case.updated", "job.changed", "lane.changed", "settings.changed",
-  "post.changed",
+  "post.changed", "message.tested",
 ];
 // What nobody keeps, most of it Discord's: it says how many of its kind and, when they are few, which: `count`, `user_ids`, ….
 const HINTS = [

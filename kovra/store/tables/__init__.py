@@ -49,6 +49,7 @@ from kovra.store.tables.queue import (
     LanePauses,
     LogEvents,
     LogPosts,
+    MessageTests,
     PostEdits,
     Workers,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "MemberDays",
     "MemberNames",
     "Members",
+    "MessageTests",
     "ModCases",
     "NativeEntries",
     "PendingLogins",

@@ -307,3 +307,23 @@ class Workers(Base):
     started_at: Mapped[Moment]
     heard_at: Mapped[Moment]
     lanes_heard_at: Mapped[Moment | None]
+
+
+class MessageTests(Base):
+    """The newest test message of each kind, asked for in the settings: ``kind`` is a class of posts, ``common``, or
+    ``notice_`` and an action. ``first_at``: when it was first tried."""
+
+    __tablename__ = "message_tests"
+    __table_args__ = (Index("ix_message_tests_open", "guild_id", postgresql_where=text("status = 'sending'")),)
+
+    guild_id: Mapped[Key]
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    test_id: Mapped[UUID]
+    asked_by: Mapped[Snowflake]
+    asked_at: Mapped[Moment]
+    status: Mapped[str]
+    code: Mapped[int | None]
+    channel_id: Mapped[Snowflake | None]
+    first_at: Mapped[Moment | None]
+    claim_until: Mapped[Moment | None]
+    done_at: Mapped[Moment | None]
