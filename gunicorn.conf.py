@@ -100,6 +100,11 @@ class Worker(GeventWorker):
                     gevent.get_hub().loop.run_callback(waiting.throw, patience)
 
 
+def post_worker_init(worker):
+    """Say that this process serves; others may answer on the same port."""
+    print("kovra: web ready", flush=True)
+
+
 bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 worker_class = Worker
 workers = 1

@@ -197,10 +197,13 @@ def put(rig: Rig, hostile: Sequence[Forgery]) -> None:
 
 
 def finished(rig: Rig) -> list[Envelope]:
-    """Requests that are done, as forgers find them on a lane."""
+    """Requests of the dashboard that are done, as forgers find them on a lane.
+
+    What Guard signed itself would make its key's forgery a true copy.
+    """
     found = rig.judge.rows(
         "SELECT guild_id, target_id, request_id, body, kid, sig FROM action_requests"
-        " WHERE guild_id = ANY(:guilds) AND state = 'done' ORDER BY done_at"
+        " WHERE guild_id = ANY(:guilds) AND state = 'done' AND source = 'dashboard' ORDER BY done_at"
     )
     return [
         Envelope(row.guild_id, row.target_id, str(row.request_id), bytes(row.body), row.kid, row.sig) for row in found

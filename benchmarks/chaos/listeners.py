@@ -25,7 +25,8 @@ class Listener:
 
     Attributes:
         refused: answers other than 200 and 204.
-        resumed_ms: how long each break lasted, from the end of one connection to the first answer of the next.
+        resumed: each break: when it began, in monotonic seconds, and how many milliseconds from the end of one
+            connection to the first answer of the next.
         revoked_at: when it was told that its right has ended, in monotonic seconds.
         after_revocation: events heard after that; a stream that comes back is asked for three seconds more.
     """
@@ -36,7 +37,7 @@ class Listener:
         self._address = (str(address.hostname), int(address.port or 80))
         self._cookie = "; ".join(f"{name}={value}" for name, value in person.session.cookies.get_dict().items())
         self.seen: list[int] = []
-        self.resumed_ms: list[float] = []
+        self.resumed: list[tuple[float, float]] = []
         self.refused = self.resyncs = self.after_revocation = 0
         self.revoked_at: float | None = None
         self._broke_at: float | None = None
@@ -86,7 +87,7 @@ class Listener:
             return
         self._open.set()
         if self._broke_at is not None:
-            self.resumed_ms.append((time.monotonic() - self._broke_at) * 1000)
+            self.resumed.append((self._broke_at, (time.monotonic() - self._broke_at) * 1000))
             self._broke_at = None
         while True:
             *frames, rest = rest.split(b"\n\n")

@@ -6,8 +6,10 @@ between; then rights end, and so do their streams.
 
 from __future__ import annotations
 
+import math
 import random
 import time
+from itertools import pairwise
 
 from benchmarks.chaos.judge import Broken, Finding
 from benchmarks.chaos.listeners import Listener
@@ -46,24 +48,28 @@ def live(rig: Rig, report: Report) -> None:
         for listener in listeners:
             listener.await_open()
         say(f"{kills} kills of web processes")
+        phases = [(time.monotonic(), "kills")]
         for number in range(kills):
             rig.kill(("web", "web-2")[number % 2])
             time.sleep(dice.uniform(0.5, 2.0))  # deaths come at no particular moment
             must(lambda: rig.ready("web") >= 2, "the other web process", 120)
         say("nothing is told")
+        phases.append((time.monotonic(), "silence"))
         with rig.valkey() as client:
             client.execute_command("ACL", "SETUSER", "default", "resetchannels")
             time.sleep(SILENT_QUICK_S if report.quick else SILENT_S)  # the load goes on, and nobody hears of it
             client.execute_command("ACL", "SETUSER", "default", "allchannels")
         say("Valkey and PostgreSQL restart")
+        phases.append((time.monotonic(), "valkey"))
         rig.kill("valkey")
         rig.stack.restart("valkey")
         must(rig.next_case_ms, "a case between the two restarts")
+        phases.append((time.monotonic(), "postgres"))
         rig.crash_postgres()
         rig.start_postgres()
         must(rig.next_case_ms, "a case after them")
     rig.settle(report)
-    _judge(rig, report, listeners)
+    _judge(rig, report, listeners, phases)
     _revoke(rig, report, listeners)
     report.add("clients", len(listeners))
     report.add("kills", rig.killed["web"])
@@ -71,7 +77,7 @@ def live(rig: Rig, report: Report) -> None:
         listener.close()
 
 
-def _judge(rig: Rig, report: Report, listeners: list[Listener]) -> None:
+def _judge(rig: Rig, report: Report, listeners: list[Listener], phases: list[tuple[float, str]]) -> None:
     """Compare what each stream heard with what PostgreSQL has."""
     numbers = "SELECT guild_id, seq FROM guild_events WHERE guild_id = ANY(:guilds) ORDER BY seq"
     kept: dict[int, list[int]] = {guild_id: [] for guild_id in rig.judge.since}
@@ -93,12 +99,21 @@ def _judge(rig: Rig, report: Report, listeners: list[Listener]) -> None:
         report.add(key, count)
         if count:
             rig.broken.append(Finding(broken, f"{key}: {count}"))
-    report.add("resumes", sum(len(listener.resumed_ms) for listener in listeners))
-    report.add("resume_max_ms", max((ms for listener in listeners for ms in listener.resumed_ms), default=None))
-    of_quick = [ms for listener in listeners if not listener.slow for ms in listener.resumed_ms]
-    report.add("resume_p95_ms", percentile(of_quick, 0.95))
+    _resumes(report, listeners, phases)
     report.add("refused", sum(listener.refused for listener in listeners))
     report.add("resyncs", sum(listener.resyncs for listener in listeners))
+
+
+def _resumes(report: Report, listeners: list[Listener], phases: list[tuple[float, str]]) -> None:
+    """How long breaks lasted, in all and by the trouble that was on when they began."""
+    every = [(began, ms, listener.slow) for listener in listeners for began, ms in listener.resumed]
+    report.add("resumes", len(every))
+    report.add("resume_max_ms", max((ms for _, ms, _ in every), default=None))
+    report.add("resume_p95_ms", percentile([ms for _, ms, slow in every if not slow], 0.95))
+    for (start, phase), (end, _) in pairwise([*phases, (math.inf, "")]):
+        of_phase = [ms for began, ms, _ in every if start <= began < end]
+        report.add(f"resumes_{phase}", len(of_phase))
+        report.add(f"resume_max_{phase}_ms", max(of_phase, default=0))
 
 
 def _revoke(rig: Rig, report: Report, listeners: list[Listener]) -> None:

@@ -32,6 +32,7 @@ from kovra.launcher.supervisor import (
     Watch,
     answers,
     await_ready,
+    every,
     keep_log,
     said,
     stop_together,
@@ -346,9 +347,10 @@ class Stack:
 
     def _start_processes(self) -> None:
         with self._timed("Kovra") as more:
+            health = f"http://127.0.0.1:{self.port}/healthz"
             serve = ["-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", f"127.0.0.1:{self.port}", "app:app"]
             for process in (
-                self._process("web", serve, answers(f"http://127.0.0.1:{self.port}/healthz")),
+                self._process("web", serve, every(said("kovra: web ready"), answers(health))),
                 self._process("worker", ["worker.py"], said("kovra: worker ready")),
                 self._process("bot", ["bot.py"], said("kovra: bot ready")),
             ):

@@ -40,8 +40,13 @@ def said(line: str) -> Ready:
     return check
 
 
+def every(*checks: Ready) -> Ready:
+    """Ready when all of these say so."""
+    return lambda process: all(check(process) for check in checks)
+
+
 def answers(url: str) -> Ready:
-    """Ready when a GET of ``url`` is answered with 200."""
+    """Ready when a GET of ``url`` is answered with 200; of processes that share a port any may answer."""
     parts = urlsplit(url)
     assert parts.hostname is not None, url
 

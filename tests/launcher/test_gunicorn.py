@@ -109,6 +109,10 @@ def ask(web, path, **headers):
     return line
 
 
+def test_it_says_that_it_serves(web):
+    assert "kovra: web ready" in web.written().splitlines()
+
+
 def test_a_query_that_waits_does_not_stop_the_others(web, postgres_url):
     holder = psycopg2.connect(postgres_url)
     holder.cursor().execute("SELECT pg_advisory_xact_lock(1)")

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from kovra.launcher.supervisor import Watch, answers, await_ready, describe, stop_together
+from kovra.launcher.supervisor import Watch, answers, await_ready, describe, every, said, stop_together
 from kovra.launcher.trouble import Trouble
 
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -46,6 +46,17 @@ def test_a_process_is_ready_when_its_address_answers_200(toy):
         server.shutdown()
 
     assert Health.statuses == []
+
+
+def test_a_process_that_shares_its_port_is_not_ready_by_the_answers_of_another(toy):
+    first = toy(ready=every(said("kovra: toy ready"), lambda process: True))
+    second = toy("import time\ntime.sleep(600)", name="second", ready=first.ready)
+
+    first.start()
+    second.start()
+    first.await_ready()
+
+    assert not second.is_ready()
 
 
 def test_a_process_that_ends_while_starting_is_named_with_its_last_words(toy):
