@@ -1,14 +1,14 @@
-"""Cases, people and a profile over a long history: eight readers on one web process while twenty cases a second arrive.
+"""Cases, people and a profile over a long history: eight readers while twenty cases a second arrive.
 
-What is timed is the whole answer: HTTP, the viewer's rights, the search, the drawing of fifty rows. The history is
-``benchmarks/casefile``: 1,000,000 cases on 50,000 members in one guild, and 10,000 to show how the cost grows. The
-short form has 50,000 and 2,000.
+What is timed is the whole answer: HTTP, the viewer's rights, the search, the drawing of fifty rows. As in production
+there is a web process for each core, all behind one port (``web_processes``). Beside each time stands ``…_cpu_ms``,
+what one answer costs them: on a busy machine that says more than the time. The history is ``benchmarks/casefile``:
+1,000,000 cases on 50,000 members in one guild, and 10,000 to show how the cost grows. The short form has 50,000 and
+2,000.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 import threading
 import time
@@ -24,17 +24,15 @@ from benchmarks.casefile import seed
 from benchmarks.casefile.export import exported
 from benchmarks.casefile.readers import READERS, ask
 from benchmarks.casefile.seed import GUARD, GUILD, MODERATORS, PEOPLE
+from benchmarks.casefile.webs import Webs
+from benchmarks.fanout.ways import cpu_s
 from benchmarks.measure import Report, host, percentile, say
 from kovra.actions.capabilities import Person
 from kovra.actions.request import Action, ActionRequest, Source, State
 from kovra.actions.rights import Standing
 from kovra.guard.claim import Claim
 from kovra.ids import UserId, new_request_id
-from kovra.launcher import children
-from kovra.launcher.bootstrap import CHECKOUT
-from kovra.launcher.keys import fresh_keys
 from kovra.launcher.postgres import EmbeddedPostgres
-from kovra.launcher.supervisor import Process, answers
 from kovra.launcher.valkey import EmbeddedValkey
 from kovra.store.database import Database
 from kovra.store.ledger import Ledger
@@ -77,18 +75,19 @@ def _measure(report: Report, opened: ExitStack, total: int, suffix: str, seconds
     cookie = Sessions(databases["kovra_web"]).open(
         user_id=seed.OWNER, username="owner", name="Owner", avatar=None, access_token=b""
     )
-    web = _web(folder, server.url, valkey.url)
-    opened.callback(web.kill)
+    webs = Webs(folder, opened, PORT, server.url, valkey.url)
+    report.add("web_processes", len(webs))
     arriving = opened.enter_context(_Arriving(databases[None], databases["kovra_worker"], total))
     say(f"{READERS} readers, {CASES_PER_S} cases a second")
-    for key, told in ask(("127.0.0.1", PORT), cookie, _questions(total), seconds).items():
+    for key, told in ask(webs.address, cookie, _questions(total), seconds, lambda: cpu_s(webs.pids())).items():
         report.add(f"{key}_p95_ms{suffix}", percentile(told.ms, 0.95), digits=1)
         report.add(f"{key}_p50_ms{suffix}", percentile(told.ms, 0.5), digits=1)
+        report.add(f"{key}_cpu_ms{suffix}", 1000 * told.cpu_s / max(1, len(told.ms)), digits=1)
         report.add(f"{key}_answers{suffix}", len(told.ms))
         if told.failed:
             report.notes[f"{key}_p95_ms{suffix}"] = f"{told.failed} of {len(told.ms)} were not answered"
     say("export")
-    grown, lines, took = exported(("127.0.0.1", PORT), cookie, lambda: children.descendants(web.pid or 0))
+    grown, lines, took = exported(webs.address, cookie, webs.pids)
     report.add(f"export_rss_growth_mb{suffix}", grown, digits=1)
     report.add(f"export_lines{suffix}", lines)
     report.add(f"export_s{suffix}", took, digits=1)
@@ -138,24 +137,6 @@ def _questions(total: int) -> Mapping[str, Sequence[str]]:
         "sheet": [f"/cases/{number}" for number in range(1, total, max(1, total // 97))],
     }
     return {kind: [f"/g/{GUILD}{path}" for path in paths] for kind, paths in asked.items()}
-
-
-def _web(folder: Path, database_url: str, redis_url: str) -> Process:
-    env = fresh_keys() | {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "KOVRA_LOG_LEVEL": "WARNING"}
-    env |= {"DISCORD_BASE_URL": "http://127.0.0.1:9", "DISCORD_CDN_URL": "http://127.0.0.1:9"}
-    env |= {"KOVRA_BASE_URL": f"http://localhost:{PORT}", "PYTHONPATH": str(CHECKOUT)}
-    words = ["-c", str(CHECKOUT / "gunicorn.conf.py"), "--bind", f"127.0.0.1:{PORT}", "app:app"]
-    web = Process(
-        name="web",
-        argv=[sys.executable, "-m", "gunicorn", *words],
-        env={**os.environ, **env},
-        cwd=CHECKOUT,
-        log=folder / "web.log",
-        ready=answers(f"http://127.0.0.1:{PORT}/healthz"),
-    )
-    web.start()
-    web.await_ready()
-    return web
 
 
 class _Arriving:
