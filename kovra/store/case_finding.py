@@ -2,7 +2,7 @@
 
 PostgreSQL cannot know that no note was ever written by AutoMod, and would walk a million cases to find none. So kinds
 of cases (action, source, result of the DM) are ranges of one index that are merged here, and words are looked for among
-the newest first, then everywhere in no order, and only when they are many again in order, part by part.
+the newest first, then everywhere in no order, and only when they are very many again in order, part by part.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from kovra.actions.request import CASE_ACTS, Action, Source
 from kovra.guard.case import NoticeStatus
 from kovra.store.case_search import (
     PAST_ALL,
+    READ,
     CaseFilter,
     CaseSort,
     Place,
@@ -37,10 +38,11 @@ from kovra.store.guilds import GuildScope
 NUMBERED = frozenset(Action) - CASE_ACTS
 #: A count above this is shown as "1,000+"; nobody waits for the rest to be counted.
 COUNTED = 1_001
-#: The newest cases, among which a common word is found at once.
-_NEWEST = 2_000
-#: So many matches are fetched to be put in order; more are common enough to be met in the next part.
-_SORTED = 1_500
+#: The newest cases, among which a common word is found at once; as many are walked where they promise a whole page.
+_NEWEST, _WALKED = 1_000, 10_000
+#: So many matches are put in order. They were few among the newest: evenly spread they would be thousands in a million,
+#: and what is more lies close together, as a raid does, in few pages of the table.
+_SORTED = 30_000
 #: How many numbers the first part has that is looked through for a word; the next has twice as many, and so on.
 _PART = 50_000
 
@@ -198,12 +200,10 @@ class Search:
             return NOTHING
         bounded = of_kinds(self._fitting(), self.wanted).where(*_within(low, high))
         low, high = max(low, first), min(high, last)
-        in_words = self._said(bounded.where(reads(self.wanted.text, parts=False)), place, limit, low, high)
-        if in_words.total != 0:
-            return in_words
-        return self._said(bounded.where(reads(self.wanted.text, parts=True)), place, limit, low, high)
+        in_words = self._said(bounded, False, place, limit, low, high)
+        return in_words if in_words.total != 0 else self._said(bounded, True, place, limit, low, high)
 
-    def _said(self, listed: Select[Any], place: Place | None, limit: int, low: int, high: int) -> Found:
+    def _said(self, listed: Select[Any], parts: bool, place: Place | None, limit: int, low: int, high: int) -> Found:
         falls = self.falls(place)
         start = high if falls else low
         if place is not None:
@@ -213,23 +213,46 @@ class Search:
             here = (max(low, start - size + 1), start) if falls else (start, min(high, start + size - 1))
             return listed.where(*_within(*here))
 
-        near = list(self.session.scalars(ordered(part(start, _NEWEST), self.sort, place).limit(limit + 1)))
+        near = self._walked(part(start, _NEWEST), parts, limit + 1, falls)
+        if near and _NEWEST * (limit + 1) <= _WALKED * len(near):
+            further = part(start - _NEWEST if falls else start + _NEWEST, _WALKED - _NEWEST)
+            near += self._walked(further, parts, limit + 1 - len(near), falls) if len(near) <= limit else []
         if len(near) > limit:
             return Found(numbers=near[:limit], beyond=True, total=None)
-        everywhere = list(self._unordered(listed, _SORTED + 1))
-        if len(everywhere) <= _SORTED:
-            there = sorted((one for one in everywhere if (one <= start if falls else one >= start)), reverse=falls)
-            return Found(numbers=there[:limit], beyond=len(there) > limit, total=min(len(everywhere), COUNTED))
+        saying = listed.where(reads(self.wanted.text, parts))
+        total, there = self._in_all(saying, start, limit + 1, falls)
+        if total <= _SORTED:
+            return Found(numbers=there[:limit], beyond=len(there) > limit, total=min(total, COUNTED))
         there, size = [], _PART
         while len(there) <= limit and low <= start <= high:
-            there += sorted(self._unordered(part(start, size)), reverse=falls)
+            there += sorted(self._unordered(part(start, size).where(reads(self.wanted.text, parts))), reverse=falls)
             start, size = start - size if falls else start + size, size * 2
         return Found(numbers=there[:limit], beyond=len(there) > limit, total=COUNTED)
 
-    def _unordered(self, listed: Select[Any], most: int | None = None) -> Iterable[int]:
+    def _walked(self, listed: Select[Any], parts: bool, most: int, falls: bool) -> list[int]:
+        """Read one after the other. For words that are met together more often than each by itself promises PostgreSQL
+        would ask the text index here, which costs the same however few cases are wanted; it sees through no offset.
+        """
+        number = found.c.case_no
+        walk = listed.with_only_columns(*READ).order_by(number.desc() if falls else number).offset(0).subquery("walk").c
+        met = select(walk.case_no).where(reads(self.wanted.text, parts, walk)).limit(most)
+        return list(self.session.scalars(met))
+
+    def _in_all(self, saying: Select[Any], start: int, most: int, falls: bool) -> tuple[int, list[int]]:
+        """How many there are at all, up to one more than can be put in order, and the first from ``start`` on."""
+        matches = saying.cte("matches").prefix_with("MATERIALIZED", dialect="postgresql")
+        few = select(matches.c.case_no).limit(_SORTED + 1).cte("few").prefix_with("MATERIALIZED", dialect="postgresql")
+        number = few.c.case_no
+        firsts = select(number).where(number <= start if falls else number >= start)
+        in_order = firsts.order_by(number.desc() if falls else number).limit(most)
+        counted = select(func.count()).select_from(few).scalar_subquery()
+        total, numbers = self.session.execute(select(counted, func.array(in_order.scalar_subquery()))).one()
+        return total, numbers
+
+    def _unordered(self, listed: Select[Any]) -> Iterable[int]:
         """Without an order or a limit in sight PostgreSQL asks the text indexes; otherwise it hopes and walks."""
         matches = listed.cte("matches").prefix_with("MATERIALIZED", dialect="postgresql")
-        return self.session.scalars(select(matches.c.case_no).limit(most))
+        return self.session.scalars(select(matches.c.case_no))
 
 
 def _within(low: int, high: int) -> list[Any]:

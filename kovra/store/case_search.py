@@ -73,6 +73,8 @@ found = table(
     column("phrase", Text),
     column("words", TSVECTOR),
 )
+#: What :func:`reads` looks at.
+READ = (found.c.case_no, found.c.target_id, found.c.moderator_id, found.c.phrase, found.c.words)
 
 
 class CaseSort(StrEnum):
@@ -238,18 +240,21 @@ def _end(scope: GuildScope) -> Exists:
     return exists().where(ScheduledEnds.guild_id == scope.guild_id, ScheduledEnds.request_id == found.c.request_id)
 
 
-def reads(text: str, parts: bool) -> ColumnElement[bool]:
-    """All of these words; or, as ``parts``, the text anywhere, inside of words too. A number is also somebody's id."""
+def reads(text: str, parts: bool, case: Any = found.c) -> ColumnElement[bool]:
+    """All of these words; or, as ``parts``, the text anywhere, inside of words too. A number is also somebody's id.
+
+    ``case`` has the columns :data:`READ`; the view's, unless others are given.
+    """
     number = re.fullmatch(r"#?(\d{1,18})", text)
     if number and text.startswith("#"):
-        return found.c.case_no == int(number[1])
+        return case.case_no == int(number[1])
     if number and int(number[1]) >= 1 << 42:
-        return or_(found.c.target_id == int(number[1]), found.c.moderator_id == int(number[1]))
+        return or_(case.target_id == int(number[1]), case.moderator_id == int(number[1]))
     words = re.findall(r"\w+", text.casefold())
     if parts and any(len(word) > 2 for word in words):
         # Three letters are the least that the index of parts can look up.
         part = re.sub(r"([%_/])", r"/\1", text)
-        return found.c.phrase.ilike(f"%{part}%", escape="/")
+        return case.phrase.ilike(f"%{part}%", escape="/")
     if parts or not words:
         return false()
-    return found.c.words.bool_op("@@")(func.plainto_tsquery(_SIMPLE, " ".join(words)))
+    return case.words.bool_op("@@")(func.plainto_tsquery(_SIMPLE, " ".join(words)))

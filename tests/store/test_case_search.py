@@ -180,26 +180,58 @@ def test_walking_page_by_page_meets_every_case_once_while_new_ones_arrive(cases,
     assert back.below
 
 
-def test_a_common_word_of_long_ago_is_found_part_by_part(find, cases, odalys, owner, say, monkeypatch):
-    for name, size in (("_NEWEST", 5), ("_SORTED", 10), ("_PART", 20)):
-        monkeypatch.setattr(f"kovra.store.case_finding.{name}", size)
+#: Which of 200 cases say it: as a clump of long ago, lately, thinly, thickly, twice far apart, never.
+SAID = {
+    "raid": lambda n: n <= 60,
+    "fresh": lambda n: n > 180,
+    "thin": lambda n: n % 29 == 0,
+    "thick": lambda n: n % 3 == 0,
+    "twice": lambda n: n in (2, 199),
+    "never": lambda n: False,
+}
+
+
+@pytest.fixture
+def sayings(owner, say):
+    """200 cases, every second of them a ban, that say what SAID says."""
+    reasons = {n: " ".join(word for word, said in SAID.items() if said(n)) for n in range(1, 201)}
     with owner.transaction(say.HARBOUR) as session:
         session.execute(
             text(
                 "INSERT INTO mod_cases (guild_id, case_no, request_id, action, target_id, target_name, moderator_id,"
                 " moderator_name, source, reason, params, created_at, digest, seal, state)"
-                " SELECT :g, n, gen_random_uuid(), 'ban', n, 'x', 1, 'y', 'dashboard',"
-                " CASE WHEN n <= 60 THEN 'raid' ELSE 'spam' END, '{}', now(), '', '', 'done'"
-                " FROM generate_series(1, 200) n"
+                " SELECT :g, n, gen_random_uuid(), CASE WHEN n % 2 = 0 THEN 'ban' ELSE 'warn' END, n, 'x', 1, 'y',"
+                " 'dashboard', (:reasons)[n], '{}', now(), '', '', 'done' FROM generate_series(1, 200) n"
             ),
-            {"g": say.HARBOUR},
+            {"g": say.HARBOUR, "reasons": list(reasons.values())},
         )
 
-    assert find(text="raid", limit=3) == [60, 59, 58]
-    assert find(text="raid", limit=3, place=Place(case_no=58)) == [57, 56, 55]
-    assert find(text="raid", limit=3, place=Place(case_no=2)) == [1]
-    assert find(CaseSort.OLDEST, text="spam", limit=2) == [61, 62]
-    assert cases.page(odalys, CaseFilter(text="raid"), limit=3).total == 1_001
+
+@pytest.mark.parametrize("most", [10, 1_000], ids=["part by part", "put in order"])
+@pytest.mark.parametrize(
+    "asked", ["raid", "fresh", "thin", "thick", "twice", "never", "thick raid", "thick thin", "aid"], ids=str
+)
+def test_words_are_met_wherever_they_stand(cases, odalys, sayings, monkeypatch, asked, most):
+    for name, size in (("_NEWEST", 10), ("_WALKED", 40), ("_SORTED", most), ("_PART", 20)):
+        monkeypatch.setattr(f"kovra.store.case_finding.{name}", size)
+    words = [word for word in SAID if any(one in word for one in asked.split())]
+    for actions, fits in ((frozenset(), lambda n: True), (frozenset({Action.BAN}), lambda n: n % 2 == 0)):
+        wanted = CaseFilter(text=asked, actions=actions)
+        saying = [n for n in range(1, 201) if fits(n) and all(SAID[word](n) for word in words)]
+
+        for sort, expected in ((CaseSort.OLDEST, saying), (CaseSort.NEWEST, saying[::-1])):
+            met, place = [], None
+            while True:
+                page = cases.page(odalys, wanted, sort, place, 7)
+                met += [row.case_no for row in page.rows]
+                assert page.total in (None, len(saying), 1_001)
+                if not page.below:
+                    break
+                place = Place(case_no=met[-1])
+            up = cases.page(odalys, wanted, sort, Place(case_no=met[-1], up=True), 7) if met else None
+
+            assert met == expected
+            assert up is None or [row.case_no for row in up.rows] == expected[:-1][-7:]
 
 
 def test_notes_are_found_only_by_holders_of_view_notes(find, some, odalys):
