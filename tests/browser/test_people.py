@@ -94,6 +94,21 @@ def test_a_ban_comes_in_and_is_lifted_from_its_row(path, shown, axe):
     expect(row).to_contain_text("Lifted")
 
 
+def test_the_quick_actions_of_a_row_have_their_icons_when_it_is_used(shown):
+    page = shown("members")
+    first, second = (page.locator("#rows tr").nth(at) for at in (0, 1))
+    first.hover()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    buttons = [row.get_by_role("button", name="Warn") for row in (first, second)]
+
+    for button in buttons:
+        expect(button.locator("svg")).to_be_visible()
+    buttons[0].click()
+
+    expect(page.locator("#act-t")).to_contain_text(first.locator("bdi").first.inner_text())
+
+
 def test_the_dialog_shows_the_dm_with_what_is_typed_and_finds_channels(path, shown, axe):
     page, target = shown("overview"), path.discord.someone()
     page.keyboard.press("Control+k")

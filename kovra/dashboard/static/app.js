@@ -13,6 +13,7 @@ import "./parts.js";
 import "./settings.js";
 import "./rows.js";
 import "./people.js";
+import "./quick.js";
 import "./keys.js";
 import "./times.js";
 import { listen } from "./live.js";
