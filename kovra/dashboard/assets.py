@@ -26,7 +26,6 @@ _YEAR_S = 31_536_000
 _SERVED = {
     "*.svg": "image/svg+xml",
     "vendor/*.js": "text/javascript",
-    "vendor/*.svg": "image/svg+xml",
     "vendor/*.txt": "text/plain",
     "vendor/*.woff2": "font/woff2",
 }

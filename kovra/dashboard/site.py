@@ -11,6 +11,7 @@ from flask import Flask, Response, g, request
 from flask_compress import Compress
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
+from jinja2 import ChoiceLoader, FileSystemLoader
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kovra.actions.lanes import LaneDesk
@@ -288,6 +289,8 @@ def _name_requests(app: Flask) -> None:
 
 def _dress_templates(app: Flask, known: Services) -> None:
     assets.shelf()  # now, and not while somebody waits for a page
+    # The icons stand in every page.
+    app.jinja_loader = ChoiceLoader([app.jinja_loader, FileSystemLoader(assets.FOLDER / "vendor")])  # type: ignore[misc, list-item]
     app.register_blueprint(assets.assets)
     wording.install(app)
 
