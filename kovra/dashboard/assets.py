@@ -21,10 +21,11 @@ from kovra.dashboard.access import OPEN, policy
 FOLDER = Path(__file__).parent / "static"
 _YEAR_S = 31_536_000
 
-#: What is served as it lies there. Styles and scripts of ours are served joined, as ``kovra.css`` and ``kovra.js``;
-#: sources of other things and records are no part of the site.
+#: What is served as it lies there. Styles and scripts of ours are served joined, as ``kovra.css`` and ``kovra.js``, but
+#: for the script that is there before them; sources of other things and records are no part of the site.
 _SERVED = {
     "*.svg": "image/svg+xml",
+    "start.js": "text/javascript",
     "vendor/*.js": "text/javascript",
     "vendor/*.txt": "text/plain",
     "vendor/*.woff2": "font/woff2",

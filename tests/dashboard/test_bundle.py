@@ -37,7 +37,7 @@ def test_a_style_finds_its_font_where_it_is_served():
 def test_every_module_is_in_the_script_once():
     script = bundle.script(FOLDER)
 
-    for path in FOLDER.glob("*.js"):
+    for path in {*FOLDER.glob("*.js")} - {FOLDER / "start.js"}:  # which is there before the script, by itself
         assert script.count(f"// {path.name}\nconst ${path.stem} = ") == 1, path.name
 
 

@@ -70,7 +70,7 @@ def test_pages_are_never_stored(site, cast):
 
 def test_static_files_are_kept_for_a_year_under_their_fingerprint_and_not_at_all_under_another(site):
     page = site.visitor().get("/login").get_data(as_text=True)
-    address = re.search(r'src="(/static/[0-9a-f]{16}/kovra\.js)"', page).group(1)
+    address = re.search(r'data-pages="(/static/[0-9a-f]{16}/kovra\.js)"', page).group(1)
 
     ours, other = site.visitor().get(address), site.visitor().get("/static/0123456789abcdef/kovra.js")
 

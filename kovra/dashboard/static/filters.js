@@ -1,4 +1,6 @@
 // Search and filters of the case browser: forms of the address, so that a list can be shared, reloaded and gone back to.
+import { whenShown } from "./shown.js";
+
 const dialog = document.getElementById("filters");
 const body = document.getElementById("filters-body");
 let wanted = "";                        // the filter whose chip was pressed
@@ -29,6 +31,6 @@ document.addEventListener("submit", event => {
   if (!event.target.matches("[data-tidy]")) return;
   for (const field of event.target.elements) if (field.name && !field.value) field.disabled = true;
 });
-addEventListener("pageshow", () => {
+whenShown(() => {
   for (const field of document.querySelectorAll("[data-tidy] :disabled[name]")) field.disabled = false;
 });

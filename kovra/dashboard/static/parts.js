@@ -59,6 +59,3 @@ document.addEventListener("click", event => {
   if (details?.id) details.open ? opened.delete(details.id) : opened.add(details.id);
 });
 document.body.addEventListener("htmx:after:swap", () => { for (const id of opened) document.getElementById(id)?.setAttribute("open", ""); });
-
-// On a phone a chart is wider than the screen: the newest is what one looks for first.
-for (const chart of document.querySelectorAll(".chartbody")) chart.scrollLeft = chart.scrollWidth;

@@ -1,4 +1,6 @@
 // Forms of settings: what is not saved is counted, never replaced by what others do, and asked about before it is left.
+import { whenShown } from "./shown.js";
+
 const changedFields = form => [...form.elements].filter(field => {
   if (!field.name || field.type === "hidden") return false;
   if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
@@ -27,7 +29,7 @@ document.addEventListener("reset", event => { if (event.target === find()) setTi
 document.addEventListener("submit", event => { if (event.target === find()) leaving = true; });
 document.body.addEventListener("htmx:after:swap", dress);
 addEventListener("beforeunload", event => { if (dirty() && !leaving) event.preventDefault(); });
-addEventListener("pageshow", () => { leaving = false; dress(); });
+whenShown(() => { leaving = false; dress(); });
 document.addEventListener("keydown", event => {
   if (!(event.metaKey || event.ctrlKey) || event.key.toLowerCase() !== "s" || !find()) return;
   event.preventDefault();

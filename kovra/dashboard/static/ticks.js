@@ -1,5 +1,7 @@
 // Ticks of a list, and the bar that acts on all that are ticked. What is ticked lives here: a row that is fetched again
 // comes without its tick. Where the bar says `data-keep`, ticks stay over pages and reloads, until they are cleared.
+import { whenShown } from "./shown.js";
+
 const kept = document.querySelector(".bulkbar")?.dataset.keep;
 const ticked = new Set(kept ? recalled() : []);
 // A list whose rows come ticked (`data-all-ticked`): who was unticked stays so when the list is fetched again.
@@ -69,5 +71,5 @@ if (whole || document.querySelector("[data-tick-all]") || document.querySelector
   });
   document.body.addEventListener("htmx:after:swap", dress);
   // Back from the page of the mass action: the browser has kept the ticks, this list has not.
-  addEventListener("pageshow", () => { for (const box of boxes()) { met.add(box.value); if (box.checked && !kept) ticked.add(box.value); } dress(); });
+  whenShown(() => { for (const box of boxes()) { met.add(box.value); if (box.checked && !kept) ticked.add(box.value); } dress(); });
 }
