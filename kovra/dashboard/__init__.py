@@ -17,6 +17,8 @@
               ``many`` those about all that are ticked
 ``draft``     the action dialog as far as it is filled in; ``act_choices`` what it offers
 ``toast``     one request from queued to its end
+``job_words`` how a mass action reads: its pace, and why some of it came to nothing
+``addresses`` the addresses of rows, built once for a page
 ``case_lines`` the lines of the case list, each drawn once
 ``settings_words`` how settings read: budgets, a notice as its reader sees it
 ``settings_form`` what the sections of settings do alike

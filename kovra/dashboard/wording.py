@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -205,6 +206,14 @@ def seconds(length: float) -> str:
     return f"{length:.1f} s" if length < 60 else duration(60 * int(length // 60))
 
 
+def about(length: float) -> str:
+    """A guess at how long something still takes, rounded up to what one would say: "4 s", "2 min"."""
+    for unit, size, below in (("s", 1, 60), ("min", 60, 3_600)):
+        if length < below - size / 2:
+            return f"{max(1, math.ceil(length / size))} {unit}"
+    return f"{math.ceil(length / 3_600)} h"
+
+
 def _counted(number: int, unit: str) -> str:
     return f"{number} {unit[:-1] if number == 1 and unit.endswith('s') and unit != 's' else unit}"
 
@@ -323,6 +332,7 @@ FILTERS: tuple[Callable[..., Any], ...] = (
     ago,
     left,
     seconds,
+    about,
     utc,
     iso,
     until,

@@ -62,7 +62,9 @@ class JobCard:
 
 @dataclass(frozen=True, kw_only=True)
 class JobTarget:
-    """What became of one target. ``sentence`` is the refusal's or the failure's; ``released``: somebody stood in."""
+    """What became of one target. ``sentence`` is the refusal's or the failure's and ``why`` its kind, the state itself
+    where there is none, empty while nothing stands against it; ``released``: somebody stood in.
+    """
 
     request_id: UUID
     target_id: UserId
@@ -70,8 +72,24 @@ class JobTarget:
     state: State
     case_no: int | None
     refusal_kind: str | None
+    failure_kind: str | None
     sentence: str | None
     released: bool
+    began_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def why(self) -> str:
+        if not self.state.terminal or self.state is State.DONE:
+            return ""
+        return self.failure_kind or self.refusal_kind or self.state.value
+
+    @property
+    def took_s(self) -> float | None:
+        """From the moment Guard began with it to its end; None of what never began or has not ended."""
+        if self.began_at is None or self.ended_at is None:
+            return None
+        return max(0.0, (self.ended_at - self.began_at).total_seconds())
 
 
 class JobControl:
@@ -136,9 +154,10 @@ class JobControl:
             )
             .exists()
         )
-        columns = (row.request_id, row.target_id, row.state, row.case_no, row.refusal_kind)
+        columns = (row.request_id, row.target_id, row.state, row.case_no, row.refusal_kind, row.failure_kind)
+        moments = (row.claimed_at.label("began_at"), row.done_at.label("ended_at"))
         told = func.coalesce(row.refusal_sentence, row.failure_sentence).label("sentence")
-        of_job = select(*columns, told, released.label("released")).where(
+        of_job = select(*columns, *moments, told, released.label("released")).where(
             row.guild_id == scope.guild_id, row.batch_id == batch_id
         )
         with self._database.transaction(scope.guild_id) as session:
@@ -199,6 +218,9 @@ def _target(found: Any, name: str) -> JobTarget:
         state=State(found.state),
         case_no=found.case_no,
         refusal_kind=found.refusal_kind,
+        failure_kind=found.failure_kind,
         sentence=found.sentence,
         released=found.released,
+        began_at=found.began_at,
+        ended_at=found.ended_at,
     )

@@ -231,6 +231,48 @@ def test_targets_are_shown_by_what_became_of_them_exported_and_asked_for_again(s
     assert ">raid</textarea>" in again.get_data(as_text=True)
 
 
+ENDED = """
+UPDATE action_requests SET state = :state, failure_kind = :why, failure_sentence = 'Nothing happened.', done_at = now(),
+    claimed_at = now() - interval '1.5 seconds' WHERE target_id = ANY(:targets)
+"""
+
+
+def test_what_came_to_nothing_stands_by_reason_each_to_be_reviewed_again(site, cast, owner):
+    who = site.signed_in(cast.admin)
+    where = f"/g/{cast.harbour}/jobs/{job_of(who.mass(strangers(5)))}"
+    running = shown(who.get(where))
+    with owner.transaction(cast.harbour) as session:
+        for state, why, some in (("failed", "forbidden", [0, 1]), ("failed", "refused", [2]), ("done", None, [3, 4])):
+            session.execute(text(ENDED), {"state": state, "why": why, "targets": [FIRST + n for n in some]})
+
+    page, one_reason = who.get(where), who.get(f"{where}?why=forbidden")
+    again = who.post(f"{where}/again?why=forbidden")
+
+    assert "Took" not in running.replace("Took Result", "")
+    assert re.search(r"Took \d+(\.\d)? (ms|s|minutes?) Finished", shown(page))
+    assert "3 targets came to nothing Guard’s role or permission 2 Move Guard’s role higher" in shown(page)
+    assert "Discord refused it 1 Try again" in shown(page)
+    assert shown(page).count("1.5 s") == 5
+    assert [str(FIRST + n) in shown(one_reason) for n in range(5)] == [True, True, False, False, False]
+    assert "of 2 will run" in shown(again)
+    assert who.get(f"{where}?why=nonsense").status_code == 200
+
+
+def test_while_it_runs_the_page_says_how_fast_and_how_long_still(site, cast, owner):
+    who = site.signed_in(cast.admin)
+    batch_id = job_of(who.mass(strangers(5)))
+    where = f"/g/{cast.harbour}/jobs/{batch_id}"
+    with owner.transaction(cast.harbour) as session:
+        session.execute(text(ENDED), {"state": "done", "why": None, "targets": [FIRST, FIRST + 1]})
+
+    running = shown(who.fragment(f"{where}/progress"))
+    who.post(f"{where}/pause")
+    paused = shown(who.fragment(f"{where}/progress"))
+
+    assert re.search(r"\d+ a minute · about \d+ s left Running", running)
+    assert "a minute" not in paused
+
+
 def test_the_rest_is_released_by_a_second_person_once(site, cast, budget, owner, count):
     budget(3)
     admin, boss = site.signed_in(cast.admin), site.signed_in(cast.owner)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.actions.capabilities import NEEDS, Capability
 from kovra.actions.job import Job, JobState
 from kovra.actions.request import Action, Source, State
-from kovra.dashboard import files
+from kovra.dashboard import files, job_words
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.mass import MassDraft
 from kovra.dashboard.pages.mass import reviewed_page
@@ -124,11 +124,12 @@ def export(guild_id: int, batch_id: UUID) -> Response:
         kind = ExportForm().load(request.form)["kind"]
     except ValidationError as error:
         raise BadRequest from error
-    facts = {"batch_id": str(batch_id), "kind": kind, "shown": _shown() or "all"}
+    shown = _shown()
+    facts = {"batch_id": str(batch_id), "kind": kind, "shown": shown.why or shown.group or "all"}
     known.submit.audit.append(
         AuditEntry(guild_id=viewer.guild_id, kind=AuditKind.JOB_EXPORTED, actor_id=viewer.viewer.user_id, facts=facts)
     )
-    told = files.of_job(kind, _only(_shown(), known.jobs.targets(viewer, batch_id)))
+    told = files.of_job(kind, shown.only(known.jobs.targets(viewer, batch_id)))
     named = f"mass-action-{str(batch_id)[-12:]}.{kind}"
     headers = {"Content-Disposition": f'attachment; filename="{named}"'}
     return FileResponse(told, content_type=files.KINDS[kind][1], headers=headers)
@@ -140,7 +141,7 @@ def again(guild_id: int, batch_id: UUID) -> Response:
     """Review those that are shown for the same act: a new mass action, once it is confirmed."""
     known, viewer = services(), scope()
     found = _card(viewer, batch_id)
-    targets = _only(_shown(), known.jobs.targets(viewer, batch_id))
+    targets = _shown().only(known.jobs.targets(viewer, batch_id))
     draft = MassDraft(
         ids="\n".join(dict.fromkeys(str(one.target_id) for one in targets)), action=found.action, reason=found.reason
     )
@@ -168,10 +169,27 @@ def _page(viewer: GuildScope, batch_id: UUID, problem: str | None = None) -> Res
     return make_response(render_template("job.html", **facts, problem=problem), status)
 
 
-def _shown() -> str:
-    """The group that the address names; empty for all."""
-    word = request.args.get("show", "")
-    return word if word in GROUPS else ""
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What of a job the address asks for: a group by state, those for whom one thing stood against it, or all."""
+
+    group: str
+    why: str
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """The same as the words of an address, and of the record of an export."""
+        return {name: word for name, word in (("show", self.group), ("why", self.why)) if word}
+
+    def only(self, targets: Sequence[JobTarget]) -> Sequence[JobTarget]:
+        if self.why:
+            return [one for one in targets if one.why == self.why]
+        return _only(self.group, targets)
+
+
+def _shown() -> Shown:
+    word, why = request.args.get("show", ""), request.args.get("why", "")
+    return Shown(group=word if word in GROUPS and not why else "", why=why if why in job_words.WHY else "")
 
 
 def _only(group: str, targets: Sequence[JobTarget]) -> Sequence[JobTarget]:
@@ -179,17 +197,24 @@ def _only(group: str, targets: Sequence[JobTarget]) -> Sequence[JobTarget]:
 
 
 def _facts(viewer: GuildScope, batch_id: UUID) -> Mapping[str, Any]:
-    known, card, group = services(), _card(viewer, batch_id), _shown()
+    known, card, shown = services(), _card(viewer, batch_id), _shown()
     targets = known.jobs.targets(viewer, batch_id)
+    reasons = job_words.reasons(targets)
     rest = known.jobs.releasable(targets)
     own = card.moderator_id == viewer.viewer.user_id
     return {
         "scope": viewer,
         "job": card,
-        "targets": _only(group, targets),
-        "shown": group,
+        "targets": shown.only(targets),
+        "shown": shown.group,
+        "reasons": reasons,
+        "reason": next((one for one in reasons if one.why == shown.why), None),
+        "shown_words": shown.words,
+        "pace": None if card.state is JobState.PAUSED else job_words.pace(targets, known.clock.now()),
+        "took_s": job_words.took_s(targets, card.created_at),
         "groups": [(word, label, len(_only(word, targets))) for word, (label, _) in GROUPS.items()],
-        "may_ask_again": group in AGAIN and viewer.may(Capability.MASS) and viewer.may(NEEDS[card.action]),
+        "may_ask_again": viewer.may(Capability.MASS) and viewer.may(NEEDS[card.action]),
+        "again": bool(shown.why) or shown.group in AGAIN,
         "may_steer": viewer.may(Capability.MASS) and card.state is not JobState.CANCELLED and not card.ended,
         "rest": len(rest),
         "may_release": bool(rest) and viewer.may(Capability.APPROVE) and not own,
