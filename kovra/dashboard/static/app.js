@@ -14,6 +14,7 @@ import "./settings.js";
 import "./rows.js";
 import "./people.js";
 import "./quick.js";
+import "./focus.js";
 import "./keys.js";
 import "./times.js";
 import { listen } from "./live.js";

@@ -28,6 +28,11 @@ export function setCursor(row) {
   row?.scrollIntoView({ block: "nearest" });
 }
 
+// The row that the cursor was on has gone: it is on this one now.
+export function adoptCursor(gone, row) {
+  if (cursor === gone) setCursor(row);
+}
+
 export function focusRow(row) {
   // Enter then opens this row, not the button that was pressed last; and a screen reader reads it.
   row?.querySelector(".rowlink").focus({ preventScroll: true });
