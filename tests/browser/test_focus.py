@@ -108,7 +108,7 @@ def test_who_cancels_in_a_row_of_the_queue_stays_in_it_and_who_lets_new_rows_in_
     expect(page.locator("#heldpill")).to_be_visible()
     page.locator("#heldpill").press("Enter")
     expect(page.locator("#heldpill")).to_be_hidden()
-    page.wait_for_function("document.activeElement.closest('tr') === document.querySelector('#queue-list tr[id]')")
+    expect(page.locator("#queue-list tbody > tr:first-child:focus-within")).to_have_count(1)
     page.get_by_role("button", name="Resume").click()
     page.get_by_role("button", name="Resume the queue").click()
     expect(page.locator(".desk-lane")).not_to_contain_text("Paused by")
