@@ -124,7 +124,7 @@ def test_a_channel_is_chosen_and_what_guard_holds_there_can_be_lifted(admin, cas
         )
     held = drawn(admin, cast, f"on=channel&target={TOWN}")
 
-    assert f"target={TOWN}&amp;on=channel" in picker
+    assert f"target={TOWN}&amp;action=lock&amp;on=channel" in picker
     assert re.findall(r'name="action" value="(\w+)"', locked) == ["lock", "slowmode", "purge"]
     assert re.search(r'value="unlock"[^>]* checked', held)
     assert "Lock by Guard" in held
