@@ -215,13 +215,15 @@ class Rig:
         took; says each finding. What an earlier scenario on this rig broke is not said again.
         """
         self.discord("DELETE", "faults")
-        began = time.monotonic()
-        ended = until(lambda: not self.judge.unfinished(), patience_s)
-        report.add("settled_ms", (time.monotonic() - began) * 1000 if ended else None, digits=0)
+        began, known, found = time.monotonic(), -1, list[Finding]()
         seen = {guild_id: source.seen for guild_id, source in self.sources.items()}
-        self.judge.await_streams(seen)
-        answered = [request_id for load in self.loads for request_id in load.answered]
-        found = [finding for finding in self.judge.findings(answered, seen) if finding not in self.broken]
+        # A click whose sender has given up may be accepted while the judge looks: then all is judged anew.
+        while known != (known := len(self.judge.requests())) and time.monotonic() - began < patience_s:
+            ended = until(lambda: not self.judge.unfinished(), patience_s)
+            report.add("settled_ms", (time.monotonic() - began) * 1000 if ended else None, digits=0)
+            self.judge.await_streams(seen)
+            answered = [request_id for load in self.loads for request_id in load.answered]
+            found = [finding for finding in self.judge.findings(answered, seen) if finding not in self.broken]
         asked = [wish.batch_id for load in self.loads for wish in load.mass_wishes if wish.answered]
         lost = [
             Finding(Broken.LOST, f"job {each} was answered and has no row")
