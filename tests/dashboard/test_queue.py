@@ -78,7 +78,7 @@ def test_one_that_failed_says_why_and_can_be_asked_again(site, cast, end):
 
     assert "Discord refused the kick: too low." in shown
     assert "Ask again" in shown
-    assert f"action=kick&amp;target={cast.quillon}" in shown
+    assert f"target={cast.quillon}&amp;action=kick" in shown
 
 
 def test_a_dead_one_is_retried_after_a_question_and_on_record(site, cast, end, owner, words):
