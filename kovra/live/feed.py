@@ -14,10 +14,6 @@ from kovra.live.events import Hint
 from kovra.live.stream import Batch, Stream, Visible
 from kovra.live.wire import Wire
 
-#: After handing out a guild rests so many times as long as that took, in seconds at most so long. A small guild rests
-#: for a blink. Where thousands look at fifty events a second, they cost a third of writing each by itself.
-REST, LONGEST_REST_S = 2.0, 0.05
-
 _log = logging.getLogger(__name__)
 
 
@@ -32,7 +28,6 @@ class Feed:
 
     Attributes:
         looked_at: when its newest number was last asked for, in monotonic seconds.
-        rests_until: before that nothing more is handed to it, in monotonic seconds.
         sent, sent_bytes: frames that crowds took, and their bytes; streams outside count their own.
     """
 
@@ -40,7 +35,6 @@ class Feed:
         self.guild_id, self.shown = guild_id, shown
         self.sent = self.sent_bytes = 0
         self.looked_at = time.monotonic()
-        self.rests_until = float("-inf")
         self._writing = writing
         self._lock = threading.Lock()  # guards the three below
         self._streams: set[Stream] = set()
@@ -77,10 +71,6 @@ class Feed:
         alone = self._those_alone()
         _each(alone, lambda stream: stream.offer(batch))
         self._gather(alone)
-
-    def rest(self, began: float, now: float) -> None:
-        """Handing out has ended: what comes within the rest is read and written together."""
-        self.rests_until = now + min(REST * (now - began), LONGEST_REST_S)
 
     def hint(self, hint: Hint, frame: bytes) -> None:
         """Hand a hint to every stream."""

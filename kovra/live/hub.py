@@ -202,17 +202,16 @@ class Hub:
 
     def _read(self) -> None:
         """The reading thread: at each ring and each tick, hand out what is new."""
-        next_tick = rested_at = time.monotonic()
+        next_tick = time.monotonic()
         while not self._stopping.is_set():
-            self._wake.wait(max(0.0, min(next_tick, self._hints.next_at, rested_at) - time.monotonic()))
+            self._wake.wait(max(0.0, min(next_tick, self._hints.next_at) - time.monotonic()))
             self._wake.clear()
-            rested_at = float("inf")
             try:
                 self._tell_hints()
                 if (now := time.monotonic()) >= next_tick:
                     next_tick = now + self._tick_s
                     next_tick = self._find_behind(now)
-                rested_at = self._hand_out()
+                self._hand_out()
             except Unavailable as error:
                 # Nothing was marked as shown, so the next tick finds it again.
                 if not self._source_away:
@@ -237,32 +236,21 @@ class Hub:
             self._ring(guild_id for guild_id, number in newest.items() if number > asked[guild_id].shown)
         return min((feed.looked_at for feed in feeds), default=now) + self._tick_s
 
-    def _hand_out(self) -> float:
-        """One page of each guild that rang, in turn, so that a burst in one does not hold up the others.
-
-        Returns:
-            When the first of those that rest still has had its rest, in monotonic seconds.
-        """
-        rested_at = float("inf")
+    def _hand_out(self) -> None:
+        """One page of each guild that rang, in turn, so that a burst in one does not hold up the others."""
         while not self._stopping.is_set():
-            now = time.monotonic()
             with self._lock:
-                rung = [self._feeds[guild_id] for guild_id in self._rung if guild_id in self._feeds]
-                feeds = [feed for feed in rung if feed.rests_until <= now]
-                self._rung = {feed.guild_id for feed in rung} - {feed.guild_id for feed in feeds}
-                rested_at = min((feed.rests_until for feed in rung if feed.rests_until > now), default=float("inf"))
+                feeds = [self._feeds[guild_id] for guild_id in self._rung if guild_id in self._feeds]
+                self._rung.clear()
             if not feeds:
-                break
+                return
             for feed in feeds:
-                asked = time.monotonic()
+                now = time.monotonic()
                 events = self._source.after(feed.guild_id, feed.shown, PAGE)
-                feed.looked_at, began = asked, time.monotonic()
+                feed.looked_at = now
                 self._show(feed, events)
                 if len(events) == PAGE:
                     self._ring([feed.guild_id])
-                else:
-                    feed.rest(began, time.monotonic())
-        return rested_at
 
     def _show(self, feed: Feed, events: Sequence[EventLike]) -> None:
         if not events:

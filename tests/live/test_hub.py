@@ -207,36 +207,3 @@ def test_what_is_no_ring_is_passed_over(new_hub, history, bulletin, guild, heard
     bulletin.ring(guild)
 
     assert numbers(stream, 1) == [1]
-
-
-def test_what_comes_while_a_guild_rests_is_read_together(new_hub, history, bulletin, guild, heard, monkeypatch):
-    monkeypatch.setattr("kovra.live.feed.REST", 1e9)
-    monkeypatch.setattr("kovra.live.feed.LONGEST_REST_S", 0.5)
-    stream = new_hub().subscribe(guild, None, all_of)
-    heard()
-
-    for _ in range(40):
-        history.write()
-        bulletin.ring(guild)
-
-    assert numbers(stream, 40) == list(range(1, 41))
-    assert sum(what == "after" for what, _ in history.asked) < 20
-
-
-def test_a_guild_that_rests_holds_up_no_other(new_hub, history, bulletin, guild, heard, monkeypatch):
-    monkeypatch.setattr("kovra.live.feed.REST", 1e9)
-    monkeypatch.setattr("kovra.live.feed.LONGEST_REST_S", 3600)
-    hub = new_hub()
-    stream, other = hub.subscribe(guild, None, all_of), hub.subscribe(OTHER, None, all_of)
-    heard()
-    history.write()
-    bulletin.ring(guild)
-    assert numbers(stream, 1) == [1]
-
-    history.write()
-    bulletin.ring(guild)
-    history.write(guild_id=OTHER)
-    bulletin.ring(OTHER)
-
-    assert numbers(other, 1) == [1]
-    assert nothing_more(stream)
