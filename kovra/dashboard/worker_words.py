@@ -1,4 +1,4 @@
-"""How the workers read on the page of the Action Queue: who lives, what each serves, what is wrong and what to do."""
+"""How the workers read on pages: who lives, what each serves, what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def crew(found: Sequence[WorkerNow], shard: int, shards: int, *, operator: bool)
         for number, one in enumerate(found, start=1)
     ]
     serving = sum(one.serves(shard) for one in found)
-    trouble = _nobody_here(found, shard) if not serving else None
+    trouble = standstill(found, shard)
     if trouble is None and operator:
         trouble = _nobody_elsewhere(found, shards)
     return Crew(hands=hands, shard=shard, shards=shards, serving=serving, trouble=trouble)
@@ -81,7 +81,10 @@ def _note(one: WorkerNow) -> str:
     return ""
 
 
-def _nobody_here(found: Sequence[WorkerNow], shard: int) -> Trouble:
+def standstill(found: Sequence[WorkerNow], shard: int) -> Trouble | None:
+    """Why nothing runs of what lies in this shard; None while a worker serves it."""
+    if any(one.serves(shard) for one in found):
+        return None
     alive = [one for one in found if one.alive]
     if not alive:
         title = "No worker runs, so nothing is executed."

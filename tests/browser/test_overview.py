@@ -62,3 +62,20 @@ def test_axe_finds_nothing(path, open_as, axe, theme):
     narrow = axe(page)
 
     assert (wide, narrow) == ([], [])
+
+
+def test_a_page_that_is_open_says_that_no_worker_runs_until_one_is_back(path, open_as):
+    page = overview(open_as("tamsin_reed"), path)
+    health = page.context.new_page()
+    health.goto(f"{path.stack.web_url}/g/{path.guild_id}/settings/health")
+    expect(health.locator("#live")).to_have_text("Live")
+
+    path.stack.processes["worker"].stop(10)
+    try:
+        for told in (page.locator("#now"), health.locator("#finding-workers")):
+            expect(told).to_contain_text("No worker runs, so nothing is executed.")
+    finally:
+        path.stack.restart("worker")
+
+    for open_page in (page, health):
+        expect(open_page.get_by_text("No worker runs")).to_have_count(0)

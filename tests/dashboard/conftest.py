@@ -76,7 +76,7 @@ from kovra.store.tables import ActionRequests, Base
 from kovra.store.together import Together
 from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
-from kovra.store.workers import Workers
+from kovra.store.workers import Presence, Workers
 
 BASE_URL = "http://localhost:8000"
 ORIGIN = {"Sec-Fetch-Site": "same-origin", "Origin": BASE_URL}
@@ -426,6 +426,19 @@ def words() -> Callable[[Database, GuildId], list[dict[str, Any]]]:
             return [dict(row._mapping) for row in rows]
 
     return read
+
+
+@pytest.fixture
+def worker(site: Site) -> Callable[..., Presence]:
+    """``worker(shards, unheard_s=…)``: one that lives."""
+
+    def make(shards: Iterable[int] = range(64), unheard_s: float = 0.0) -> Presence:
+        key, serves = new_claim_key(), list(shards)
+        made = Presence(site.worker, owner="quay-1:4711", claim_key=key, shards=serves, unheard_s=lambda: unheard_s)
+        made.beat()
+        return made
+
+    return make
 
 
 @pytest.fixture

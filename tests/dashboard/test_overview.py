@@ -95,7 +95,8 @@ def test_latency_is_that_of_single_actions_and_says_how_many_were_measured(site,
     assert "1 action in 24 h" in after
 
 
-def test_what_waits_for_somebody_is_named(site, cast, owner):
+def test_what_waits_for_somebody_is_named(site, cast, owner, worker):
+    worker()
     who = site.signed_in(cast.moderator)
     quiet = who.fragment(f"/g/{cast.harbour}/overview/now").get_data(as_text=True)
     dead, late = request_of(who.ask(Action.KICK)), request_of(who.ask(Action.BAN, ban_duration_s="3600"))

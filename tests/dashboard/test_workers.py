@@ -6,8 +6,6 @@ import pytest
 from sqlalchemy import text
 
 from kovra.dashboard.worker_words import ranges
-from kovra.store.liveness import new_claim_key
-from kovra.store.workers import Presence
 from tests.dashboard.test_live import Stream
 
 #: Where the harbour's lane lies: ``(guild id >> 22) % 64``.
@@ -17,20 +15,6 @@ SHARD = (200_000_000_000_000_001 >> 22) % 64
 @pytest.fixture
 def pace():
     return {"heartbeat_s": 0.05, "reauthorise_s": 0.2, "longest_s": 20, "workers_s": 0.05}
-
-
-@pytest.fixture
-def worker(site):
-    """``worker(shards, unheard_s=…)``: one that lives."""
-
-    def make(shards=range(64), unheard_s=0.0):
-        made = Presence(
-            site.worker, owner="quay-1:4711", claim_key=new_claim_key(), shards=shards, unheard_s=lambda: unheard_s
-        )
-        made.beat()
-        return made
-
-    return make
 
 
 @pytest.fixture
@@ -103,6 +87,25 @@ def test_a_worker_without_redis_is_told_apart(cast, worker, shown):
 
     assert "No worker reaches Redis, so nothing is executed." in read
     assert "Waits for Redis" in read
+
+
+def test_the_overview_and_the_health_check_say_that_nothing_is_executed_until_a_worker_serves_here(site, cast, worker):
+    worker(shards=[number for number in range(64) if number != SHARD])
+    admin = site.signed_in(cast.admin)
+
+    def read(part):
+        return admin.fragment(f"/g/{cast.harbour}/{part}").get_data(as_text=True)
+
+    stopped = {part: read(part) for part in ("overview/now", "settings/health")}
+    worker()
+    back = {part: read(part) for part in stopped}
+
+    for page in stopped.values():
+        assert f"No worker serves shard {SHARD}, which carries this server." in page
+        assert "waits until its time runs out" in page
+        assert f"adds {SHARD} to the KOVRA_WORKER_SHARDS" in page
+    assert "Executes nothing" in stopped["overview/now"]
+    assert not any("No worker" in page or "Executes nothing" in page for page in back.values())
 
 
 def test_open_pages_hear_that_a_worker_came_fell_silent_and_left(site, cast, worker, owner):

@@ -8,15 +8,16 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from kovra.actions.capabilities import GUARD_NEEDS, NEEDS, Capability, effective_permissions, permission_names
 from kovra.actions.request import Action
-from kovra.dashboard import charts, wording
+from kovra.dashboard import charts, wording, worker_words
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import home, seen_until, shell
+from kovra.dashboard.worker_words import Trouble
 from kovra.ids import GuildId
 from kovra.store.guilds import GuildScope
 from kovra.store.overview import Activity, Pulse
@@ -105,12 +106,14 @@ def _facts(viewer: GuildScope) -> Mapping[str, Any]:
     latest = known.cases.page(viewer, limit=LATEST).rows
     silent = pulse.heard_at is None or pulse.now - pulse.heard_at > SILENT_AFTER
     missing = _missing(viewer)
+    stopped = worker_words.standstill(known.workers.now(), known.lanes.shard_of(viewer.guild_id))
     return {
         "pulse": pulse,
         "latest": latest,
         "silent": silent,
         "missing": missing,
-        "attention": _attention(viewer, pulse, silent, missing),
+        "stopped": stopped,
+        "attention": _attention(viewer, pulse, silent, missing, stopped),
         "spans": tuple(SPANS.values()),
         "quick": [action for action in QUICK if viewer.may(NEEDS[action])],
     }
@@ -135,8 +138,13 @@ class Concern:
     href: str | None
 
 
-def _attention(viewer: GuildScope, pulse: Pulse, silent: bool, missing: Sequence[str]) -> list[Concern]:
+def _attention(
+    viewer: GuildScope, pulse: Pulse, silent: bool, missing: Sequence[str], stopped: Trouble | None
+) -> list[Concern]:
     concerns = []
+    if stopped:
+        href = url_for("queue.index", guild_id=viewer.guild_id)
+        concerns.append(Concern(title=stopped.title, text=stopped.text, icon="offline", kind="a-ban", href=href))
     if silent:
         said = "It has not been heard yet." if pulse.heard_at is None else f"Last heard {wording.utc(pulse.heard_at)}."
         text = f"{said} Actions wait; who is who may be out of date."
@@ -146,7 +154,7 @@ def _attention(viewer: GuildScope, pulse: Pulse, silent: bool, missing: Sequence
         concerns.append(Concern(title="Guard cannot do everything", text=text, icon="lock", kind="a-ban", href=None))
     if pulse.failed:
         title = f"{wording.count(pulse.failed, 'action')} failed"
-        href = url_for("queue.index", guild_id=viewer.guild_id) if _queue_is_built() else None
+        href = url_for("queue.index", guild_id=viewer.guild_id)
         concerns.append(Concern(title=title, text=pulse.failed_why or "", icon="queue", kind="a-ban", href=href))
     if pulse.overdue:
         title = f"{wording.count(pulse.overdue, 'punishment')} overdue"
@@ -158,10 +166,6 @@ def _attention(viewer: GuildScope, pulse: Pulse, silent: bool, missing: Sequence
         text = "Further bans are refused; they free up one by one."
         concerns.append(Concern(title=title, text=text, icon="key", kind="a-mute", href=None))
     return concerns
-
-
-def _queue_is_built() -> bool:
-    return "queue.index" in current_app.view_functions
 
 
 def _charts(viewer: GuildScope) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action
 from kovra.dashboard import settings_words as words
+from kovra.dashboard import worker_words
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.pages.looks import chosen_density
 from kovra.dashboard.pages.message_tests import tries_of
@@ -48,7 +49,10 @@ def index(guild_id: int) -> Response:
 @policy(in_guild(Capability.SETTINGS))
 def health(guild_id: int) -> Response:
     """Each finding with its remedy."""
-    return section("health", {"findings": services().health.findings(scope()), "checked_at": services().clock.now()})
+    known, viewer = services(), scope()
+    stopped = worker_words.standstill(known.workers.now(), known.lanes.shard_of(viewer.guild_id))
+    facts = {"stopped": stopped, "findings": known.health.findings(viewer), "checked_at": known.clock.now()}
+    return section("health", facts)
 
 
 @settings.get("/g/<int:guild_id>/settings/budgets")
