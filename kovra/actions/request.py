@@ -173,7 +173,7 @@ REASON_REQUIRED = frozenset({Action.WARN, Action.NOTE, Action.VOID, Action.COMME
 _DURATION_S = (1, int(MAX_DURATION.total_seconds()))
 _CASE_NO = (1, (1 << 53) - 1)
 _SNOWFLAKE = (1, (1 << 63) - 1)
-#: The case that is taken back; ``of_many``: with others at once, so it stands behind what is clicked one by one.
+#: The case that is taken back; ``of_many``: it was, with others at once.
 _TAKES_BACK = {"reverses": _CASE_NO, "of_many": (1, 1)}
 #: The message over which somebody is acted on, when it is to be deleted with the act.
 _OVER_MESSAGE = {"delete_channel_id": _SNOWFLAKE, "delete_message_id": _SNOWFLAKE}

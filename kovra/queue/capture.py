@@ -18,7 +18,7 @@ from kovra.actions.submit import LIFETIME
 from kovra.errors import Unavailable
 from kovra.ids import GuildId
 from kovra.queue.keys import BULK
-from kovra.queue.outbox import Outbox, lane_message
+from kovra.queue.outbox import Outbox, message_of
 
 log = logging.getLogger(__name__)
 
@@ -73,17 +73,7 @@ class Capture:
         self.at("after_capture_commit")
         for sealed in made:
             # Best effort, and behind what people ask for: what the lane does not take, the relay brings.
-            request = sealed.request
-            message = lane_message(
-                guild_id=request.guild_id,
-                target_id=request.target_id,
-                request_id=str(request.request_id),
-                body=sealed.body,
-                kid=sealed.kid,
-                sig=sealed.sig,
-                priority=BULK,
-            )
-            self.outbox.offer(message)
+            self.outbox.offer(message_of(sealed, BULK))
         if made:
             self.bulletin.ring(guild_id)
         return len(made)

@@ -64,6 +64,20 @@ def chunk_message(*, guild_id: GuildId, batch_id: str, number: int, body: bytes,
     )
 
 
+def message_of(sealed: Sealed, priority: int = 0) -> Message:
+    """The entry of an accepted request."""
+    request = sealed.request
+    return lane_message(
+        guild_id=request.guild_id,
+        target_id=request.target_id,
+        request_id=str(request.request_id),
+        body=sealed.body,
+        kid=sealed.kid,
+        sig=sealed.sig,
+        priority=priority,
+    )
+
+
 #: How many messages travel to Redis in one trip: it does nothing else meanwhile.
 TOGETHER = 50
 
@@ -88,7 +102,7 @@ class Outbox:
 
     def put(self, sealed: Sealed) -> bool:
         """True when the lane holds it now."""
-        return self.offer(_message(sealed, BULK if "of_many" in sealed.request.params else 0))
+        return self.offer(message_of(sealed))
 
     def put_each(self, sealed: Sequence[Sealed]) -> Sequence[Sealed]:
         """Those that the lane holds now. Several at once stand behind what people click one by one."""
@@ -97,7 +111,7 @@ class Outbox:
             return put
         for first in range(0, len(sealed), TOGETHER):
             some = sealed[first : first + TOGETHER]
-            offers = self.offer_each([_message(one, BULK if len(sealed) > 1 else 0) for one in some])
+            offers = self.offer_each([message_of(one, BULK if len(sealed) > 1 else 0) for one in some])
             put += [one for one, offer in zip(some, offers, strict=True) if offer not in (None, Offer.FULL)]
             if len(put) < first + len(some):
                 break  # Redis went away, or the lane takes no more: the relay brings the rest
@@ -146,16 +160,3 @@ class Outbox:
         except ConnectionClosed as error:
             log.warning("the lanes of %d requests wait for the relay: %s", len(messages), error)
             return [None] * len(messages)
-
-
-def _message(sealed: Sealed, priority: int) -> Message:
-    request = sealed.request
-    return lane_message(
-        guild_id=request.guild_id,
-        target_id=request.target_id,
-        request_id=str(request.request_id),
-        body=sealed.body,
-        kid=sealed.kid,
-        sig=sealed.sig,
-        priority=priority,
-    )

@@ -17,7 +17,7 @@ from kovra.actions.submit import LIFETIME
 from kovra.errors import Unavailable
 from kovra.guard.endings import Ask, End, Settle, Wait, next_step, request_for
 from kovra.queue.keys import BULK
-from kovra.queue.outbox import Outbox, lane_message
+from kovra.queue.outbox import Outbox, message_of
 
 log = logging.getLogger(__name__)
 
@@ -95,15 +95,6 @@ class Scheduler:
         self.at("after_end_commit")
         if accepted:
             # Best effort, and behind what people ask for: what the lane does not take, the relay brings.
-            message = lane_message(
-                guild_id=request.guild_id,
-                target_id=request.target_id,
-                request_id=str(request.request_id),
-                body=sealed.body,
-                kid=sealed.kid,
-                sig=sealed.sig,
-                priority=BULK,
-            )
-            self.outbox.offer(message)
+            self.outbox.offer(message_of(sealed, BULK))
         self.bulletin.ring(end.guild_id)
         return accepted
