@@ -20,11 +20,11 @@ from typing import Any
 
 from benchmarks.chaos.load import Crowd
 from benchmarks.chaos.rig import Rig, perform
-from benchmarks.chaos.waiting import until
+from benchmarks.chaos.waiting import must, until
 from benchmarks.measure import Report, say
 
-#: Seconds of trouble, deeds by hand a second, Kovra's own actions a second, and between two troubles.
-LONG_S, QUICK_S, RATE, LOAD, PAUSE_S = 600.0, 10.0, 4.0, 1, 1.5
+#: Seconds of trouble, deeds by hand a second, Kovra's own actions a second, and deeds by hand between two troubles.
+LONG_S, QUICK_S, RATE, LOAD, BETWEEN = 600.0, 10.0, 4.0, 1, 4
 
 #: How long everything may take to be known after the last trouble, in seconds.
 PATIENCE_S = 90.0
@@ -58,7 +58,8 @@ def gateway(rig: Rig, report: Report, lasts_s: float = QUICK_S) -> None:
             say(name)
             trouble()
             troubles[name] += 1
-            time.sleep(PAUSE_S)  # deeds by hand go on meanwhile
+            seen = hands.done.total()
+            must(lambda seen=seen: hands.done.total() >= seen + BETWEEN, "deeds by hand between two troubles")
     rig.settle(report, PATIENCE_S)
     report.add("troubles", sum(troubles.values()))
     report.add("by_hand", hands.done.total())

@@ -10,10 +10,12 @@ import time
 from collections import Counter
 
 from benchmarks.chaos.rig import Rig, perform
+from benchmarks.chaos.waiting import must, until
 from benchmarks.measure import Report, say
 
-#: How long Valkey is away, in seconds; then how many submits, how many a second, and the time between two FLUSHALLs.
-LONG_S, QUICK_S = 60.0, 8.0
+#: How many clicks are answered before Valkey goes, and how long it is away, in seconds; then how many submits, how many
+#: a second, and the time between two FLUSHALLs.
+FIRST, LONG_S, QUICK_S = 5, 60.0, 8.0
 FLUSHED, FLUSHED_QUICK, FLUSHED_RATE, FLUSH_EVERY_S = 300, 60, 20, 0.1
 
 
@@ -27,15 +29,14 @@ def redis(rig: Rig, report: Report) -> None:
     away_s, submits = (QUICK_S, FLUSHED_QUICK) if report.quick else (LONG_S, FLUSHED)
     say(f"Valkey is away for {away_s:.0f} s")
     with rig.reviving(), rig.load(rate=10) as away:
-        time.sleep(1)  # some clicks before it goes
+        must(lambda: len(away.answered) >= FIRST, "the first clicks")
         rig.kill("valkey")
         time.sleep(away_s)  # the outage itself
         rig.stack.restart("valkey")
         back_ms = rig.next_case_ms()
         began = time.monotonic()
         waiting = {str(row.request_id) for row in rig.judge.unfinished()}
-        while waiting & {str(row.request_id) for row in rig.judge.unfinished()} and time.monotonic() - began < 60:
-            time.sleep(0.1)  # between two looks
+        until(lambda: not waiting & {str(row.request_id) for row in rig.judge.unfinished()}, 60)
         report.add("drained_ms", back_ms and back_ms + (time.monotonic() - began) * 1000)
     say(f"{submits} submits while it forgets everything every {FLUSH_EVERY_S} s")
     flushes = 0
