@@ -1,5 +1,11 @@
 """The first schema: tables, roles, rights, row-level security.
 
+``_make_tables``, by the alphabet: what is asked for and done (``action_requests``, ``mod_cases``, ``guild_counters``,
+``guild_events``), the audit log with its chain, the mirror (``guilds``, ``members``, ``roles``, ``channels``, ``bans``,
+``gateway_shards``), who may what (``capability_grants``, ``guild_settings``), who is signed in (``sessions``,
+``pending_logins``). ``_grant_rights`` says who may touch which, ``_fence_guilds`` shuts each guild in, and
+``_make_functions`` opens the few windows out of it.
+
 Revision ID: 0001
 Revises:
 """

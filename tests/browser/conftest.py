@@ -36,3 +36,17 @@ def open_as(chromium, path, request) -> Iterator[Callable[..., object]]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def shown(path, open_as) -> Callable[..., object]:
+    """``shown("bans")``: that page of the server, live, as one of its admins."""
+    from playwright.sync_api import expect  # of the test requirements: who runs other tests may do without
+
+    def show(place: str, by: str = "tamsin_reed", **options: object) -> object:
+        page = open_as(by, **options)
+        page.goto(f"{path.stack.web_url}/g/{path.guild_id}/{place}")
+        expect(page.locator("#live")).to_have_text("Live")
+        return page
+
+    return show

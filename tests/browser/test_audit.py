@@ -11,14 +11,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def audit(path, open_as):
-    def show(**options):
-        page = open_as("tamsin_reed", **options)
-        page.goto(f"{path.stack.web_url}/g/{path.guild_id}/audit")
-        expect(page.locator("#live")).to_have_text("Live")
-        return page
-
-    return show
+def audit(shown):
+    return lambda **options: shown("audit", **options)
 
 
 def test_new_entries_come_in_at_the_top_and_wait_behind_the_pill_while_one_reads(path, audit):

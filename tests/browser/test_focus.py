@@ -10,17 +10,6 @@ from kovra.actions.request import Action
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def shown(path, open_as):
-    def show(place, **options):
-        page = open_as("tamsin_reed", **options)
-        page.goto(f"{path.stack.web_url}/g/{path.guild_id}/{place}")
-        expect(page.locator("#live")).to_have_text("Live")
-        return page
-
-    return show
-
-
 def test_a_ban_that_is_lifted_leaves_the_focus_in_its_row(path, shown):
     target = path.discord.someone()
     path.run(path.a(Action.BAN, target, by="tamsin_reed"))

@@ -10,17 +10,6 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def shown(path, open_as):
-    def show(place, by="tamsin_reed", **options):
-        page = open_as(by, **options)
-        page.goto(f"{path.stack.web_url}/g/{path.guild_id}/{place}")
-        expect(page.locator("#live")).to_have_text("Live")
-        return page
-
-    return show
-
-
-@pytest.fixture
 def budget(path):
     """``budget(n)``: so many bans from now on, on top of those of this hour."""
 

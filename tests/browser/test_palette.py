@@ -12,14 +12,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def overview(path, open_as):
-    def show(**options):
-        page = open_as("juniperlock", **options)
-        page.goto(f"{path.stack.web_url}/g/{path.guild_id}/overview")
-        expect(page.locator("#live")).to_have_text("Live")
-        return page
-
-    return show
+def overview(shown):
+    return lambda **options: shown("overview", by="juniperlock", **options)
 
 
 def test_from_a_name_to_a_case_without_a_mouse(path, overview):

@@ -13,17 +13,6 @@ from kovra.live.hints import GAPS_S
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def shown(path, open_as):
-    def show(place, **options):
-        page = open_as("tamsin_reed", **options)
-        page.goto(f"{path.stack.web_url}/g/{path.guild_id}/{place}")
-        expect(page.locator("#live")).to_have_text("Live")
-        return page
-
-    return show
-
-
 def comes(path):
     """Somebody new joins; gives their id."""
     return path.discord.ask("POST", "join", {"username": f"new_{uuid4().hex[:10]}"})["user"]["id"]

@@ -9,14 +9,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def queue(path, open_as):
-    def show(**options):
-        page = open_as("tamsin_reed", **options)
-        page.goto(f"{path.stack.web_url}/g/{path.guild_id}/queue")
-        expect(page.locator("#live")).to_have_text("Live")
-        return page
-
-    return show
+def queue(shown):
+    return lambda **options: shown("queue", **options)
 
 
 def test_a_pause_is_asked_about_shown_at_once_and_ended(path, queue):
