@@ -3,6 +3,7 @@
 ``KOVRA_CRASH=after_claim:2``    dies the second time it comes to that point
 ``KOVRA_CRASH=@/some/folder``    dies where the folder holds a file of the point's name, and takes the file with it: of
                                  several processes one dies, and none again. ``POINT@REQUEST_ID`` waits for this request
+``stop.POINT`` in that folder    stands still there, as by SIGSTOP, until somebody sends it a SIGCONT
 
 The points, in the order of an action's story, are ``POINTS``.
 """
@@ -49,6 +50,9 @@ OVER_MESSAGE = ("after_message_deleted",)
 TOGETHER = ("before_shared_commit",)
 POINTS = (*DOOR, *RELAY, *SCHEDULER, *EXECUTOR, *BULK, *HALVES, *OVER_MESSAGE, *TOGETHER)
 
+#: What the name of a file begins with that lets a process stand still instead of dying.
+STOP = "stop."
+
 
 def checkpoint(wish: str, subject: Callable[[], str | None] = lambda: None) -> Callable[[str], None]:
     """The checkpoint of a process whose ``KOVRA_CRASH`` is ``wish``; ``subject`` names what its thread works on.
@@ -81,11 +85,12 @@ def _at_count(point: str, nth: int) -> Callable[[str], None]:
 def _from_folder(folder: Path, subject: Callable[[], str | None]) -> Callable[[str], None]:
     def at(name: str) -> None:
         for wish in (name, f"{name}@{subject()}"):
-            try:
-                os.unlink(folder / wish)  # only one succeeds
-            except OSError:
-                continue  # nobody wished for it here, or another process has died of it
-            _die(wish)
+            for file, meet in ((wish, _die), (f"{STOP}{wish}", _stand_still)):
+                try:
+                    os.unlink(folder / file)  # only one succeeds
+                except OSError:
+                    continue  # nobody wished for it here, or another process has met it
+                meet(wish)
 
     return at
 
@@ -96,3 +101,11 @@ def _die(point: str) -> None:
     sys.stderr.flush()
     os.kill(os.getpid(), signal.SIGKILL)
     signal.pause()  # the kernel is on its way; not one step further
+
+
+def _stand_still(point: str) -> None:
+    """SIGSTOP to ourselves: every thread stands, and what was taken is held."""
+    sys.stderr.write(f"kovra: stands still at {point}\n")
+    sys.stderr.flush()
+    os.kill(os.getpid(), signal.SIGSTOP)
+    signal.sigtimedwait([], 0.05)  # the kernel is on its way: it finds us waiting

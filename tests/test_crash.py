@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -45,6 +46,19 @@ def test_a_folder_lets_one_process_die_once(tmp_path):
 
     assert (first.returncode, second.returncode) == (-signal.SIGKILL, 0)
     assert first.stdout.count("past") == 1
+
+
+def test_a_folder_lets_one_process_stand_still_until_it_is_told_to_go_on(tmp_path):
+    (tmp_path / "stop.after_authz").touch()
+    walking = subprocess.Popen([sys.executable, "-c", WALK, f"@{tmp_path}"], stdout=subprocess.PIPE, text=True)
+
+    _, status = os.waitpid(walking.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    assert walking.stdout.readline() == "past after_claim\n"
+    os.kill(walking.pid, signal.SIGCONT)
+
+    assert walking.communicate(timeout=30)[0].count("past") == 2
+    assert walking.returncode == 0
 
 
 @pytest.mark.parametrize("wish", ["after_lunch:1", "after_claim", "after_claim:0", "after_claim:x"])

@@ -6,6 +6,7 @@ Every part is handed in, so a guard can be left out by handing in a part without
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,10 +17,12 @@ from typing import Any
 
 from kovra.actions import envelope
 from kovra.actions.capabilities import Permission
+from kovra.actions.checkpoint import nowhere
 from kovra.actions.envelope import Key, Sealed
 from kovra.actions.ports import Clock
 from kovra.actions.request import Action, ActionRequest, Source
-from kovra.errors import DiscordRefused, EnvelopeRefused
+from kovra.errors import DiscordRefused, DiscordUnreached, EnvelopeRefused
+from kovra.guard.claim import running_s
 from kovra.guard.execute import Execute
 from kovra.guard.notices import Notices
 from kovra.ids import ChannelId, GuildId, MessageId, RoleId, UserId, new_request_id
@@ -56,8 +59,19 @@ class CountingDiscord:
     gone: set[int] = field(default_factory=set)
     marks: Counter[str] = field(default_factory=Counter)
     _nonces: set[str] = field(default_factory=set)
+    _leave_before: float = math.inf
+
+    @contextmanager
+    def leaving_before(self, moment: float) -> Iterator[None]:
+        self._leave_before = moment
+        try:
+            yield
+        finally:
+            self._leave_before = math.inf
 
     def _done(self, verb: str, user_id: int, reason: str) -> None:
+        if running_s() >= self._leave_before:
+            raise DiscordUnreached("too late to leave")
         self.deeds[verb, user_id] += 1
         self.marks[reason.rsplit(" ", 1)[-1]] += 1
 
@@ -213,10 +227,12 @@ class Bare:
         roster: Any = None,
         keys: Mapping[str, Key] | None = None,
         dies_at: str = "",
+        meets: Callable[[str], None] = nowhere,
     ) -> Execute:
-        """An executor; ``dies_at`` names the point it does not survive."""
+        """An executor; ``dies_at`` names the point it does not survive, ``meets`` is called with each it comes to."""
 
         def at(point: str) -> None:
+            meets(point)
             if point == dies_at:
                 raise Died
 

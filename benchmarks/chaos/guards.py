@@ -7,6 +7,7 @@ one more function with ``@guard``: it takes the bare Kovra and whether the guard
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -100,7 +101,7 @@ def intent(bare: Bare, stands: bool) -> Iterator[str]:
     """The same, where nobody had written down that the ban was about to be done."""
     discord, ledger = CountingDiscord(), bare.ledger()
     if not stands:
-        ledger = Without(ledger, intend_effect=lambda claim, before: None)  # type: ignore[assignment]
+        ledger = Without(ledger, intend_effect=lambda claim, before: math.inf)  # type: ignore[assignment]
     wish = bare.wish()
     sealed = bare.accept(wish)
     run(bare.worker_of(discord, ledger=ledger, dies_at="after_effect_call"), sealed)
@@ -115,8 +116,8 @@ def joined_at_fence(bare: Bare, stands: bool) -> Iterator[str]:
     discord, wish, ledger = CountingDiscord(), bare.wish(Action.KICK), bare.ledger()
     back = datetime.now(UTC)
 
-    def with_a_fresh_fence(claim: Any, before: Any) -> None:
-        ledger.intend_effect(claim, {"joined_at": back.isoformat(), "tries": 1})
+    def with_a_fresh_fence(claim: Any, before: Any) -> float:
+        return ledger.intend_effect(claim, {"joined_at": back.isoformat(), "tries": 1})
 
     kept = ledger if stands else Without(ledger, intend_effect=with_a_fresh_fence)
     sealed = bare.accept(wish)
@@ -142,6 +143,27 @@ def epoch(bare: Bare, stands: bool) -> Iterator[str]:
         slow.fail(claim, Failure(kind=FailureKind.FORBIDDEN, sentence="too late", code=0))
     if bare.state(wish) != "executing":
         yield "a worker that had lost its claim ended the request"
+
+
+@guard
+def leaving_in_time(bare: Bare, stands: bool) -> Iterator[str]:
+    """A worker stands still between intent and call; another kicks, they come back, and the first one wakes up."""
+    discord, wish, slow = CountingDiscord(), bare.wish(Action.KICK), bare.ledger(claim_s=0)
+    sealed = bare.accept(wish)
+
+    def for_ever(claim: Any, before: Any) -> float:
+        slow.intend_effect(claim, before)
+        return math.inf
+
+    def meanwhile(point: str) -> None:
+        if point == "after_effect_intent":
+            run(bare.worker_of(discord), sealed)
+            discord.gone.discard(wish.target_id)
+
+    ledger: Any = slow if stands else Without(slow, intend_effect=for_ever)
+    run(bare.worker_of(discord, ledger=ledger, meets=meanwhile), sealed)
+    if discord.deeds["kick", wish.target_id] != 1:
+        yield f"kicked {discord.deeds['kick', wish.target_id]} times"
 
 
 @guard

@@ -24,6 +24,7 @@ import discord
 from kovra.bot.buckets import Buckets, Limited
 from kovra.bot.invalid import REST_S, Tally, counts_as_invalid
 from kovra.bot.ports import Pacer
+from kovra.guard.claim import running_s
 from kovra.shared_state.pacing import Line
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,9 @@ _BLOCKED_S = 3600.0
 
 #: Whether what is asked for stands behind what somebody waits for; unset, the client's own setting holds.
 BEHIND: ContextVar[bool | None] = ContextVar("behind", default=None)
+
+#: By ``running_s``, the moment before which a request must be on the wire; unset, there is none.
+LEAVE_BEFORE: ContextVar[float | None] = ContextVar("leave_before", default=None)
 
 #: These stand in a line of their own.
 _LINES = {("POST", "/users/@me/channels"): Line.DM, ("POST", "/guilds/{guild_id}/bulk-ban"): Line.BULK_BAN}
@@ -51,9 +55,23 @@ _LINES_REST = {
 }
 
 
+class TooLate(aiohttp.ClientError):
+    """Whoever asks for it may ask for it no more: it never left."""
+
+
+class _InTime(aiohttp.ClientRequest):
+    """Looks at the clock last of all, on an open connection: a process may stand still in any line before."""
+
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        leave_before = LEAVE_BEFORE.get()
+        if leave_before is not None and running_s() >= leave_before:
+            raise TooLate("the time in which it could leave is over")
+        return await super().send(conn)
+
+
 def reached(error: BaseException) -> bool:
-    """Whether a failed request may have arrived: False only when the connection was never made."""
-    return not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    """Whether a failed request may have arrived: False when the connection was never made or it left too late."""
+    return not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | TooLate)
 
 
 class GuardHTTP(discord.http.HTTPClient):
@@ -135,7 +153,7 @@ class GuardHTTP(discord.http.HTTPClient):
 
     def _session(self) -> aiohttp.ClientSession:
         if self._line is None or self._line.closed:
-            self._line = aiohttp.ClientSession()
+            self._line = aiohttp.ClientSession(request_class=_InTime)
             # aiohttp would send a PUT or DELETE again when a kept connection turns out to be closed.
             self._line._retry_connection = False
         return self._line

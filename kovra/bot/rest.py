@@ -9,6 +9,7 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ import discord
 from kovra.actions.request import Action
 from kovra.bot import payloads
 from kovra.bot.buckets import Limited
-from kovra.bot.http import BEHIND, GuardHTTP, reached
+from kovra.bot.http import BEHIND, LEAVE_BEFORE, GuardHTTP, reached
 from kovra.bot.places import PlaceCalls
 from kovra.bot.pointing import points_at
 from kovra.bot.ports import Pacer
@@ -117,6 +118,15 @@ class GuardRest(PlaceCalls):
                 BEHIND.reset(before)
 
         return run
+
+    @contextmanager
+    def leaving_before(self, moment: float) -> Iterator[None]:
+        """What this thread calls in the block leaves before this moment of ``running_s`` or is DiscordUnreached."""
+        before = LEAVE_BEFORE.set(moment)
+        try:
+            yield
+        finally:
+            LEAVE_BEFORE.reset(before)
 
     def ban(self, guild_id: GuildId, user_id: UserId, *, delete_window_s: int, reason: str) -> None:
         """Ban a member or a bare id; their messages of the last ``delete_window_s`` seconds go too."""
@@ -290,22 +300,27 @@ class GuardRest(PlaceCalls):
         http = self._http
         if http is None:
             raise DiscordUnreached("Guard's hands are not open")
-        call = asyncio.run_coroutine_threadsafe(_awaited(ask, http, BEHIND.get()), self._loop)
+        asked = _awaited(ask, http, BEHIND.get(), LEAVE_BEFORE.get())
+        call = asyncio.run_coroutine_threadsafe(asked, self._loop)
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         try:
             # Each of bucket, line and pace may hold a request back that long.
             return call.result(self._timeout_s + 3 * self._longest_wait_s + _SLACK_S)
         except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+            call.cancel()  # one that the loop itself has not come to must not leave after its caller has gone
             raise as_kovra(error) from error
 
     def _on_loop(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_SLACK_S)
 
 
-async def _awaited(ask: Callable[[GuardHTTP], Awaitable[T]], http: GuardHTTP, behind: bool | None) -> T:
+async def _awaited(
+    ask: Callable[[GuardHTTP], Awaitable[T]], http: GuardHTTP, behind: bool | None, leave_before: float | None
+) -> T:
     # A context of the caller's thread does not come along by itself.
     BEHIND.set(behind)
+    LEAVE_BEFORE.set(leave_before)
     # Pycord's methods build their request when called, so they are called on the loop too.
     return await ask(http)
 

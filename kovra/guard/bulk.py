@@ -120,12 +120,13 @@ class BulkBan:
             if tries >= MOST_TRIES:
                 self._singly(chunk, claims)
                 return
-            claims = self.ledger.intend_all(claims, tries + 1)
+            claims, ours_until = self.ledger.intend_all(claims, tries + 1)
             if not claims:
                 return
             self.at("after_bulk_intent")
             try:
-                banned = self._call(claims, standings)
+                with self.discord.leaving_before(ours_until):
+                    banned = self._call(claims, standings)
             except DiscordLimited as limited:
                 waits += 1
                 if limited.retry_after_s > LONGEST_WAIT_S or waits > MOST_WAITS:

@@ -88,11 +88,12 @@ class CaseActs:
         if case.action is not Action.MUTE or not standing.target.member or change.ends_at is None:
             return True
         until = told_until(change.ends_at, claim.now)
-        self.ledger.intend_effect(claim, {"until": until.isoformat()})
+        ours_until = self.ledger.intend_effect(claim, {"until": until.isoformat()})
         self.at("after_effect_intent")
         try:
             reason = audit_reason(claim.request, standing.moderator.name)
-            self.discord.mute(claim.guild_id, case.target_id, until=until, reason=reason)
+            with self.discord.leaving_before(ours_until):
+                self.discord.mute(claim.guild_id, case.target_id, until=until, reason=reason)
         except DiscordRefused as error:
             self.ledger.fail(claim, outcome.failure(Action.MUTE, standing.target.name, error))
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,14 @@ from uuid import UUID
 from kovra.actions.request import ActionRequest, State
 from kovra.guard.case import Case, NoticeStatus, PostStatus
 from kovra.ids import GuildId
+
+#: Of the clocks that never go back, the one that goes on while the machine sleeps, where there is one.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def running_s() -> float:
+    """Seconds by a clock that goes on while this process stands still: by it a claim is known to be over."""
+    return time.clock_gettime(_CLOCK)
 
 
 class NotClaimed(StrEnum):

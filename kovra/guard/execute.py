@@ -268,10 +268,11 @@ class Execute:
             last = max(MOST_TRIES, first) if request.action in restoring.SETTING else MOST_TRIES
             for tries in range(first, last + 1):
                 before = {**before, "tries": tries}
-                self.ledger.intend_effect(claim, before)
+                ours_until = self.ledger.intend_effect(claim, before)
                 self.at("after_effect_intent")
                 try:
-                    perform(self.discord, request, reason=reason, until=until, want=before.get("want"), at=self.at)
+                    with self.discord.leaving_before(ours_until):
+                        perform(self.discord, request, reason=reason, until=until, want=before.get("want"), at=self.at)
                 except DiscordUnknown:
                     verdict = self._look(claim, before, timedelta())
                 except DiscordRefused:
@@ -312,9 +313,10 @@ class Execute:
         reason = audit_reason(claim.request, standing.moderator.name)
         if claim.request.action is Action.PURGE:
             return self.purge(claim, standing.target.name, reason)
-        self.ledger.intend_effect(claim, before)
+        ours_until = self.ledger.intend_effect(claim, before)
         try:
-            finish_half(self.discord, claim.request, reason=reason)
+            with self.discord.leaving_before(ours_until):
+                finish_half(self.discord, claim.request, reason=reason)
         except HalfDone as half:
             self._half_done(claim, half.cause, standing.target.name)
             return False

@@ -58,8 +58,8 @@ class JobLedger(Protocol):
     def claim_all(self, verified: Sequence[Verified]) -> list[Claim]:
         """Take what is free, due and never begun otherwise than in bulk; each claim has its own epoch."""
 
-    def intend_all(self, claims: Sequence[Claim], tries: int) -> list[Claim]:
-        """Commit that Guard is about to act on all of them in one call; those that are still ours."""
+    def intend_all(self, claims: Sequence[Claim], tries: int) -> tuple[list[Claim], float]:
+        """Commit that Guard is about to act on all of them in one call: those still ours, and surely until when."""
 
     def settle(self, claims: Sequence[Claim], standings: Mapping[UserId, Standing]) -> list[Case]:
         """Case, number and events of each, in one transaction; ``done`` but for the post they share."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -113,6 +114,13 @@ class Discord(Protocol):
     again) or DiscordUnknown (may or may not have been done). ``reason`` is the audit-log reason, at most 512
     characters.
     """
+
+    def leaving_before(self, moment: float) -> AbstractContextManager[None]:
+        """What is called in the block leaves before this moment of ``running_s`` or is DiscordUnreached.
+
+        Whoever stood still is not told: others may have acted meanwhile, and the same act again, late, would undo
+        what people have done since.
+        """
 
     def ban(self, guild_id: GuildId, user_id: UserId, *, delete_window_s: int, reason: str) -> None: ...
 
@@ -228,8 +236,12 @@ class Ledger(Protocol):
     def dms_are_closed(self, claim: Claim, closed: bool) -> None:
         """Remember, or forget, that Discord refuses Guard's DMs to this target."""
 
-    def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> None:
-        """Commit that Guard is about to act; no call that changes Discord leaves before this."""
+    def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> float:
+        """Commit that Guard is about to act; no call that changes Discord leaves before this.
+
+        Returns:
+            Until when the claim is surely ours, by :func:`~kovra.guard.claim.running_s`; no call leaves after it.
+        """
 
     def finalise(
         self,

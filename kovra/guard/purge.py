@@ -80,9 +80,11 @@ class Purge:
         for number in range(before["done"], len(before["parts"])):
             # The part before is done; should this one be done twice, it deletes nothing else.
             before = {**before, "done": number}
-            self.ledger.intend_effect(claim, before)
+            ours_until = self.ledger.intend_effect(claim, before)
             self.at("after_effect_intent" if number == 0 else "after_half")
-            if not self._delete(claim, before, number, name, reason):
+            with self.discord.leaving_before(ours_until):
+                deleted = self._delete(claim, before, number, name, reason)
+            if not deleted:
                 return False
         self.at("after_effect_call")
         return True

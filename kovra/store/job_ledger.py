@@ -19,7 +19,7 @@ from kovra.actions.request import Action, RefusalKind, State
 from kovra.actions.rights import Standing
 from kovra.errors import EnvelopeRefused
 from kovra.guard.case import Case, NoticeStatus, PostStatus
-from kovra.guard.claim import Claim
+from kovra.guard.claim import Claim, running_s
 from kovra.guard.job_ports import Entry, Work
 from kovra.ids import GuildId, UserId
 from kovra.store.audit import AuditLog
@@ -118,10 +118,14 @@ class JobLedger:
                     raise
         return []
 
-    def intend_all(self, claims: Sequence[Claim], tries: int) -> list[Claim]:
-        """Commit that Guard is about to act on all of them in one call."""
-        now = self._database.now()
-        return self._write_all(
+    def intend_all(self, claims: Sequence[Claim], tries: int) -> tuple[list[Claim], float]:
+        """Commit that Guard is about to act on all of them in one call, and keep them for as long again.
+
+        Returns:
+            Those that are still ours, and until when, by ``running_s``.
+        """
+        now, ours_until = self._database.now(), running_s() + self._claim_for.total_seconds()
+        ours = self._write_all(
             claims,
             effect_at=now,
             effect_before={"bulk": True, "tries": tries},
@@ -129,6 +133,7 @@ class JobLedger:
             claim_until=now + self._claim_for,
             checked_at=func.coalesce(ActionRequests.checked_at, now),
         )
+        return ours, ours_until
 
     def settle(self, claims: Sequence[Claim], standings: Mapping[UserId, Standing]) -> list[Case]:
         """The cases of a bulk deed: numbers, cases, chain, events and states in one transaction.

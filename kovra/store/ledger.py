@@ -23,7 +23,7 @@ from kovra.actions.request import ActionRequest, Refusal, State
 from kovra.actions.rights import Standing
 from kovra.errors import ClaimLost, EnvelopeRefused, Unavailable
 from kovra.guard.case import Case, NoticeResult, NoticeStatus, PostResult, PostStatus
-from kovra.guard.claim import Claim, NotClaimed
+from kovra.guard.claim import Claim, NotClaimed, running_s
 from kovra.guard.endings import KeptEnd
 from kovra.guard.outcome import Failure, FailureKind
 from kovra.guard.ports import Ledger as LedgerPort
@@ -89,6 +89,7 @@ class Ledger(CaseChanges, LedgerPort):
         self._database = database
         self._audit_key = audit_key
         self._audit = AuditLog(database, audit_key)
+        self._claim_s = claim_s
         self._max_attempts = max_attempts
         self._writes = Writes(
             database.now(),
@@ -188,9 +189,11 @@ class Ledger(CaseChanges, LedgerPort):
         with self._database.transaction(claim.guild_id, wait_for_disk=False) as session:
             session.connection().execute(again if closed else delete(ClosedDms).filter_by(**key))
 
-    def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> None:
-        """Commit that Guard is about to act."""
+    def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> float:
+        """Commit that Guard is about to act, and keep the claim for as long again; until when, by ``running_s``."""
+        ours_until = running_s() + self._claim_s
         self._once(claim, self._writes.intend_effect, {"new_effect_before": dict(before)})
+        return ours_until
 
     def finalise(
         self,

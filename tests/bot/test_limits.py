@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from kovra.bot import http
 from kovra.bot.buckets import _Window
 from kovra.bot.invalid import Tally
-from kovra.errors import DiscordLimited, DiscordRefused
+from kovra.errors import DiscordLimited, DiscordRefused, DiscordUnreached
 from kovra.shared_state.pacing import Line, Turn
 
 BAN = "/guilds/{guild_id}/bans/{user_id}"
@@ -122,6 +124,26 @@ def test_the_shared_pace_is_kept_and_a_turn_too_late_is_limited(make_rest, guild
 
     assert limited.value.retry_after_s == 5.0
     assert len(asked("/bans/")) == 2
+
+
+def test_what_has_waited_until_nobody_may_ask_for_it_never_leaves(make_rest, guild_id, plain, asked, monkeypatch):
+    """The last look at the clock comes after every wait, those of a process that stood still among them."""
+    now = [0.0]
+    monkeypatch.setattr(http, "running_s", lambda: now[0])
+
+    class Standstill(Pace):
+        def take(self, *args: Any) -> Turn:
+            now[0] += 29.0
+            return super().take(*args)
+
+    rest = make_rest(pacer=Standstill())
+    with rest.leaving_before(30.0):
+        rest.kick(guild_id, plain[0], reason="")
+        with pytest.raises(DiscordUnreached):
+            rest.kick(guild_id, plain[1], reason="")
+    rest.kick(guild_id, plain[2], reason="")
+
+    assert [line[1].rsplit("/", 1)[1] for line in asked("/members/")] == [str(plain[0]), str(plain[2])]
 
 
 def test_a_place_in_a_line_is_followed_by_a_turn_of_the_pace(make_rest, plain):

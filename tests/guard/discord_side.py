@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from kovra.actions.request import Action
-from kovra.errors import DiscordRefused, DiscordUnknown
+from kovra.errors import DiscordRefused, DiscordUnknown, DiscordUnreached
 from kovra.ids import ChannelId, GuildId, MessageId, UserId
 from tests.guard.cast import JOINED, MANAGED, TARGET, a_message
 from tests.guard.story import Story
@@ -50,9 +50,18 @@ class DiscordSide(Story):
     unwritten: list[tuple[Action, str]] = field(default_factory=list)
     audit_lags: bool = False
     deeds: list[tuple] = field(default_factory=list)
+    leave_before: float | None = None
+
+    @contextmanager
+    def leaving_before(self, moment: float) -> Iterator[None]:
+        self.leave_before = moment
+        yield
+        self.leave_before = None
 
     @contextmanager
     def _deed(self, verb: str, *rest: Any, **more: Any) -> Iterator[None]:
+        if self.leave_before is not None and self.now.timestamp() >= self.leave_before:
+            raise DiscordUnreached("too late to leave")
         self._tell(verb)
         if self.silent[verb]:
             self.silent[verb] -= 1

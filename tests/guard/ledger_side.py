@@ -21,6 +21,9 @@ from kovra.ids import ChannelId, GuildId
 from tests.guard.cast import NOON
 from tests.guard.story import Story
 
+#: How long a claim lasts after an intent, in seconds of the story.
+CLAIM_S = 30
+
 
 @dataclass
 class Row:
@@ -102,8 +105,9 @@ class LedgerSide(Story):
     def record_notice(self, claim: Claim, result: Any) -> None:
         self._write("record_notice", claim, notice=result.status)
 
-    def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> None:
+    def intend_effect(self, claim: Claim, before: Mapping[str, Any]) -> float:
         self._write("intend_effect", claim, effect_at=self.now, effect_before=dict(before))
+        return self.now.timestamp() + CLAIM_S
 
     def intended(self, claim: Claim) -> Any:
         return self.rows[claim.request_id].effect_before

@@ -12,6 +12,7 @@ from kovra.errors import DiscordLimited, DiscordRefused, DiscordUnknown
 from kovra.guard.case import Case, NoticeStatus
 from kovra.guard.outcome import FailureKind
 from kovra.ids import GuildId, UserId, new_request_id
+from tests.guard.ledger_side import CLAIM_S
 
 TARGET = UserId(130_000_000_000_000_003)
 POINTS = ["after_claim", "after_authz", "before_finalise", "after_finalise", "after_done", "before_ack"]
@@ -101,6 +102,17 @@ def test_what_discord_does_not_take_changes_no_case(stage, world, error, state, 
 
     assert (row.state, world.changes) == (state, [])
     assert row.end is None if kind is None else row.end.kind is kind
+
+
+def test_who_stood_still_until_the_claim_was_over_sets_no_end(stage, world):
+    def at(point):
+        if point == "after_effect_intent":
+            world.now += timedelta(seconds=CLAIM_S)
+
+    stage.run(ask(stage, Action.AMEND, duration_s=7200), at)
+
+    assert "intend_effect" in world.story
+    assert (world.deeds, world.changes) == ([], [])
 
 
 def test_an_unknown_answer_is_asked_for_again(stage, world):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -19,6 +20,9 @@ from kovra.guard.claim import Claim
 from kovra.guard.job_ports import Entry, Work
 from kovra.ids import UserId, audit_ref, new_request_id
 from tests.guard.cast import EVERY, GUILD, KEY, MODERATOR, NOON
+
+#: Until when what was just intended is surely ours.
+OURS_UNTIL = 30.0
 
 
 def a_job(count=12, action=Action.BAN, **changes):
@@ -62,7 +66,7 @@ class Record:
 
     def intend_all(self, claims, tries):
         self.story.append(("intend", len(claims), tries))
-        return [claim for claim in claims if claim.request.target_id not in self.lost]
+        return [claim for claim in claims if claim.request.target_id not in self.lost], OURS_UNTIL
 
     def settle(self, claims, standings):
         self.story.append(("settle", len(claims)))
@@ -91,7 +95,14 @@ class Record:
 
         return {target_id: of(target_id) for target_id in target_ids}
 
+    @contextmanager
+    def leaving_before(self, moment):
+        self.leave_before = moment
+        yield
+        self.leave_before = None
+
     def bulk_ban(self, guild_id, user_ids, *, delete_window_s, reason):
+        assert self.leave_before == OURS_UNTIL
         answer = self.answers.pop(0) if self.answers else None
         self.story.append(("ban", len(user_ids)))
         if isinstance(answer, Exception):

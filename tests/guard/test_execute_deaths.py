@@ -15,6 +15,7 @@ from kovra.guard.case import NoticeStatus, PostStatus
 from kovra.guard.notice_texts import TOLD_AFTER, TOLD_BEFORE
 from kovra.guard.restoring import RESTORING
 from tests.guard.cast import DEED, HOLD, TARGET
+from tests.guard.ledger_side import CLAIM_S
 from tests.wishes import MAKING, ROLE
 
 POINTS = ["after_read", "after_verify", "after_claim", "after_authz", "after_notice_intent", "after_notice_post"]
@@ -111,6 +112,37 @@ def test_a_claim_taken_over_in_the_middle_does_not_act(stage, world):
 
     assert world.deeds == []
     assert world.messages == {}
+
+
+@pytest.mark.parametrize("action", [action for action in MAKING if DEED.get(action)])
+def test_who_stood_still_until_the_claim_was_over_does_not_act(stage, world, action):
+    """The other worker may be done, and what it did lifted again by people: once more would be once too often."""
+    world.held = HOLD if action in RESTORING else None
+    sealed = stage.ask(action)
+
+    def at(point):
+        if point == "after_effect_intent":
+            world.now += timedelta(seconds=CLAIM_S)
+            world.rows[sealed.request.request_id].epoch += 1
+
+    row = stage.run(sealed, at)
+
+    assert "intend_effect" in world.story
+    assert world.deeds == []
+    assert row.state is State.EXECUTING
+
+
+def test_a_claim_that_is_over_and_nobodys_is_begun_again(stage, world):
+    sealed = stage.ask()
+
+    def at(point):
+        if point == "after_effect_intent":
+            world.now += timedelta(seconds=CLAIM_S)
+
+    late = stage.run(sealed, at)
+
+    assert (late.state, world.deeds) == (State.ACCEPTED, [])
+    assert stage.run(sealed).state is State.DONE
 
 
 @pytest.mark.parametrize("minutes", [0.9, 1.1])

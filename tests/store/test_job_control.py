@@ -91,7 +91,7 @@ def test_what_is_given_back_after_the_cancelling_is_cancelled_too(accept_job, a_
 def test_what_may_have_been_done_is_carried_to_its_end(accept_job, a_job, control, odalys, pen, open_all):
     job = a_job(5)
     accept_job(job)
-    claims = pen.intend_all(pen.claim_all(open_all(job)), 1)
+    claims, _ = pen.intend_all(pen.claim_all(open_all(job)), 1)
     control.change(odalys, job.batch_id, JobState.CANCELLED)
     pen.give_back_all(claims, delay_s=-1, intent_stays=True)
 
@@ -125,7 +125,7 @@ def test_one_chunk_is_settled_with_gapless_numbers_and_a_chain_that_holds(
 
     job = a_job(30)
     accept_job(job)
-    claims = pen.intend_all(pen.claim_all(open_all(job)), 1)
+    claims, _ = pen.intend_all(pen.claim_all(open_all(job)), 1)
 
     cases = pen.settle(claims, standings(roster, claims))
 
