@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import reduce
-from operator import or_
 from typing import Any
 from uuid import UUID
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import text
-from werkzeug.test import TestResponse
 
-from kovra.actions.capabilities import GUARD_NEEDS, Permission
-from kovra.actions.envelope import Key, open_envelope
-from kovra.actions.request import CASE_ACTS, Action
+from kovra.actions.request import Action
 from kovra.actions.reverse import Reverse
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
 from kovra.actions.submit_many import SubmitMany
-from kovra.dashboard.access import masked, token_for
-from kovra.dashboard.mass import MassDraft
 from kovra.dashboard.site import create_site
 from kovra.dashboard.streams import Pace
-from kovra.guard.case import NoticeResult, NoticeStatus, PostResult, PostStatus
-from kovra.guard.case_acts import change_of
-from kovra.ids import ChannelId, GuildId, MessageId, RoleId, UserId, new_request_id
+from kovra.guard.case import NoticeStatus
+from kovra.ids import ChannelId, GuildId, RoleId
 from kovra.live import bulletin
 from kovra.live.bulletin import Bulletin
 from kovra.live.hub import Hub
@@ -58,13 +46,12 @@ from kovra.store.health import Health
 from kovra.store.job_control import JobControl
 from kovra.store.jobs import Jobs
 from kovra.store.lane_pauses import LanePauses
-from kovra.store.ledger import Ledger
 from kovra.store.liveness import new_claim_key
 from kovra.store.member_list import MemberList
 from kovra.store.members import Members
 from kovra.store.message_tests import AskedTests
 from kovra.store.migrate import upgrade
-from kovra.store.mirror import BanRow, ChannelRow, GuildRow, MemberRow, Mirror, RoleRow
+from kovra.store.mirror import BanRow, ChannelRow, GuildRow, Mirror, RoleRow
 from kovra.store.overview import Overview
 from kovra.store.profiles import Profiles
 from kovra.store.requests import Requests
@@ -72,56 +59,29 @@ from kovra.store.roster import Roster
 from kovra.store.saved_views import SavedViews
 from kovra.store.sessions import Sessions
 from kovra.store.settings import SettingsBook
-from kovra.store.tables import ActionRequests, Base
+from kovra.store.tables import Base
 from kovra.store.together import Together
 from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
 from kovra.store.workers import Presence, Workers
-
-BASE_URL = "http://localhost:8000"
-ORIGIN = {"Sec-Fetch-Site": "same-origin", "Origin": BASE_URL}
-SESSION_KEY = b"s" * 32
-AUDIT_KEY = b"a" * 32
-WEB_KEY = Key(kid="web-1", ring="web", secret=b"w" * 32)
-
-HARBOUR = GuildId(200_000_000_000_000_001)
-MEADOW = GuildId(200_000_000_000_000_002)
-OWNER = UserId(300_000_000_000_000_001)
-GUARD = UserId(300_000_000_000_000_002)
-ADMIN = UserId(300_000_000_000_000_003)
-MODERATOR = UserId(300_000_000_000_000_004)
-TRIAL = UserId(300_000_000_000_000_005)
-QUILLON = UserId(300_000_000_000_000_006)
-NOBODY = UserId(300_000_000_000_000_007)
-NEIGHBOUR = UserId(300_000_000_000_000_008)
-AUDITOR = UserId(300_000_000_000_000_009)
-BANNED = UserId(300_000_000_000_000_010)
-STRANGER = UserId(300_000_000_000_000_099)
-
-
-class Cast:
-    """Everybody, for tests."""
-
-    harbour, meadow = HARBOUR, MEADOW
-    owner, guard, admin, moderator, trial = OWNER, GUARD, ADMIN, MODERATOR, TRIAL
-    moderator_role = RoleId(400_000_000_000_000_003)
-    quillon, nobody, neighbour, auditor, banned, stranger = QUILLON, NOBODY, NEIGHBOUR, AUDITOR, BANNED, STRANGER
-
-
-_P = Permission
-_ROLES = {
-    "Guard": (RoleId(400_000_000_000_000_001), 9, reduce(or_, GUARD_NEEDS.values())),
-    "Admin": (RoleId(400_000_000_000_000_002), 8, _P.ADMINISTRATOR),
-    "Moderator": (RoleId(400_000_000_000_000_003), 5, _P.BAN_MEMBERS | _P.KICK_MEMBERS | _P.MODERATE_MEMBERS),
-    "Trial": (RoleId(400_000_000_000_000_004), 3, _P.MODERATE_MEMBERS),
-    "Auditor": (RoleId(400_000_000_000_000_005), 2, _P.VIEW_AUDIT_LOG),
-}
-
-
-def member(user_id: UserId, username: str, *roles: str, **more: Any) -> MemberRow:
-    facts: dict[str, Any] = {"global_name": None, "nick": None, "avatar": None, "bot": False}
-    facts |= {"joined_at": datetime.now(UTC) - timedelta(days=30), "timed_out_until": None}
-    return MemberRow(user_id=user_id, username=username, role_ids=[_ROLES[role][0] for role in roles], **(facts | more))
+from tests.dashboard.people import (
+    ADMIN,
+    AUDITOR,
+    BANNED,
+    GUARD,
+    HARBOUR,
+    MEADOW,
+    MODERATOR,
+    NEIGHBOUR,
+    NOBODY,
+    OWNER,
+    QUILLON,
+    ROLES,
+    TRIAL,
+    Cast,
+    member,
+)
+from tests.dashboard.visitor import AUDIT_KEY, BASE_URL, SESSION_KEY, WEB_KEY, Site
 
 
 @pytest.fixture(scope="session")
@@ -171,7 +131,7 @@ def mirror(databases: Callable[[str], Database]) -> Mirror:
         everyone = RoleRow(role_id=RoleId(guild_id), name="@everyone", position=0, permissions=0)
         others = [
             RoleRow(role_id=role_id, name=role, position=rank, permissions=bits.value)
-            for role, (role_id, rank, bits) in _ROLES.items()
+            for role, (role_id, rank, bits) in ROLES.items()
         ]
         mirror.roles(guild_id, [everyone, *others])
         mirror.channels(guild_id, [ChannelRow(channel_id=ChannelId(500), name="mod-log", kind=0)])
@@ -196,103 +156,6 @@ def mirror(databases: Callable[[str], Database]) -> Mirror:
 @pytest.fixture
 def cast() -> type[Cast]:
     return Cast
-
-
-@dataclass
-class Site:
-    """One dashboard, and what stands behind it."""
-
-    app: Flask
-    database: Database
-    worker: Database
-    sessions: Sessions
-    mirror: Mirror
-    hub: Hub
-    discord_url: str
-    _ledger: Ledger | None = field(default=None)
-
-    def visitor(self) -> Visitor:
-        """Somebody who is not signed in."""
-        return Visitor(site=self, client=self.app.test_client())
-
-    def signed_in(self, user_id: UserId, name: str = "somebody") -> Visitor:
-        """A browser in which this person is signed in."""
-        who = self.visitor()
-        who.cookie = self.sessions.open(user_id=user_id, username=name, name=name, avatar=None, access_token=b"")
-        who.client.set_cookie("kovra", who.cookie, domain="localhost")
-        return who
-
-    def carry_out(self, request_id: UUID, notice: NoticeStatus = NoticeStatus.SENT, code: int | None = None) -> int:
-        """Do what the worker does with an accepted request, without Discord; gives the case number."""
-        ledger = self._ledger or Ledger(self.worker, AUDIT_KEY, owner="test", claim_key=new_claim_key())
-        self._ledger = ledger
-        with self.worker.transaction(None) as session:
-            row = session.get(ActionRequests, request_id)
-            assert row is not None
-        kept = open_envelope(row.body, row.kid, row.sig, keys={WEB_KEY.kid: WEB_KEY}, lane=GuildId(row.guild_id))
-        claim = ledger.claim(kept)
-        request = kept.request
-        standing = Roster(self.worker).standing(request.guild_id, request.moderator_id, request.target_id)
-        if request.action in CASE_ACTS:
-            case = ledger.case(claim)
-            assert case is not None
-            if request.action is Action.RESEND:
-                ledger.intend_notice(claim)
-                ledger.record_notice(claim, NoticeResult(status=notice, text=f"About: {case.reason}", code=code))
-            ledger.amend(claim, standing=standing, change=change_of(claim, case))
-            ledger.close(claim)
-            return case.case_no
-        ledger.intend_notice(claim)
-        ledger.record_notice(claim, NoticeResult(status=notice, text=f"About: {request.reason}", code=code))
-        ledger.intend_effect(claim, {"until": None})
-        length = request.params.get("duration_s")
-        end = claim.now + timedelta(seconds=length) if length and not request.reverses else None
-        case = ledger.finalise(claim, standing=standing, ends_at=end)
-        ledger.intend_post(claim, ChannelId(500))
-        posted = PostResult(status=PostStatus.SENT, channel_id=ChannelId(500), message_id=MessageId(501))
-        ledger.finish(claim, posted)
-        return case.case_no
-
-
-@dataclass
-class Visitor:
-    """A person with a browser: same origin, the session's token in every form."""
-
-    site: Site
-    client: FlaskClient
-    cookie: str = ""
-
-    @property
-    def token(self) -> str:
-        return masked(token_for(SESSION_KEY, self.cookie)) if self.cookie else ""
-
-    def get(self, path: str, **how: Any) -> TestResponse:
-        return self.client.get(path, base_url=BASE_URL, **how)
-
-    def fragment(self, path: str) -> TestResponse:
-        return self.get(path, headers={**ORIGIN, "HX-Request": "true"})
-
-    def post(self, path: str, form: dict[str, Any] | None = None, **how: Any) -> TestResponse:
-        how.setdefault("headers", {**ORIGIN, "HX-Request": "true"})
-        return self.client.post(path, base_url=BASE_URL, data={"csrf": self.token} | (form or {}), **how)
-
-    def mass(self, targets: Iterable[int], action: Action = Action.BAN, guild: int = HARBOUR, **more: Any) -> Any:
-        """Confirm a mass action as its review draws it."""
-        ids = list(targets)
-        form = {"batch_id": str(new_request_id()), "ids": "\n".join(map(str, ids)), "action": action.value}
-        form |= {"reason": "raid", "delete_window_s": "0", "duration_s": "3600", "confirm": str(len(ids))}
-        form["mark"] = MassDraft(ids=form["ids"], action=action, delete_window_s=0).mark
-        return self.post(f"/g/{guild}/mass", form | more)
-
-    def ask(
-        self, action: Action = Action.WARN, /, target: int = QUILLON, guild: int = HARBOUR, **more: Any
-    ) -> TestResponse:
-        """Send the action dialog as it is drawn."""
-        form: dict[str, Any] = {"request_id": str(new_request_id()), "action": action.value, "target_id": str(target)}
-        form |= {"reason": "spam in #general"}
-        form |= {"duration_s": "3600"} if action is Action.MUTE else {}
-        form |= {"delete_window_s": "0"} if action is Action.BAN else {}
-        return self.post(f"/g/{guild}/actions", form | more)
 
 
 @pytest.fixture

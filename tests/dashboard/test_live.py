@@ -18,7 +18,7 @@ from kovra.live.bulletin import CHANNEL, Bulletin, connect
 from kovra.live.events import HintKind
 from kovra.store.events import EventKind
 from kovra.store.mirror import RoleRow
-from tests.dashboard.conftest import member
+from tests.dashboard.people import member
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kovra.actions.request import Action
-from tests.dashboard.conftest import member
+from tests.dashboard.people import member
 
 
 def listed(who, cast, words=""):

@@ -91,7 +91,7 @@ def test_asking_again_at_once_is_refused_with_when_it_works(site, cast, ask, own
 
 
 def test_without_a_script_one_lands_on_the_section_again(site, cast):
-    from tests.dashboard.conftest import ORIGIN
+    from tests.dashboard.visitor import ORIGIN
 
     admin = site.signed_in(cast.admin)
 

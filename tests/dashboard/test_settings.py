@@ -14,7 +14,7 @@ from kovra.dashboard import settings_words
 from kovra.guard.notice_texts import NoticeTexts
 from kovra.ids import RoleId
 from kovra.store.mirror import RoleRow
-from tests.dashboard.conftest import member
+from tests.dashboard.people import member
 from tests.dashboard.test_live import Stream
 from tests.trips import until
 
