@@ -126,6 +126,11 @@ def opposite(undo: Undo, **asked: object) -> ActionRequest:
     return ActionRequest(action=INVERSE[undo.action], target_id=undo.target_id, params=params, **asked)  # type: ignore[arg-type]
 
 
+def request_id_of(reversal_id: UUID, case_no: int) -> UUID:
+    """The request that takes one case back: the same one each time the same form is sent."""
+    return derived_request_id(reversal_id.int >> 80, "reverse", reversal_id, case_no)
+
+
 def not_reversible(undo: Undo) -> str | None:
     """Why a case cannot be taken back; None when it can."""
     if undo.action not in INVERSE:
@@ -149,6 +154,8 @@ class Undoing(Protocol):
     def batch(self, guild_id: GuildId, batch_id: UUID, most: int) -> Found: ...
 
     def by_moderator(self, guild_id: GuildId, moderator_id: UserId, minutes: int, most: int) -> Found: ...
+
+    def acted(self, guild_id: GuildId, moderator_id: UserId, minutes: int) -> bool: ...
 
     def cancel(self, guild_id: GuildId, request_ids: Sequence[UUID], by_id: UserId) -> Sequence[UUID]: ...
 
@@ -219,14 +226,21 @@ class Reverse:
                 sentence="You may not take back what others did here: it takes the capability “reverse”, which comes "
                 f"with {permission_names(GIVEN_BY[Capability.REVERSE])} in Discord. Ask an admin.",
             )
-        return None if whose == wish.asked_by else rights.outranked("take back the acts of", standing)
+        if whose == wish.asked_by:
+            return None
+        if whose == standing.owner_id:
+            # Whatever role the owner wears: nobody is above them.
+            return Refusal(
+                kind=RefusalKind.OWNER,
+                sentence=f"{standing.target.name} owns this server: nobody else can take back what they did.",
+            )
+        return rights.outranked("take back the acts of", standing)
 
     @staticmethod
     def _request(wish: Wish, undo: Undo) -> ActionRequest:
-        made_ms = round(wish.issued_at.timestamp() * 1000)
         return opposite(
             undo,
-            request_id=derived_request_id(made_ms, "reverse", wish.reversal_id, undo.case_no),
+            request_id=request_id_of(wish.reversal_id, undo.case_no),
             guild_id=wish.guild_id,
             moderator_id=wish.asked_by,
             source=wish.source,

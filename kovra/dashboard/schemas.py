@@ -12,6 +12,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, valida
 
 from kovra.actions import submit_many
 from kovra.actions.request import MAX_REASON, Action
+from kovra.actions.reverse import MOST_MINUTES
 from kovra.dashboard.act_choices import On
 from kovra.errors import Malformed
 from kovra.ids import parse_snowflake
@@ -148,6 +149,22 @@ class ManyForm(Form):
     many_id = RequestId(required=True)
     cases = CaseNumbers(required=True)
     reason = fields.String(load_default="", validate=validate.Length(max=MAX_REASON))
+
+
+class ReversalOf(Form):
+    """What is to be taken back: a mass action, or the last ``minutes`` of somebody."""
+
+    batch = fields.UUID(load_default=None)
+    moderator = Snowflake(load_default=None)
+    minutes = fields.Integer(strict=False, load_default=None, validate=validate.Range(min=1, max=MOST_MINUTES))
+    reason = fields.String(load_default="", validate=validate.Length(max=MAX_REASON))
+
+
+class ReversalForm(ReversalOf):
+    """The same, confirmed. ``reversal_id`` was minted when the dialog was drawn, ``confirm`` is the number typed."""
+
+    reversal_id = RequestId(required=True)
+    confirm = fields.String(load_default="", validate=validate.Length(max=20))
 
 
 class ExportForm(Form):

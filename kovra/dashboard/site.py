@@ -43,6 +43,7 @@ from kovra.dashboard.pages.palette import palette
 from kovra.dashboard.pages.profile import profile
 from kovra.dashboard.pages.queue import queue
 from kovra.dashboard.pages.queue_deeds import queue_deeds
+from kovra.dashboard.pages.reversal import reversal
 from kovra.dashboard.pages.servers import servers
 from kovra.dashboard.pages.settings import settings as settings_pages
 from kovra.dashboard.pages.views import views as saved_views
@@ -361,6 +362,7 @@ def _add_routes(app: Flask) -> None:
         bans,
         case_acts,
         case_many,
+        reversal,
         saved_views,
         evidence_files,
         act,

@@ -184,6 +184,15 @@ def test_own_acts_take_no_higher_role_than_ones_own(world, reverse, wish):
     assert reverse(replace(wish, of_moderator=SENIOR)).refusal is None
 
 
+def test_what_the_owner_did_stays_whatever_role_they_wear(world, reverse, wish):
+    world.found, world.rogue_rank = Found(cases=[undo(6)]), 0
+
+    came = reverse(replace(wish, of_moderator=UserId(1)))
+
+    assert came.refusal.kind is RefusalKind.OWNER
+    assert world.asked == []
+
+
 @pytest.mark.parametrize(
     "changed", [{"batch_id": new_request_id()}, {"of_moderator": None}, {"minutes": 0}, {"minutes": 9999}]
 )

@@ -57,6 +57,15 @@ def test_a_file_is_read_reviewed_and_confirmed_without_a_mouse(path, shown, axe,
     assert axe(page) == []
     assert banned(path, raiders)
 
+    page.get_by_role("button", name="Take it back").press("Enter")
+    expect(page.locator("#act-t")).to_have_text("Take back 3 acts")
+    expect(page.locator("#act-reason")).to_be_focused()
+    assert axe(page) == []
+    page.locator("#act-confirm").press_sequentially("3")
+    page.locator("#act-confirm").press("Enter")
+    expect(page.locator("#toasts .toast")).to_contain_text("Take back: 3 of 3 done")
+    assert not any(one in path.discord.banned() for one in raiders)
+
 
 def test_what_is_changed_after_the_review_waits_for_another(path, shown):
     page = shown("mass", viewport={"width": 390, "height": 844})

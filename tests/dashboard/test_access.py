@@ -27,7 +27,10 @@ PRINCIPALS = (
 MEMBERS_OF_STAFF = frozenset({"auditor", "trial", "moderator", "admin", "owner"})
 #: What neither trial nor moderator nor auditor of this cast may do.
 ADMINS_ONLY = frozenset(
-    {Capability.MASS, Capability.APPROVE, Capability.EXPORT, Capability.QUEUE_OPS, Capability.SETTINGS}
+    {
+        *(Capability.MASS, Capability.APPROVE, Capability.REVERSE),
+        *(Capability.EXPORT, Capability.QUEUE_OPS, Capability.SETTINGS),
+    }
 )
 SIGNED_OUT = frozenset({"anonymous", "expired", "closed"})
 
@@ -74,6 +77,8 @@ def address(rule, guild_id, request_id, batch_id=None):
         values["request_id"] = request_id
     if "many_id" in rule.arguments:
         values["many_id"] = request_id
+    if "reversal_id" in rule.arguments:
+        values["reversal_id"] = request_id
     if "batch_id" in rule.arguments:
         values["batch_id"] = batch_id or request_id
     values |= {
@@ -151,6 +156,8 @@ def test_the_access_matrix(site, cast, owner, name):
             decided = route.endswith(("/cancel", "/<any(retry, discard):deed>")) and "POST" in method
             unread = "/settings/" in route and "POST" in method
             odd = {"/export": {400}, "/evidence/<int:place>": {404}, "/many/<act>/<uuid:many_id>": {400}}
+            # What is to be taken back is named by the query or the form.
+            odd |= {"/reverse": {400}, "/reverse/<uuid:reversal_id>": {400}}
             found = next((codes for end, codes in odd.items() if route.endswith(end)), {200, 303, 422})
             expected = {409} if decided else {400} if unread else found
         else:

@@ -7,6 +7,7 @@
 ``views``    the views of the case list that people keep
 ``case_acts`` what is done with a case: amend, comment, resend the DM, take back, void
 ``case_many`` the same with all the cases that are ticked
+``reversal`` what a mass action or somebody's last minutes did, taken back
 ``act``      the action dialog, what comes of a submit, and the toasts
 ``palette``  the command palette
 ``audit``    the audit log and its verification

@@ -6,7 +6,7 @@ import json
 from http import HTTPStatus
 from uuid import UUID
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request, url_for
 from marshmallow import ValidationError
 from werkzeug.exceptions import BadRequest
 
@@ -100,8 +100,11 @@ def _toast(viewer: GuildScope, act: str, many_id: UUID, numbers: list[int]) -> s
         "open": sum(one.open for one in told),
         "not_done": sum(not one.done and not one.open for one in told),
     }
-    facts = {"act": act, "words": ACTS[act], "many_id": many_id, "cases": ",".join(map(str, numbers)), **counts}
-    return render_template("case_many_toast.html", scope=viewer, **facts)
+    cases = ",".join(map(str, numbers))
+    follow = url_for("case_many.status", guild_id=viewer.guild_id, act=act, many_id=many_id, cases=cases)
+    return render_template(
+        "case_many_toast.html", scope=viewer, words=ACTS[act], many_id=many_id, follow=follow, **counts
+    )
 
 
 def _numbers() -> list[int]:

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.actions.capabilities import NEEDS, Capability
 from kovra.actions.job import Job, JobState
-from kovra.actions.request import Action, Source, State
+from kovra.actions.request import INVERSE, Action, Source, State
 from kovra.dashboard import files, job_words
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.mass import MassDraft
@@ -216,6 +216,7 @@ def _facts(viewer: GuildScope, batch_id: UUID) -> Mapping[str, Any]:
         "may_ask_again": viewer.may(Capability.MASS) and viewer.may(NEEDS[card.action]),
         "again": bool(shown.why) or shown.group in AGAIN,
         "may_steer": viewer.may(Capability.MASS) and card.state is not JobState.CANCELLED and not card.ended,
+        "may_take_back": viewer.may(Capability.REVERSE) and card.action in INVERSE,
         "rest": len(rest),
         "may_release": bool(rest) and viewer.may(Capability.APPROVE) and not own,
         "release_id": new_request_id(),

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from marshmallow import ValidationError
 
 from kovra.actions.capabilities import Capability
+from kovra.actions.reverse import MOST_MINUTES
 from kovra.dashboard import charts, wording
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.act_choices import QUICK
@@ -114,6 +115,8 @@ def _facts(viewer: GuildScope, user_id: int) -> Mapping[str, Any]:
         "older": found.cases[CASES - 1].case_no if len(found.cases) > CASES else None,
         "by_hand": _by_hand(found, moment),
         "offers": [action for action in offers if action in QUICK],
+        # Whoever has just lost their roles is the one whose last acts are taken back: roles do not tell.
+        "acted": viewer.may(Capability.REVERSE) and known.undoing.acted(viewer.guild_id, who, MOST_MINUTES),
         "more": any(action not in QUICK for action in offers),
         "keys": ACT_KEYS,
         "names": past.names,
