@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Integer, Row, Text, and_, any_, bindparam, fu
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
 from kovra.actions.capabilities import Capability
-from kovra.actions.request import Action, Source
+from kovra.actions.request import BY_HAND, Action, Source
 from kovra.guard.case import NoticeStatus
 from kovra.ids import UserId
 from kovra.store.case_search import PAST_ALL
@@ -57,7 +57,7 @@ class Profile:
     """What a profile shows of a person as the guild sees them now.
 
     ``cases`` the newest first; ``holding`` what is in force; ``notes`` the newest of them, for those who may read
-    them; ``counts`` their cases by action, most first.
+    them; ``counts`` their cases by action, most first. ``acted_at``: when they last did something with their own hand.
     """
 
     card: MemberCard
@@ -66,6 +66,7 @@ class Profile:
     notes: Sequence[HistoryCase]
     counts: Sequence[tuple[Action, int]]
     roles: Sequence[RoleCard]
+    acted_at: datetime | None
 
 
 class Profiles:
@@ -79,7 +80,7 @@ class Profiles:
         may_read_notes = scope.may(Capability.VIEW_NOTES)
         with self._database.transaction(scope.guild_id) as session:
             line = session.connection()
-            asked = {"guild_id": scope.guild_id, "user_ids": [user_id]}
+            asked = {"guild_id": scope.guild_id, "user_ids": [user_id], "user_id": user_id}
             person = run(line, _person(may_read_notes), asked).one_or_none()
             if person is None:
                 return None
@@ -96,13 +97,14 @@ class Profiles:
             notes=[case for shown_in, case in read if shown_in == _NOTES],
             counts=_counts(person.counts),
             roles=_roles(person.roles) if card.member else (),
+            acted_at=person.acted_at,
         )
 
 
 @cache
 def _person(notes: bool) -> Prepared:
-    """The card of a person with their roles and the counts of their cases."""
-    row, guild_id = ModCases, bindparam("guild_id", type_=BigInteger)
+    """The card of a person with their roles, the counts of their cases, and when they last acted themselves."""
+    row, guild_id, user_id = ModCases, bindparam("guild_id", type_=BigInteger), bindparam("user_id", type_=BigInteger)
     theirs = row.target_id == any_(bindparam("user_ids", type_=ARRAY(BigInteger)))
     counted = select(row.action, func.count().label("cases")).where(row.guild_id == guild_id, theirs)
     if not notes:
@@ -110,7 +112,10 @@ def _person(notes: bool) -> Prepared:
     roles = select(Roles.role_id, Roles.name, Roles.position, Roles.colour, Roles.managed)
     held = roles.where(Roles.guild_id == guild_id, Roles.role_id == any_(Members.role_ids)).correlate(Members)
     more = as_json(counted.group_by(row.action).subquery("c"), "counts"), as_json(held.lateral("r"), "roles")
-    return Prepared(asking_for_cards(notes, *more))
+    by_hand = row.source == any_(literal([source.value for source in BY_HAND], ARRAY(Text)))
+    by_them = select(row.created_at).where(row.guild_id == guild_id, row.moderator_id == user_id, by_hand)
+    acted_at = by_them.order_by(row.case_no.desc()).limit(1).correlate(None).scalar_subquery().label("acted_at")
+    return Prepared(asking_for_cards(notes, *more, acted_at))
 
 
 @cache

@@ -59,15 +59,6 @@ class Undoing:
             waiting = self._waiting(session, guild_id, asked)
             return Found(moderator_id=moderator_id, cases=cases[:most], waiting=waiting, more=len(cases) > most)
 
-    def acted(self, guild_id: GuildId, moderator_id: UserId, minutes: int) -> bool:
-        """Whether somebody did anything with their own hand in the last minutes."""
-        with self._database.transaction(guild_id) as session:
-            since = self._database.read_now(session) - timedelta(minutes=minutes)
-            row, by_hand = ModCases, [source.value for source in BY_HAND]
-            mine = (row.guild_id == guild_id) & (row.moderator_id == moderator_id) & row.source.in_(by_hand)
-            newest = session.scalar(select(row.created_at).where(mine).order_by(row.case_no.desc()).limit(1))
-            return newest is not None and newest >= since
-
     def cancel(self, guild_id: GuildId, request_ids: Sequence[UUID], by_id: UserId) -> Sequence[UUID]:
         """Cancel those that still wait; says which."""
         with self._database.transaction(guild_id) as session:

@@ -116,7 +116,7 @@ def _facts(viewer: GuildScope, user_id: int) -> Mapping[str, Any]:
         "by_hand": _by_hand(found, moment),
         "offers": [action for action in offers if action in QUICK],
         # Whoever has just lost their roles is the one whose last acts are taken back: roles do not tell.
-        "acted": viewer.may(Capability.REVERSE) and known.undoing.acted(viewer.guild_id, who, MOST_MINUTES),
+        "acted": viewer.may(Capability.REVERSE) and _lately(found.acted_at, moment),
         "more": any(action not in QUICK for action in offers),
         "keys": ACT_KEYS,
         "names": past.names,
@@ -128,6 +128,10 @@ def _facts(viewer: GuildScope, user_id: int) -> Mapping[str, Any]:
         "user_id": who,
         "now": moment,
     }
+
+
+def _lately(acted_at: datetime | None, moment: datetime) -> bool:
+    return acted_at is not None and acted_at > moment - timedelta(minutes=MOST_MINUTES)
 
 
 def _by_hand(found: Profile, moment: datetime) -> Sequence[str]:
