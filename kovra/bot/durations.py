@@ -9,7 +9,9 @@ from kovra.actions.request import MAX_DURATION, MAX_MUTE
 from kovra.errors import Malformed
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_PART = re.compile(r"(\d{1,6})\s*([smhdw])[a-z]*[\s,]*", re.ASCII)
+#: Each unit as a letter or a word, and nothing else that begins so: whoever writes ``1 month`` means no minute.
+_WORDS = r"s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?|w(?:(?:ee)?ks?)?"
+_PART = re.compile(rf"(\d{{1,6}})\s*({_WORDS})(?![a-z])[\s,]*", re.ASCII)
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ t](\d{1,2}):(\d{2}))?(?: ?utc|z)?", re.ASCII)
 _FOUR_WEEKS = timedelta(days=28)
 
@@ -22,7 +24,7 @@ def parse(text: str) -> timedelta:
     """
     wanted, at, total = text.strip().lower(), 0, timedelta()
     while part := _PART.match(wanted, at):
-        total += timedelta(**{_UNITS[part[2]]: int(part[1])})
+        total += timedelta(**{_UNITS[part[2][0]]: int(part[1])})
         at = part.end()
     if at != len(wanted) or not total:
         raise Malformed(f"{text.strip()[:40]!r} is not a duration. Write one like 10m, 2h, 1h30m or 7d.")
@@ -40,8 +42,8 @@ def parse_punishment(text: str) -> int:
     wanted = parse(text)
     if wanted > MAX_DURATION:
         raise Malformed(
-            f"{text.strip()[:40]} is too long: at most {MAX_DURATION.days} days end by themselves. For good, ban "
-            "without a duration."
+            f"{text.strip()[:40]} is too long: at most {MAX_DURATION.days} days end by themselves. Write a "
+            "shorter time; a ban without a duration is for good."
         )
     return int((MAX_MUTE if wanted == _FOUR_WEEKS else wanted).total_seconds())
 

@@ -23,13 +23,19 @@ from kovra.errors import Malformed
         ("1h 30m", 5400),
         (" 2 Hours ", 7200),
         ("1 day, 2 hours", 93_600),
+        ("5 min 30 secs", 330),
+        ("3hrs", 10_800),
+        ("2 wks", 1_209_600),
     ],
 )
 def test_a_duration_is_read_as_people_write_it(text, seconds):
     assert durations.parse(text) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("text", ["", "10", "m", "10x", "-5m", "1.5h", "0s", "10m!", "h10", "９m", "9" * 30 + "d"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "10", "m", "10x", "-5m", "1.5h", "0s", "10m!", "h10", "９m", "9" * 30 + "d", "1mo", "2 months", "1y", "1h30"],
+)
 def test_what_is_no_duration_is_malformed_and_told_with_an_example(text):
     with pytest.raises(Malformed, match="10m, 2h"):
         durations.parse(text)
@@ -43,5 +49,5 @@ def test_exactly_28_days_are_the_longest_time_out_and_more_is_more():
 
 def test_what_is_longer_than_anything_ends_by_itself_is_refused():
     assert durations.parse_punishment("3650d") == 3650 * 86_400
-    with pytest.raises(Malformed, match="3650 days"):
+    with pytest.raises(Malformed, match="3650 days end by themselves. Write a shorter time"):
         durations.parse_punishment("3651d")
