@@ -12,8 +12,9 @@ from kovra.guard.notice_words import notice_sentence
 from kovra.store.case_detail import CaseDetail
 from kovra.store.case_rows import CaseRow
 
-#: A list is cut here; Kovra shows the rest.
-_REASON = 80
+#: A reason is cut here, in a list and where a case stands alone: what comes after it has to be in the message too.
+#: Kovra shows the rest.
+_REASON, _LONGEST_REASON = 80, 1400
 MOST_ROWS = 10
 #: So much of the findings is told in one message; Discord takes 2,000 characters.
 _MOST_FOUND = 1900
@@ -25,7 +26,7 @@ def words_of_case(detail: CaseDetail) -> str:
     lines = [
         f"**Case #{row.case_no} · {row.action.noun.capitalize()} · {escape_markdown(row.target_name)}** "
         f"(`{row.target_id}`)",
-        escape_markdown(row.reason) if row.reason else "No reason given",
+        _cut(escape_markdown(row.reason), _LONGEST_REASON) if row.reason else "No reason given",
         f"By {escape_markdown(row.moderator_name)}, {row.source}, <t:{int(row.created_at.timestamp())}:f>",
     ]
     if row.ends_at is not None:
@@ -33,6 +34,10 @@ def words_of_case(detail: CaseDetail) -> str:
         lines.append(f"{state} <t:{int(row.ends_at.timestamp())}:f>")
     elif row.active:
         lines.append("In force until somebody lifts it")
+    if row.voided:
+        lines.append("Void: it does not count any more")
+    if detail.reversed_by is not None:
+        lines.append(f"Taken back by case #{detail.reversed_by}")
     if row.notice is not None:
         why = f". {notice_sentence(row.action, row.notice, row.notice_code)}" if row.notice in UNTOLD else ""
         lines.append(f"DM: {row.notice.value.replace('_', ' ')}{why}")
@@ -46,11 +51,12 @@ def words_of_list(rows: Sequence[CaseRow], whose: str) -> str:
     lines = [f"The latest cases of {whose}:"]
     for row in rows[:MOST_ROWS]:
         reason = " ".join(row.reason.split()) or "No reason given"
-        cut = reason if len(reason) <= _REASON else reason[: _REASON - 1] + "…"
         force = " · in force" if row.active else ""
+        void = " · void" if row.voided else ""
         lines.append(
             f"`#{row.case_no}` {row.action.noun} · {escape_markdown(row.target_name)} · "
-            f"<t:{int(row.created_at.timestamp())}:R>{force} · {escape_markdown(cut)}"
+            f"<t:{int(row.created_at.timestamp())}:R>{force}{void} · "
+            f"{escape_markdown(_cut(reason, _REASON))}"
         )
     return "\n".join(lines)
 
@@ -74,3 +80,7 @@ def words_of_findings(findings: Sequence[Finding]) -> str:
             break
         told.append(line)
     return "\n".join(told)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -54,6 +54,8 @@ def test_an_outcome_names_its_case_links_to_it_and_can_be_undone(path, typed, ro
 
     assert case["action"] == "unban"
     assert not path.discord.is_banned(target)
+    viewed = typed("case view", number=number_of(answer), starts="**Case")
+    assert f"Taken back by case #{case['case_no']}" in viewed["content"]
     again = settle(path, room, "juniperlock", pressed, "Not queued")
     assert "taken back already" in again["content"]
 
@@ -65,17 +67,22 @@ def test_a_case_is_viewed_edited_voided_and_listed(path, typed):
     viewed = typed("case view", number=number, starts="**Case")
     assert "be kind" in viewed["content"]
     assert "Open in Kovra" in buttons(viewed)
-    edited = typed("case edit", number=number, reason="be kinder")
+    kinder = "be kinder" + " to all" * 500
+    edited = typed("case edit", number=number, reason=kinder)
     assert f"case #{number} updated" in edited["content"]
     voided = typed("case void", number=number, reason="a misunderstanding")
     assert f"case #{number} updated" in voided["content"]
 
     history = typed("history", user=target, starts="The latest")
-    assert "be kinder" in history["content"]
+    assert "void · be kinder" in history["content"]
+    again = typed("case view", number=number, starts="**Case")["content"]
+    # However long the reason is, what comes after it is there too.
+    assert "…\nBy Juniper" in again
+    assert "Void: it does not count any more" in again
     listed = typed("case list", starts="The latest")
     assert f"#{number}" in listed["content"]
     case = path.first("SELECT * FROM mod_cases WHERE case_no = :no", no=number)
-    assert (case["reason"], case["voided_at"] is not None) == ("be kinder", True)
+    assert (case["reason"], case["voided_at"] is not None) == (kinder, True)
 
 
 def begun(path, by, asked):
