@@ -10,6 +10,8 @@ from types import MappingProxyType
 
 #: The languages beside English, as Discord names them.
 LOCALES = ("de", "fr", "es-ES", "pt-BR")
+#: Languages that read what another one says: the Spanish of Latin America is one of its own to Discord.
+_ALIKE = {"es-419": "es-ES"}
 
 _TEXTS: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
     {
@@ -268,10 +270,12 @@ _TEXTS: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
 
 def said(text: str, locale: str | None) -> str:
     """A text in the language of who looks; English when it has none in it."""
-    spanish = {"es-419": "es-ES"}
-    return spoken(text).get(spanish.get(locale or "", locale or ""), text)
+    return spoken(text).get(locale or "", text)
 
 
 def spoken(text: str) -> dict[str, str]:
     """A text in each language that has it."""
-    return dict(zip(LOCALES, _TEXTS[text], strict=True)) if text in _TEXTS else {}
+    if text not in _TEXTS:
+        return {}
+    found = dict(zip(LOCALES, _TEXTS[text], strict=True))
+    return found | {locale: found[like] for locale, like in _ALIKE.items()}

@@ -73,5 +73,6 @@ def test_every_description_is_there_in_every_language(command):
     for each in everything(command):
         told = "description" if each.get("description") else "name"
         shown = each[f"{told}_localizations"]
-        assert set(shown) == set(LOCALES), each[told]
+        # Whoever reads Spanish in Latin America has a language of its own in Discord.
+        assert set(shown) == {*LOCALES, "es-419"}, each[told]
         assert all(0 < len(text) <= 100 for text in shown.values())
