@@ -93,9 +93,9 @@ def undone_case(interaction: discord.Interaction) -> int | None:
 
 
 def words_of_receipt(receipt: Receipt, target_name: str) -> str:
-    """The first answer: refused with its reason, or queued."""
+    """The first answer: refused with its reason, or queued. Names in a sentence are text, as they are everywhere."""
     if receipt.refusal is not None:
-        return receipt.refusal.sentence
+        return escape_markdown(receipt.refusal.sentence)
     return f"Queued: {receipt.action.noun} of {target_name}…"
 
 
@@ -107,7 +107,7 @@ def words_of_outcome(status: RequestStatus) -> str:
         untold = f"\nDM {status.notice.value.replace('_', ' ')}. " if status.notice in UNTOLD else ""
         why = notice_sentence(status.action, status.notice, status.notice_code) if untold else ""
         return f"Done · case #{status.case_no} {did}: {what}.{untold}{why}"
-    sentence = status.sentence or f"the {what} did not happen."
+    sentence = escape_markdown(status.sentence) if status.sentence else f"the {what} did not happen."
     if status.state is State.REJECTED:
         return sentence
     head = {State.CANCELLED: "Cancelled", State.EXPIRED: "Expired"}.get(status.state, "Failed")

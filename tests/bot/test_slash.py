@@ -185,6 +185,20 @@ def test_a_refusal_is_shown_as_it_is(start_bot, slash, submit, target, says, rec
     says(slash("ban", user=str(target)), "Tamsin is not below you.")
 
 
+def test_names_in_a_refusal_are_text(start_bot, slash, submit, ends, target, says, receipt_for):
+    sentence = "*Ben* [a](https://kovra.example) left the server."
+    submit.answer = lambda request: receipt_for(request, Refusal(kind=RefusalKind.OUTRANKED, sentence=sentence))
+    start_bot()
+    says(slash("ban", user=str(target)), "\\*Ben\\* \\[a](https")
+
+    submit.answer = receipt_for
+    interaction_id = slash("kick", user=str(target))
+    says(interaction_id, "Queued")
+    ends.end(submit.requests[-1], State.FAILED, sentence=sentence)
+
+    says(interaction_id, "Failed: \\*Ben\\* \\[a](https")
+
+
 def test_the_answer_is_promised_before_submit_has_ended(
     start_bot, slash, submit, target, answer, eventually, says, receipt_for
 ):
