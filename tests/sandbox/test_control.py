@@ -76,6 +76,15 @@ def test_what_cannot_be_done_is_said_and_not_a_crash(small_discord, method, path
     assert "error" in small_discord.control(method, path, body, status=status)
 
 
+def test_who_is_not_in_the_guild_runs_no_command_there(small_discord):
+    world = small_discord.control("GET", "world")
+    somebody = {"user_id": world["notable"]["outsider"], "channel_id": world["channels"]["main-hall"]}
+
+    told = small_discord.control("POST", "interactions", {**somebody, "command": "mod ban"}, status=404)
+
+    assert "is not in Lanternfall" in told["error"]
+
+
 def test_pages_of_other_origins_and_other_host_names_are_kept_out(small_discord):
     where = f"{small_discord.base_url}/control/people"
 

@@ -39,7 +39,10 @@ def _place(sandbox: Sandbox, ask: Ask, user: User) -> tuple[Channel, Guild | Non
     """Where a command is run: the channel named, the first open one of the guild, or the person's DM."""
     if "channel_id" in ask.body:
         channel = find_channel(sandbox, ask.id("channel_id"))
-        return channel, sandbox.world.guilds.get(channel.guild_id or 0)
+        guild = sandbox.world.guilds.get(channel.guild_id or 0)
+        if guild is not None:
+            find_member(sandbox, guild, user.id)
+        return channel, guild
     if ask.body.get("guild_id", "") is None:
         return messages.open_dm(sandbox.stage, user.id), None
     guild = asked_guild(sandbox, ask)
