@@ -11,6 +11,8 @@ from typing import cast
 from kovra.ids import GuildId
 from kovra.live.crowd import TURN, Crowd
 from kovra.live.events import Hint
+from kovra.live.ports import EventSource
+from kovra.live.recent import Recent
 from kovra.live.stream import Batch, Stream, Visible
 from kovra.live.wire import Wire
 
@@ -24,17 +26,20 @@ class Feed:
 
     Args:
         shown: everything up to this number has been handed to its streams, or was there before them.
+        source: the kept events.
         writing: held by whoever writes into sockets, for one turn at most.
 
     Attributes:
         looked_at: when its newest number was last asked for, in monotonic seconds.
+        recent: what was handed out lately, up to ``shown`` at least.
         sent, sent_bytes: frames that crowds took, and their bytes; streams outside count their own.
     """
 
-    def __init__(self, guild_id: GuildId, shown: int, writing: threading.Lock) -> None:
+    def __init__(self, guild_id: GuildId, shown: int, source: EventSource, writing: threading.Lock) -> None:
         self.guild_id, self.shown = guild_id, shown
         self.sent = self.sent_bytes = 0
         self.looked_at = time.monotonic()
+        self.recent = Recent(guild_id, shown, source)
         self._writing = writing
         self._lock = threading.Lock()  # guards the three below
         self._streams: set[Stream] = set()

@@ -16,20 +16,19 @@ from typing import TypeVar
 
 from kovra.errors import Unavailable
 from kovra.ids import GuildId
-from kovra.live.events import Hint, HintKind, frame, hint_frame, resync_frame
+from kovra.live.events import Hint, HintKind, hint_frame, resync_frame
 from kovra.live.feed import Feed
 from kovra.live.hints import Gathering
 from kovra.live.lag import Lag
 from kovra.live.listening import Listening
 from kovra.live.ports import EventLike, EventSource
+from kovra.live.recent import MOST, PAGE, framed
+from kovra.live.rounds import Rounds
 from kovra.live.stream import Batch, Stream, Visible
 from kovra.live.subscription import Subscription
 
-#: Events read from the source at once.
-PAGE = 500
-
 #: A reader further behind than this is told to reload: that is less work for both than a frame for each event.
-LONGEST_REPLAY = 1000
+LONGEST_REPLAY = MOST
 
 #: A guild is asked about a tick after it was read last, or from this share of a tick on, together with others.
 EARLY = 0.5
@@ -66,6 +65,7 @@ class Hub:
 
     def __init__(self, redis_url: str, source: EventSource, tick_s: float = 1.0) -> None:
         self._source, self._tick_s = source, tick_s
+        self._newest = Rounds(source.newest)
         self._listening = Listening(redis_url, self._hear, tick_s)
         self._lock = threading.Lock()  # guards _feeds, their streams and numbers, _rung, the hints and the counts
         self._feeds: dict[GuildId, Feed] = {}
@@ -141,46 +141,46 @@ class Hub:
             never held it.
 
         Raises:
-            Unavailable: the source did not answer, or the hub stops.
+            Unavailable: the source was needed and did not answer, or the hub stops.
         """
-        newest = self._source.newest([guild_id]).get(guild_id, 0)
+        newest = self._newest_for(guild_id, after)
         known = after is not None and 0 <= after <= newest
-        stream, start = self._join(guild_id, newest, after if known else newest, visible, kind)
+        stream, feed, start = self._join(guild_id, newest, after if known else newest, visible, kind)
         try:
             if after is not None:
-                stream.begin(self._missed(stream, after, start) if known else [self._resync(max(start, newest))])
+                stream.begin(self._missed(stream, feed, after, start) if known else [self._resync(max(start, newest))])
         except BaseException:
             stream.close()
             raise
         return stream
 
+    def _newest_for(self, guild_id: GuildId, after: int | None) -> int:
+        """The guild's newest number; what this process has shown will do for a reader who is not ahead of that."""
+        feed = self._feeds.get(guild_id)
+        if feed is not None and after is not None and 0 <= after <= (shown := feed.shown):
+            return shown
+        return self._newest.of(guild_id) or 0
+
     def _join(
         self, guild_id: GuildId, newest: int, seen: int, visible: Visible, kind: type[StreamT]
-    ) -> tuple[StreamT, int]:
+    ) -> tuple[StreamT, Feed, int]:
         """Register a stream; live frames begin behind the returned number, what lies before it must be replayed."""
         with self._lock:
             if self._stopping.is_set():
                 raise Unavailable("this process is stopping")
-            feed = self._feeds.setdefault(guild_id, Feed(guild_id, newest, self._writing))
+            if (feed := self._feeds.get(guild_id)) is None:
+                feed = self._feeds[guild_id] = Feed(guild_id, newest, self._source, self._writing)
             # The reader may be ahead of this process, after a stream from another one. What has been shown is replayed,
             # though it may still be on its way to others.
             stream = kind(guild_id, max(seen, feed.shown), visible, self._leave, self._writing)
             feed.add(stream)
-            return stream, feed.shown
+            return stream, feed, feed.shown
 
-    def _missed(self, stream: Stream, after: int, start: int) -> list[bytes]:
+    def _missed(self, stream: Stream, feed: Feed, after: int, start: int) -> list[bytes]:
         """The frames behind ``after`` up to ``start``, or a resync when they cannot all be had."""
-        if start - after > LONGEST_REPLAY:
+        if start - after > LONGEST_REPLAY or (told := feed.recent.between(after, start)) is None:
             return [self._resync(start)]
-        frames, seen = [], after
-        while seen < start and (page := self._source.after(stream.guild_id, seen, PAGE)):
-            seen = page[-1].seq
-            wanted = (event for event in page if event.seq <= start and stream.sees(event))
-            frames += filter(None, map(self._frame, wanted))
-        # Asked last: what is pruned while we read must show.
-        if after < start and self._source.oldest_kept(stream.guild_id) > after + 1:
-            return [self._resync(start)]
-        return frames
+        return [data for event, data in told if data is not None and stream.sees(event)]
 
     def _resync(self, newest: int) -> bytes:
         with self._lock:
@@ -225,6 +225,8 @@ class Hub:
         """Look whether a ring was lost, in guilds that have not been read lately; when to do so again."""
         with self._lock:
             feeds = list(self._feeds.values())
+        for feed in feeds:
+            feed.recent.forget(now)
         asked = {feed.guild_id: feed for feed in feeds if now - feed.looked_at >= self._tick_s * EARLY}
         if asked:
             newest = self._source.newest(asked)
@@ -255,21 +257,15 @@ class Hub:
     def _show(self, feed: Feed, events: Sequence[EventLike]) -> None:
         if not events:
             return
-        frames = [(event, data) for event in events if (data := self._frame(event))]
+        told = framed(events)
+        frames = [(event, data) for event, data in told if data is not None]
+        feed.recent.add(told)
         with self._lock:
             # From here on a new stream replays these itself; the ones below get them now.
             feed.shown = events[-1].seq
         if frames:
             feed.hand_out(Batch(frames))
         self._lag.add(max(0.0, time.time() - events[0].at.timestamp()), time.monotonic())
-
-    def _frame(self, event: EventLike) -> bytes | None:
-        try:
-            return frame(event)
-        except (ValueError, TypeError):
-            # One event that cannot be written must not hold up all that come behind it.
-            _log.exception("event %d of guild %d cannot be shown", event.seq, event.guild_id)
-            return None
 
     def _hear(self, told: GuildId | Hint) -> None:
         if isinstance(told, Hint):

@@ -30,8 +30,8 @@ class EventLike(Protocol):
 class EventSource(Protocol):
     """The kept history of events. Numbers count up by one in each guild, and become visible in that order.
 
-    The order is what makes a number a bookmark: once 8 can be read, 7 can be, or never will be. Each method raises
-    Unavailable when the database does not answer.
+    The order is what makes a number a bookmark: once 8 can be read, 7 can be, or never will be. A number that is not
+    there was pruned. Each method raises Unavailable when the database does not answer.
     """
 
     def after(self, guild_id: GuildId, seq: int, limit: int) -> Sequence[EventLike]:
@@ -39,6 +39,3 @@ class EventSource(Protocol):
 
     def newest(self, guild_ids: Iterable[GuildId]) -> Mapping[GuildId, int]:
         """The highest number of each guild, 0 or no entry when nothing ever happened there."""
-
-    def oldest_kept(self, guild_id: GuildId) -> int:
-        """The lowest number that can still be read; above ``newest`` when nothing is kept."""

@@ -192,17 +192,6 @@ class Events:
         found = {GuildId(guild_id): seq for guild_id, seq in self._database.once(None, _NEWEST, {"guilds": wanted})}
         return {guild_id: found.get(guild_id, 0) for guild_id in wanted}
 
-    def oldest_kept(self, guild_id: GuildId) -> int:
-        """The oldest number that can still be read; one more than the newest when none is kept.
-
-        A reader that has seen ``n`` can catch up when ``n >= oldest_kept - 1``.
-        """
-        kept = select(func.min(GuildEvents.seq)).where(GuildEvents.guild_id == guild_id)
-        newest = select(GuildCounters.last_event).where(GuildCounters.guild_id == guild_id)
-        with self._database.transaction(guild_id) as session:
-            oldest = session.scalars(kept).one()
-            return oldest if oldest is not None else (session.scalars(newest).one_or_none() or 0) + 1
-
     def prune(self, guild_id: GuildId, kept_for: timedelta = KEPT_FOR) -> int:
         """Remove the events older than this; says how many. Numbers are never used again."""
         old = delete(GuildEvents).where(

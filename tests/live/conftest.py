@@ -60,11 +60,6 @@ class History:
         with self.lock:
             return {guild_id: self.kept[guild_id][-1].seq for guild_id in wanted if guild_id in self.kept}
 
-    def oldest_kept(self, guild_id: GuildId) -> int:
-        self._answer("oldest_kept", guild_id)
-        with self.lock:
-            return self.kept[guild_id][0].seq
-
     def _answer(self, what: str, about: object) -> None:
         self.asked.append((what, about))
         if self.away:

@@ -162,7 +162,7 @@ def test_a_history_that_is_away_is_asked_again_and_nothing_is_lost(
     wait_until(lambda: len(history.asked) >= 3)
 
     with pytest.raises(Unavailable):
-        hub.subscribe(guild, 0, all_of)
+        hub.subscribe(guild, None, all_of)
     history.away = False
 
     assert numbers(stream, 3) == [1, 2, 3]
