@@ -45,7 +45,8 @@ class Policy:
         session: somebody must be signed in.
         capability: in the guild of the address; needs a ``guild_id`` in the rule.
         forged_allowed: a POST that need not come from our own pages, such as a browser's report.
-        quiet: a machine reads the answer; it gets a bare status instead of a page.
+        quiet: a machine reads the answer; it gets a bare status instead of a page. Where it needs a capability, many
+            come at once, and session and rights are asked for once for all of them.
         largest: bytes of a form that carries a file; None where the site's own bound holds.
     """
 
@@ -154,12 +155,37 @@ def enforce(app: Flask) -> None:
         known = services()
         if request.method not in _SAFE_METHODS and not wanted.forged_allowed:
             _demand_own_origin(known)
+        if wanted.quiet and wanted.capability is not None:
+            _find_with_others(known)
         if wanted.session:
             _demand_session(known)
             if request.method not in _SAFE_METHODS:
                 _demand_token()
         if wanted.capability is not None:
             _demand_capability(known, wanted.capability)
+
+
+def session_id(known: Services) -> bytes:
+    """The SHA-256 of the session cookie, by which a session is known; empty without a cookie."""
+    cookie = request.cookies.get(cookie_name(known.addresses.secure), "")
+    return hashlib.sha256(cookie.encode("utf-8", "replace")).digest() if cookie else b""
+
+
+def _find_with_others(known: Services) -> None:
+    """Find session and rights of the request; neither counts as activity."""
+    guild_id, own = (request.view_args or {})["guild_id"], session_id(known)
+    if not _fits(guild_id):
+        return
+    # Before the question: what is heard from now on may have changed its answer.
+    g.heard = known.watch.heard
+    visitor = known.arrivals.of(GuildId(guild_id), own) if own else None
+    g.session = visitor.session if visitor else None
+    g.found = visitor.scope if visitor else None
+
+
+def _fits(guild_id: int) -> bool:
+    # The address was matched by a converter, so the id is a number; whether it fits a snowflake is asked here.
+    return guild_id < 1 << 63
 
 
 def signed_in(known: Services) -> SessionRow | None:
@@ -195,9 +221,10 @@ def _demand_token() -> None:
 
 
 def _demand_capability(known: Services, needed: Capability) -> None:
-    # The address was matched by a converter, so the id is a number; whether it fits a snowflake is asked here.
-    guild_id = (request.view_args or {})["guild_id"]
-    found = known.guilds.scope(session().user_id, GuildId(guild_id)) if guild_id < 1 << 63 else None
+    if "found" not in g:
+        guild_id = (request.view_args or {})["guild_id"]
+        g.found = known.guilds.scope(session().user_id, GuildId(guild_id)) if _fits(guild_id) else None
+    found = cast(GuildScope | None, g.found)
     if found is None:
         raise NoSuchPage
     if not found.may(needed):

@@ -6,17 +6,16 @@ comes back with the number of the last event it saw, and nothing is missing.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from kovra.actions.capabilities import Capability
-from kovra.dashboard.access import cookie_name, in_guild, policy, same_origin, scope, session
+from kovra.dashboard.access import in_guild, policy, same_origin, scope, session, session_id
 from kovra.dashboard.services import Services, services
 from kovra.dashboard.streams import Pace, Viewer
 from kovra.ids import GuildId
@@ -44,7 +43,7 @@ def stream(guild_id: int) -> Response:
     if not same_origin(known.addresses.origin(known.addresses.base_url)):
         return Response(status=HTTPStatus.FORBIDDEN)
     viewer = Viewer(
-        session_id=hashlib.sha256(request.cookies[cookie_name(known.addresses.secure)].encode()).digest(),
+        session_id=session_id(known),
         user_id=session().user_id,
         guild_id=GuildId(guild_id),
         reads_notes=scope().may(Capability.VIEW_NOTES),
@@ -60,7 +59,7 @@ def stream(guild_id: int) -> Response:
         known.streams.leave(viewer)
         raise
     known.streams.hold(viewer, opened)
-    known.watch.add(opened, viewer)
+    known.watch.add(opened, viewer, g.heard)
     known.worker_watch.wake()
     answer = _read_from(opened, known) if isinstance(opened, Subscription) else HandedOver(opened, wires)
     answer.headers["Cache-Control"] = "no-store"

@@ -15,6 +15,7 @@ from kovra.actions.reverse import Reverse
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
 from kovra.actions.submit_many import SubmitMany
+from kovra.dashboard.arrivals import Arrivals
 from kovra.dashboard.streams import Pace, Streams
 from kovra.dashboard.watch import Watch
 from kovra.dashboard.worker_watch import WorkerWatch
@@ -124,6 +125,7 @@ class Services:
     events: Events
     clock: Clock
     hub: Hub
+    arrivals: Arrivals
     streams: Streams
     watch: Watch
     worker_watch: WorkerWatch

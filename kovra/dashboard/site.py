@@ -22,6 +22,7 @@ from kovra.actions.submit_job import SubmitJob
 from kovra.actions.submit_many import SubmitMany
 from kovra.dashboard import access, addresses, assets, case_lines, parts, problems, wording
 from kovra.dashboard.access import OPEN, REPORTS, csrf_token, policy
+from kovra.dashboard.arrivals import Arrivals
 from kovra.dashboard.live import live
 from kovra.dashboard.login import login
 from kovra.dashboard.pages.act import act
@@ -87,6 +88,7 @@ from kovra.store.settings import SettingsBook
 from kovra.store.tables import Base
 from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
+from kovra.store.viewers import Viewers
 from kovra.store.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -140,6 +142,7 @@ def create_site(
     audit_pages: AuditPages,
     casebook: Casebook,
     sessions: Sessions,
+    viewers: Viewers,
     events: Events,
     clock: Clock,
     hub: Hub,
@@ -167,6 +170,7 @@ def create_site(
         members, member_list, profiles, account_links, ban_list, bygone: people, as pages read them.
         settings, message_tests: what people set for their server, and try.
         requests, roster, guilds, members, bygone, cases, health, evidence, sessions, events: what pages read.
+        viewers: sessions and rights of many who open streams.
         clock: the database's clock.
         hub: hands out streams of events; its owner starts and stops it.
         trusted_proxies: how many proxies in front may say who the client is and whether it came by https.
@@ -228,6 +232,7 @@ def create_site(
         events=events,
         clock=clock,
         hub=hub,
+        arrivals=Arrivals(viewers),
         streams=streams,
         watch=watch,
         worker_watch=WorkerWatch(streams, workers, hub, pace.workers_s),

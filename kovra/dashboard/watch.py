@@ -40,20 +40,31 @@ _log = logging.getLogger(__name__)
 
 
 class Watch:
-    """Ends the streams of those who may no longer see them, and of those whose session is over."""
+    """Ends the streams of those who may no longer see them, and of those whose session is over.
+
+    Attributes:
+        heard: how often something was said that may have changed somebody's rights.
+    """
 
     def __init__(self, streams: Streams, sessions: Sessions, guilds: Guilds, every_s: float) -> None:
         self._streams, self._sessions, self._guilds, self._every_s = streams, sessions, guilds, every_s
+        self.heard = 0
         self._lock = threading.Lock()
         self._told: dict[Stream, Viewer] = {}
         self._due: deque[tuple[float, Stream, Viewer]] = deque()  # equal intervals: the oldest is due first
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def add(self, stream: Stream, viewer: Viewer) -> None:
-        """Watch over a new stream; the first starts the thread."""
+    def add(self, stream: Stream, viewer: Viewer, heard: int | None = None) -> None:
+        """Watch over a new stream; the first starts the thread.
+
+        ``heard`` is what stood in :attr:`heard` before the viewer's rights were read: what was said since then did not
+        find the stream yet, and may have been about it.
+        """
         with self._lock:
             self._due.append((time.monotonic() + self._every_s, stream, viewer))
+            if heard is not None and heard != self.heard:
+                self._told[stream] = viewer
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="kovra-watch", daemon=True)
                 self._thread.start()
@@ -61,6 +72,9 @@ class Watch:
 
     def hear(self, hint: Hint) -> None:
         """Look again, now, at those whose rights this may have changed."""
+        if hint.kind in OF_A_PERSON or hint.kind in OF_A_GUILD:
+            # Before the streams are looked up: one that is added meanwhile is found by either.
+            self.heard += 1
         concerned: Mapping[Stream, Viewer] = {}
         if hint.kind in OF_A_PERSON and str(hint.facts.get("user_id", "")).isdigit():
             concerned = self._streams.of_person(UserId(int(str(hint.facts["user_id"]))))

@@ -29,7 +29,7 @@ _BUILT_HERE = object()
 class GuildScope:
     """The right of one viewer to read one guild. Every query of a page takes one.
 
-    Only :func:`scope_for` builds it, and only for someone with a capability.
+    Only :func:`scope_of` builds it, and only for someone with a capability.
     """
 
     guild_id: GuildId
@@ -48,7 +48,7 @@ class GuildScope:
 
     def __post_init__(self, made: object) -> None:
         if made is not _BUILT_HERE:
-            raise TypeError("a GuildScope comes from scope_for, which checks the viewer's rights")
+            raise TypeError("a GuildScope comes from scope_of, which checks the viewer's rights")
 
     def may(self, capability: Capability) -> bool:
         """Whether the viewer holds this capability."""
@@ -87,10 +87,11 @@ def scope_for(session: Session, guild: GuildRows | Row[Any], user_id: UserId, no
         people=people(session, guild_id, [user_id], now),
         grants=grants_of(session, guild_id, user_id, now),
     )
-    return _scope(guild_id, seen, user_id)
+    return scope_of(guild_id, seen, user_id)
 
 
-def _scope(guild_id: GuildId, seen: Seen, user_id: UserId) -> GuildScope | None:
+def scope_of(guild_id: GuildId, seen: Seen, user_id: UserId) -> GuildScope | None:
+    """The scope of one of the people that were seen; None without any capability."""
     viewer = seen.people[user_id]
     held = capabilities(viewer, seen.owner_id, seen.grants)
     if not held:
@@ -117,7 +118,7 @@ class Guilds:
     def scope(self, user_id: UserId, guild_id: GuildId) -> GuildScope | None:
         """What this user may read of this guild; None when it is unknown, gone, or they have no capability in it."""
         seen = self._sight.see(guild_id, user_id, [])
-        return None if seen is None or seen.gone else _scope(guild_id, seen, user_id)
+        return None if seen is None or seen.gone else scope_of(guild_id, seen, user_id)
 
     def scopes(self, user_ids: Collection[UserId], guild_id: GuildId) -> dict[UserId, GuildScope]:
         """As :meth:`scope`, for many at the cost of one; who has no capability is left out."""
@@ -136,7 +137,7 @@ class Guilds:
             )
             grants = grants_of_many(session, guild_id, user_ids, now)
         scopes = {
-            user_id: _scope(guild_id, replace(seen, grants=grants.get(user_id, {})), user_id) for user_id in user_ids
+            user_id: scope_of(guild_id, replace(seen, grants=grants.get(user_id, {})), user_id) for user_id in user_ids
         }
         return {user_id: scope for user_id, scope in scopes.items() if scope is not None}
 

@@ -48,9 +48,8 @@ def roles_of_member() -> ColumnElement[bool]:
 
 
 # Every action and every page asks these. Built once, with columns instead of whole rows, they cost a third.
-_GUILD_ID, _USER_ID = bindparam("guild_id", type_=BigInteger), bindparam("user_id", type_=BigInteger)
+GUILD_ID, _USER_ID = bindparam("guild_id", type_=BigInteger), bindparam("user_id", type_=BigInteger)
 _USER_IDS = bindparam("user_ids", type_=ARRAY(BigInteger))
-_THEIR_ROLES = select(func.unnest(Members.role_ids)).where(Members.guild_id == _GUILD_ID, Members.user_id == _USER_ID)
 
 
 # Who came back since has a new beginning.
@@ -66,7 +65,8 @@ _DMS_REFUSED_AT = (
 )
 
 
-def _members(wanted: ColumnElement[bool]) -> Select[Any]:
+def members_where(wanted: ColumnElement[bool]) -> Select[Any]:
+    """Those members of the guild of ``GUILD_ID``, each with rank and permissions."""
     return (
         select(
             Members.user_id,
@@ -81,25 +81,28 @@ def _members(wanted: ColumnElement[bool]) -> Select[Any]:
             func.coalesce(func.bit_or(Roles.permissions), 0).label("permissions"),
         )
         .outerjoin(Roles, roles_of_member())
-        .where(Members.guild_id == _GUILD_ID, wanted)
+        .where(Members.guild_id == GUILD_ID, wanted)
         .group_by(Members.guild_id, Members.user_id)
     )
 
 
-def _grants(now: ColumnElement[datetime]) -> Select[Any]:
+def grants_to(user_id: ColumnElement[int], now: ColumnElement[datetime]) -> Select[Any]:
+    """What the guild of ``GUILD_ID`` gives this member now, through a role or in person."""
+    roles = select(func.unnest(Members.role_ids)).where(Members.guild_id == GUILD_ID, Members.user_id == user_id)
+    roles = roles.correlate_except(Members)  # to the one row, where there are many
     return select(CapabilityGrants.capability, CapabilityGrants.longest_s, CapabilityGrants.largest_batch).where(
-        CapabilityGrants.guild_id == _GUILD_ID,
+        CapabilityGrants.guild_id == GUILD_ID,
         or_(
-            CapabilityGrants.user_id == _USER_ID,
-            CapabilityGrants.role_id == _GUILD_ID,
-            CapabilityGrants.role_id.in_(_THEIR_ROLES),
+            CapabilityGrants.user_id == user_id,
+            CapabilityGrants.role_id == GUILD_ID,
+            CapabilityGrants.role_id.in_(roles),
         ),
         or_(CapabilityGrants.ends_at.is_(None), CapabilityGrants.ends_at > now),
     )
 
 
-_MEMBERS = _members(Members.user_id == any_(_USER_IDS))
-_GRANTS = _grants(bindparam("now", type_=DateTime(timezone=True)))
+_MEMBERS = members_where(Members.user_id == any_(_USER_IDS))
+_GRANTS = grants_to(_USER_ID, bindparam("now", type_=DateTime(timezone=True)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,10 +124,10 @@ class Sight:
     def __init__(self, database: Database) -> None:
         self._database = database
         own = (Guilds.name, Guilds.member_count, Guilds.owner_id, Guilds.guard_id, Guilds.gone_at)
-        guild = select(*own, database.now().label("now")).where(Guilds.guild_id == _GUILD_ID).cte("guild")
+        guild = select(*own, database.now().label("now")).where(Guilds.guild_id == GUILD_ID).cte("guild")
         guard_id = select(guild.c.guard_id).scalar_subquery()
-        members = _members(or_(Members.user_id == any_(_USER_IDS), Members.user_id == guard_id)).subquery("m")
-        grants = _grants(select(guild.c.now).scalar_subquery()).subquery("g")
+        members = members_where(or_(Members.user_id == any_(_USER_IDS), Members.user_id == guard_id)).subquery("m")
+        grants = grants_to(_USER_ID, select(guild.c.now).scalar_subquery()).subquery("g")
         self._look = Prepared(select(guild, as_json(members, "members"), as_json(grants, "grants")))
 
     def see(self, guild_id: GuildId, asker_id: UserId, user_ids: Iterable[UserId]) -> Seen | None:
@@ -135,11 +138,11 @@ class Sight:
         if not rows:
             return None
         (guild,) = rows
-        found = {UserId(facts["user_id"]): _person(_member(facts), guild.now) for facts in guild.members}
+        found = {UserId(facts["user_id"]): person_in(facts, guild.now) for facts in guild.members}
         guard_id = UserId(guild.guard_id)
         if unknown := [user_id for user_id in [*wanted, guard_id] if user_id not in found]:
             with self._database.transaction(guild_id) as session:
-                found |= _strangers(session, guild_id, unknown)
+                found |= strangers(session, guild_id, unknown)
         return Seen(
             name=guild.name,
             member_count=guild.member_count,
@@ -147,7 +150,7 @@ class Sight:
             guard_id=guard_id,
             gone=guild.gone_at is not None,
             people=found,
-            grants=_widest(SimpleNamespace(**grant) for grant in guild.grants),
+            grants=widest_in(guild.grants),
         )
 
 
@@ -157,10 +160,11 @@ def as_json(rows: Subquery, name: str) -> ColumnElement[Any]:
     return select(listed).select_from(rows).scalar_subquery().label(name)
 
 
-def _member(facts: Mapping[str, Any]) -> SimpleNamespace:
-    moments = {name: facts[name] for name in ("timed_out_until", "dms_refused_at")}
+def person_in(member: Mapping[str, Any], now: datetime) -> Person:
+    """The person in a row of :func:`members_where` that came as JSON."""
+    moments = {name: member[name] for name in ("timed_out_until", "dms_refused_at")}
     read = {name: datetime.fromisoformat(at) if at else None for name, at in moments.items()}
-    return SimpleNamespace(**{**facts, **read})
+    return _person(SimpleNamespace(**{**member, **read}), now)
 
 
 def people(session: Session, guild_id: GuildId, user_ids: Iterable[UserId], now: datetime) -> dict[UserId, Person]:
@@ -168,11 +172,12 @@ def people(session: Session, guild_id: GuildId, user_ids: Iterable[UserId], now:
     wanted = list(dict.fromkeys(user_ids))
     rows = session.connection().execute(_MEMBERS, {"guild_id": guild_id, "user_ids": wanted})
     found = {UserId(row.user_id): _person(row, now) for row in rows}
-    strangers = [user_id for user_id in wanted if user_id not in found]
-    return found | _strangers(session, guild_id, strangers) if strangers else found
+    unknown = [user_id for user_id in wanted if user_id not in found]
+    return found | strangers(session, guild_id, unknown) if unknown else found
 
 
-def _strangers(session: Session, guild_id: GuildId, user_ids: Sequence[UserId]) -> dict[UserId, Person]:
+def strangers(session: Session, guild_id: GuildId, user_ids: Sequence[UserId]) -> dict[UserId, Person]:
+    """These users, whom the guild's mirror has never seen."""
     names = names_of_strangers(session, guild_id, user_ids)
     return {
         user_id: Person(user_id=user_id, name=names.get(user_id, str(user_id)), member=False) for user_id in user_ids
@@ -246,6 +251,11 @@ def names_of_strangers(session: Session, guild_id: GuildId, user_ids: Sequence[U
 def grants_of(session: Session, guild_id: GuildId, user_id: UserId, now: datetime) -> dict[Capability, Limit]:
     """What Kovra's own grants give this member, through a role or in person; of several the widest counts."""
     return _widest(session.connection().execute(_GRANTS, {"guild_id": guild_id, "user_id": user_id, "now": now}))
+
+
+def widest_in(grants: Iterable[Mapping[str, Any]]) -> dict[Capability, Limit]:
+    """What rows of :func:`grants_to` that came as JSON give together."""
+    return _widest(SimpleNamespace(**grant) for grant in grants)
 
 
 def _widest(held: Iterable[Row[Any] | SimpleNamespace]) -> dict[Capability, Limit]:

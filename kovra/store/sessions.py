@@ -111,7 +111,7 @@ class Sessions:
         if touch and row.seen_at < row.now - _TOUCH:
             seen = update(SessionRows).where(SessionRows.id_hash == id_hash).values(seen_at=row.now)
             self._database.once(None, seen)
-        return _session(row)
+        return session_in(row)
 
     def open_among(self, id_hashes: Collection[bytes]) -> set[bytes]:
         """Which of these sessions (the SHA-256 of their cookies) are open; counts as no activity."""
@@ -139,7 +139,8 @@ def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
 
 
-def _session(row: Row[Any]) -> SessionRow:
+def session_in(row: Row[Any]) -> SessionRow:
+    """The session in a row that has its columns."""
     return SessionRow(
         user_id=UserId(row.user_id),
         username=row.username,

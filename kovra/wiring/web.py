@@ -41,6 +41,7 @@ from kovra.store.sessions import Sessions
 from kovra.store.settings import SettingsBook
 from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
+from kovra.store.viewers import Viewers
 from kovra.store.warming import warm
 from kovra.store.workers import Workers
 
@@ -119,6 +120,7 @@ def build_web(config: Config) -> Flask:
         audit_pages=AuditPages(database),
         casebook=Casebook(database, config.audit_key),
         sessions=Sessions(database),
+        viewers=Viewers(database),
         events=events,
         clock=PostgresClock(database),
         hub=hub,

@@ -63,6 +63,7 @@ from kovra.store.tables import Base
 from kovra.store.together import Together
 from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
+from kovra.store.viewers import Viewers
 from kovra.store.workers import Presence, Workers
 from tests.dashboard.people import (
     ADMIN,
@@ -259,6 +260,7 @@ def site(
         audit_pages=AuditPages(database),
         casebook=Casebook(database, AUDIT_KEY),
         sessions=sessions,
+        viewers=Viewers(database),
         events=events,
         clock=clock,
         hub=hub,

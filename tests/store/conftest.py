@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg2
 import pytest
 from sqlalchemy import text
 
 from kovra.actions import envelope
-from kovra.actions.capabilities import Permission
+from kovra.actions.capabilities import Capability, Permission
 from kovra.actions.envelope import Key, Sealed, Verified
 from kovra.actions.request import Action, ActionRequest, Receipt, Refusal, RefusalKind, Source
 from kovra.actions.rights import Standing
@@ -223,6 +223,39 @@ def roster(worker: Database, mirror: Mirror) -> Roster:
 @pytest.fixture
 def guilds(web: Database, mirror: Mirror) -> Guilds:
     return Guilds(web)
+
+
+@pytest.fixture
+def give(owner: Database) -> Callable[..., None]:
+    """``give(capability, user_id=…|role_id=…, …)`` writes a grant as the settings page will."""
+
+    def write(
+        capability: Capability,
+        *,
+        user_id: UserId | None = None,
+        role_id: RoleId | None = None,
+        longest_s: int | None = None,
+        ends_at: datetime | None = None,
+        guild_id: GuildId = HARBOUR,
+    ) -> None:
+        with owner.transaction(guild_id) as session:
+            session.execute(
+                text(
+                    "INSERT INTO capability_grants (grant_id, guild_id, capability, user_id, role_id, longest_s,"
+                    " granted_by, granted_at, ends_at) VALUES (:id, :g, :c, :u, :r, :l, 1, now(), :e)"
+                ),
+                {
+                    "id": uuid4(),
+                    "g": guild_id,
+                    "c": capability.value,
+                    "u": user_id,
+                    "r": role_id,
+                    "l": longest_s,
+                    "e": ends_at,
+                },
+            )
+
+    return write
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -15,31 +14,6 @@ from kovra.ids import ChannelId, GuildId, RoleId, UserId
 from kovra.store.guilds import GuildScope
 from kovra.store.members import Members
 from kovra.store.mirror import BanRow, ChannelRow, GuildRow, RoleRow
-
-
-@pytest.fixture
-def give(owner, say):
-    """``give(capability, user_id=…|role_id=…, …)`` writes a grant as the settings page will."""
-
-    def write(capability, *, user_id=None, role_id=None, longest_s=None, ends_at=None, guild_id=say.HARBOUR):
-        with owner.transaction(guild_id) as session:
-            session.execute(
-                text(
-                    "INSERT INTO capability_grants (grant_id, guild_id, capability, user_id, role_id, longest_s,"
-                    " granted_by, granted_at, ends_at) VALUES (:id, :g, :c, :u, :r, :l, 1, now(), :e)"
-                ),
-                {
-                    "id": uuid4(),
-                    "g": guild_id,
-                    "c": capability.value,
-                    "u": user_id,
-                    "r": role_id,
-                    "l": longest_s,
-                    "e": ends_at,
-                },
-            )
-
-    return write
 
 
 def test_a_scope_says_who_looks_and_what_they_may(guilds, say):
