@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.person import Person
 
-#: Browsers wait as long as the stream's ``retry`` says (2 s); this is a quicker one, so that more breaks fit in.
+#: Browsers wait as long as the stream's ``retry`` says (1 to 2.5 s); this is a quicker one, so that more breaks fit in.
 RETRY_S = 0.3
 
 #: A slow reader takes so many bytes so often.

@@ -26,11 +26,11 @@ from kovra.live.wire import Wire
 from kovra.live.wires import EARLIEST_END, Wires
 from kovra.store.guilds import GuildScope
 
-RETRY_MS = 2_000
+#: How long a browser waits before it comes back, in milliseconds: each another time, for a process that dies cuts
+#: everybody in one moment.
+RETRY_MS = (1_000, 2_500)
 #: A number no event ever had: the hub answers it with a resync.
 _NEVER_WAS = -1
-
-_OPENING = retry_frame(RETRY_MS) + comment("open")
 
 live = Blueprint("live", __name__)
 
@@ -84,7 +84,7 @@ class HandedOver(Response):
         lines = [f"HTTP/1.1 {self.status}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        self._wires.take(self._wire, environ["gunicorn.socket"], head + _OPENING)
+        self._wires.take(self._wire, environ["gunicorn.socket"], head + _opening())
         return _Nothing()
 
 
@@ -137,10 +137,14 @@ def _cursor() -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else _NEVER_WAS
 
 
+def _opening() -> bytes:
+    return retry_frame(random.randint(*RETRY_MS)) + comment("open")
+
+
 def _frames(stream: Subscription, pace: Pace) -> Iterator[bytes]:
     ends = time.monotonic() + pace.longest_s * random.uniform(EARLIEST_END, 1)
     try:
-        yield _OPENING
+        yield _opening()
         while not stream.closed and time.monotonic() < ends:
             frame = stream.next(timeout_s=pace.heartbeat_s)
             if frame is not None:

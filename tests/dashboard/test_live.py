@@ -155,7 +155,16 @@ def test_it_beats_while_nothing_happens(site, cast, listen):
     stream = listen(site.signed_in(cast.admin), cast.harbour)
 
     stream.until(lambda s: s.text.count("event: beat\ndata: {}\n\n") >= 3)
-    assert stream.text.startswith("retry: 2000\n\n")
+
+
+def test_browsers_are_told_to_come_back_at_different_moments_and_soon(site, cast, listen):
+    who = site.signed_in(cast.admin)
+
+    streams = [listen(who, cast.harbour).until(lambda s: s.text) for _ in range(6)]
+
+    waits = [int(re.match(r"retry: (\d+)\n\n", stream.text).group(1)) for stream in streams]
+    assert len(set(waits)) > 1
+    assert all(1000 <= wait_ms <= 2500 for wait_ms in waits)
 
 
 @pytest.mark.parametrize("how", ["role", "session", "guild"])

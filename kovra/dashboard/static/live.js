@@ -69,7 +69,11 @@ function open() {
   source.addEventListener("error", () => {
     tell("wait");
     // The browser reconnects by itself after a cut, but not after an answer it does not like.
-    if (source.readyState === EventSource.CLOSED) { retry = setTimeout(open, wait); wait = Math.min(wait * 2, 30000); }
+    // Each page another time: whoever refuses one refuses many in the same moment.
+    if (source.readyState === EventSource.CLOSED) {
+      retry = setTimeout(open, wait * (0.5 + Math.random()));
+      wait = Math.min(wait * 2, 30000);
+    }
   });
   for (const kind of NUMBERED) source.addEventListener(kind, event => hear(kind, Number(event.lastEventId), event.data));
   for (const kind of HINTS) source.addEventListener(kind, event => hear(kind, 0, event.data));
