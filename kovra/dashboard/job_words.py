@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kovra.actions.request import RefusalKind, State
 from kovra.guard.outcome import FailureKind
+from kovra.ids import UserId
 from kovra.store.job_control import JobTarget
 
 #: The pace is that of this last stretch: a burst that Discord held back long ago says nothing of what is left.
@@ -66,7 +66,11 @@ class Reason:
     why: str
     title: str
     remedy: str
-    count: int
+    target_ids: Sequence[UserId]
+
+    @property
+    def count(self) -> int:
+        return len(self.target_ids)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +83,13 @@ class Pace:
 
 def reasons(targets: Sequence[JobTarget]) -> list[Reason]:
     """Why some came to nothing, the most frequent first."""
-    counted = Counter(one.why for one in targets if one.why)
+    held: dict[str, list[UserId]] = {}
+    for one in targets:
+        if one.why:
+            held.setdefault(one.why, []).append(one.target_id)
     return [
-        Reason(why=why, title=title, remedy=remedy, count=count)
-        for why, count in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+        Reason(why=why, title=title, remedy=remedy, target_ids=those)
+        for why, those in sorted(held.items(), key=lambda pair: (-len(pair[1]), pair[0]))
         for title, remedy in [_REASONS.get(why, ("Came to nothing", "Each line says why."))]
     ]
 

@@ -6,6 +6,8 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import expect
 
+from kovra.actions.request import Action
+
 pytestmark = pytest.mark.browser
 
 
@@ -135,3 +137,28 @@ def test_what_is_over_the_budget_is_released_by_a_second_person(path, shown, bud
     expect(second.locator("#job [role=status]")).to_have_text("Finished")
     expect(page.locator("#job .banner")).to_have_count(0)
     assert banned(path, raiders)
+
+
+def test_the_ids_of_what_came_to_nothing_are_copied_for_one_reason_or_all(path, shown, budget, axe):
+    budget(20)
+    job = path.a_job(Action.BAN, path.discord.strangers(4))
+    path.submit_job(job)
+    rows = path.end_of_job(job)
+    for row, kind in zip(rows, ("forbidden", "forbidden", "refused"), strict=False):
+        failed = "UPDATE action_requests SET state = 'failed', failure_kind = :kind, failure_sentence = 'No.'"
+        path.write(f"{failed} WHERE request_id = :id", id=row["request_id"], kind=kind)
+    page = shown(f"jobs/{job.batch_id}", viewport={"width": 390, "height": 844})
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+
+    def copied(button):
+        button.press("Enter")
+        expect(page.locator("#moved")).to_have_text("Copied")
+        text = page.evaluate("navigator.clipboard.readText()")
+        page.evaluate("document.getElementById('moved').textContent = ''")
+        return text.split("\n")
+
+    failed = [str(row["target_id"]) for row in rows[:3]]
+    assert copied(page.locator("#why-forbidden [data-copy]")) == failed[:2]
+    assert copied(page.get_by_role("button", name="Copy IDs of all 3")) == failed
+    assert axe(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

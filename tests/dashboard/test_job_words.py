@@ -19,9 +19,9 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 def target(state, began_s=None, ended_s=None, **why):
     """One target; its moments in seconds after noon."""
     began, ended = (None if s is None else NOON + timedelta(seconds=s) for s in (began_s, ended_s))
-    facts = {"refusal_kind": None, "failure_kind": None} | why
+    facts = {"refusal_kind": None, "failure_kind": None, "target_id": UserId(1)} | why
     return JobTarget(
-        request_id=new_request_id(), target_id=UserId(1), target_name="x", state=state, case_no=None, sentence=None,
+        request_id=new_request_id(), target_name="x", state=state, case_no=None, sentence=None,
         released=False, began_at=began, ended_at=ended, **facts,
     )  # fmt: skip
 
@@ -70,9 +70,9 @@ def test_a_job_took_from_the_confirmation_to_the_end_of_its_last():
 def test_what_came_to_nothing_is_grouped_by_why_the_most_frequent_first():
     targets = [
         target(State.DONE, 0, 1),
-        target(State.FAILED, 0, 1, failure_kind="forbidden"),
+        target(State.FAILED, 0, 1, failure_kind="forbidden", target_id=UserId(7)),
         target(State.REJECTED, refusal_kind="budget"),
-        target(State.FAILED, 0, 1, failure_kind="forbidden"),
+        target(State.FAILED, 0, 1, failure_kind="forbidden", target_id=UserId(5)),
         target(State.CANCELLED),
         target(State.EXECUTING, 0, failure_kind="refused"),
     ]
@@ -85,6 +85,7 @@ def test_what_came_to_nothing_is_grouped_by_why_the_most_frequent_first():
         ("cancelled", "Cancelled", 1),
     ]
     assert "Move Guard’s role higher" in reasons[0].remedy
+    assert reasons[0].target_ids == [7, 5]
 
 
 #: A mass action deletes no messages and changes no channel.

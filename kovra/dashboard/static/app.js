@@ -5,6 +5,7 @@ import "./dialog.js";
 import "./palette.js";
 import "./toast.js";
 import "./sheet.js";
+import "./copy.js";
 import "./list.js";
 import "./filters.js";
 import "./job.js";

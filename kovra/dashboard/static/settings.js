@@ -18,7 +18,7 @@ function dress() {
   const changed = changedFields(form).length;
   // What the server gave back because it could not keep it is not saved either.
   form.toggleAttribute("data-dirty", changed > 0 || form.hasAttribute("data-unsaved"));
-  const said = form.querySelector("[data-count]");
+  const said = document.querySelector("#settings [data-count]");
   if (said) said.textContent = changed === 1 ? "1 change not saved" : changed ? `${changed} changes not saved` : "Not saved";
 }
 

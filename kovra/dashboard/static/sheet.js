@@ -110,15 +110,7 @@ export function editCase(row) {
   else if (row && !sheet()) htmx.ajax("GET", `/g/${document.body.dataset.guild}/cases/${row.dataset.case}/acts/amend`, { target: "#act-body", swap: "innerHTML" });
 }
 
-document.addEventListener("click", async event => {
-  const copy = event.target.closest("[data-copy]");
-  if (copy) {
-    await navigator.clipboard.writeText(copy.dataset.copy);
-    const before = copy.getAttribute("aria-label");
-    copy.setAttribute("aria-label", "Copied");
-    copy.setAttribute("aria-pressed", "true");
-    setTimeout(() => { copy.setAttribute("aria-label", before); copy.removeAttribute("aria-pressed"); }, 1200);
-  }
+document.addEventListener("click", event => {
   const drawer = event.target.closest("[data-drawer]");
   const app = document.querySelector(".app");
   if (drawer) drawer.setAttribute("aria-expanded", String(app.classList.toggle("drawer")));
