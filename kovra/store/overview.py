@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
 
-from sqlalchemy import Select, func, literal, select, tuple_
+from sqlalchemy import Select, func, literal, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from kovra.actions import budget
@@ -151,38 +152,40 @@ class Overview:
         with self._database.transaction(scope.guild_id) as session:
             now = self._database.read_now(session)
             midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-            today, usual = self._today(session, scope, now, midnight)
-            waits = session.execute(_open(scope)).one()
-            speed = session.execute(_speed(scope, now - timedelta(days=1))).one()
-            failed = session.execute(_failed(scope, now - timedelta(days=1))).all()
-            ends = session.execute(_ends(scope, now)).one()
-            crowd = session.execute(_crowd(scope, midnight)).one()
+            day_ago = now - timedelta(days=1)
+            # One row each: one trip brings them all.
+            counts = (_open(scope), _speed(scope, day_ago), _ends(scope, now), _crowd(scope, midnight), _heard(scope))
+            rows = [one.subquery() for one in counts]
+            beside = reduce(lambda left, right: left.join(right, true()), rows[1:], rows[0])
+            found = session.execute(select(*rows).select_from(beside)).one()
+            today, usual = self._today(session, scope, now, midnight, found.oldest_case_at)
+            failed = session.execute(_failed(scope, day_ago)).all()
             return Pulse(
                 now=now,
                 today=today,
                 usual_today=usual,
-                waiting=waits.waiting,
-                oldest_s=float(waits.oldest or 0),
-                running=waits.running,
-                p50_s=speed.p50,
-                p95_s=speed.p95,
-                measured=speed.requests,
+                waiting=found.waiting,
+                oldest_s=float(found.oldest or 0),
+                running=found.running,
+                p50_s=found.p50,
+                p95_s=found.p95,
+                measured=found.requests,
                 failed=len(failed),
                 failed_why=failed[0].failure_sentence if failed else None,
-                overdue=ends.overdue,
-                overdue_case=ends.first_overdue,
-                timed=ends.timed,
-                ending=ends.ending,
-                members=crowd.member_count,
-                joined=crowd.joined,
-                left=crowd.gone,
-                heard_at=session.scalars(select(func.min(GatewayShards.heard_at))).one(),
+                overdue=found.overdue,
+                overdue_case=found.first_overdue,
+                timed=found.timed,
+                ending=found.ending,
+                members=found.member_count,
+                joined=found.joined,
+                left=found.gone,
+                heard_at=found.heard_at,
                 log_channel=_log_channel(session, scope),
                 used_up=self._used_up(session, scope, now),
             )
 
     def _today(
-        self, session: Session, scope: GuildScope, now: datetime, midnight: datetime
+        self, session: Session, scope: GuildScope, now: datetime, midnight: datetime, oldest: datetime | None
     ) -> tuple[int, float | None]:
         """Cases since midnight, and the middle of what the same weekday had by this hour in the last four weeks."""
         since_midnight, case = now - midnight, ModCases
@@ -194,7 +197,6 @@ class Overview:
             for start, week in spans
         ]
         found = {row.week: row.cases for row in session.execute(counts[0].union_all(*counts[1:]))}
-        oldest = session.scalars(select(func.min(case.created_at)).where(case.guild_id == scope.guild_id)).one()
         before = sorted(found[week] for start, week in spans[1:] if oldest is not None and oldest < start)
         return found[0], before[len(before) // 2] if before else None
 
@@ -304,6 +306,12 @@ def _crowd(scope: GuildScope, since: datetime) -> Select[tuple[int, int, int]]:
         theirs.where(Members.joined_at >= since, Members.gone_at.is_(None)).scalar_subquery().label("joined"),
         theirs.where(Members.gone_at >= since).scalar_subquery().label("gone"),
     ).where(Guilds.guild_id == scope.guild_id)
+
+
+def _heard(scope: GuildScope) -> Select[tuple[datetime, datetime]]:
+    """When the shard heard longest ago was heard, and when the first case was made; None of what there is not."""
+    first = select(func.min(ModCases.created_at)).where(ModCases.guild_id == scope.guild_id)
+    return select(func.min(GatewayShards.heard_at).label("heard_at"), first.scalar_subquery().label("oldest_case_at"))
 
 
 def _log_channel(session: Session, scope: GuildScope) -> str | None:

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, ScalarSelect, and_, func, literal, or_, select
 
 from kovra.actions.capabilities import Capability
 from kovra.actions.request import BY_HAND, Action, Source, State
@@ -103,25 +102,28 @@ class Traffic:
         later = and_(row.state == State.ACCEPTED.value, row.due_at > now)
         waiting = and_(row.state == State.ACCEPTED.value, or_(row.due_at.is_(None), row.due_at <= now))
         age = func.extract("epoch", now - func.greatest(row.accepted_at, row.due_at))
-        under_way = select(
+        day = row.done_at > now - timedelta(days=1)
+        everything = select(
             func.count().filter(waiting).label("waiting"),
             func.max(age).filter(waiting).label("oldest"),
             func.count().filter(later).label("deferred"),
             func.count().filter(row.state == State.EXECUTING.value).label("running"),
             func.count().filter(row.state == State.APPLIED.value).label("finishing"),
+            _number(scope, State.FAILED, day).label("failed"),
+            _number(scope, State.FAILED).label("failed_ever"),
+            _number(scope, State.DEAD).label("dead"),
         ).where(row.guild_id == scope.guild_id, row.state.in_(_OPEN))
         with self._database.transaction(scope.guild_id) as session:
-            found = session.execute(under_way).one()
-            day = row.done_at > now - timedelta(days=1)
+            found = session.execute(everything).one()
             return Crowd(
                 waiting=found.waiting,
                 oldest_s=max(0.0, float(found.oldest or 0)),
                 deferred=found.deferred,
                 running=found.running,
                 finishing=found.finishing,
-                failed=_count(session, scope, State.FAILED, day),
-                failed_ever=_count(session, scope, State.FAILED),
-                dead=_count(session, scope, State.DEAD),
+                failed=found.failed,
+                failed_ever=found.failed_ever,
+                dead=found.dead,
             )
 
     def moving(self, scope: GuildScope, *, lately: timedelta, limit: int) -> list[Moving]:
@@ -206,7 +208,7 @@ def _readable(scope: GuildScope) -> Sequence[ColumnElement[bool]]:
     return () if scope.may(Capability.VIEW_NOTES) else (ActionRequests.action != Action.NOTE.value,)
 
 
-def _count(session: Session, scope: GuildScope, state: State, *more: ColumnElement[bool]) -> int:
+def _number(scope: GuildScope, state: State, *more: ColumnElement[bool]) -> ScalarSelect[int]:
     row = ActionRequests
     some = select(literal(1)).where(
         row.guild_id == scope.guild_id,
@@ -215,7 +217,7 @@ def _count(session: Session, scope: GuildScope, state: State, *more: ColumnEleme
         *more,
         *_readable(scope),
     )
-    return session.scalars(select(func.count()).select_from(some.limit(_MOST).subquery())).one()
+    return select(func.count()).select_from(some.limit(_MOST).subquery()).scalar_subquery()
 
 
 def _moving(row: ActionRequests, names: Mapping[UserId, str], now: datetime) -> Moving:
