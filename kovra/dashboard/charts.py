@@ -50,6 +50,16 @@ class Bars:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Field:
+    """One field of a heat map. ``level``: how dark, as :func:`shade` says; ``title`` says it all."""
+
+    x: float
+    y: float
+    level: int
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """A path in a box of 100 by 100, and the same down to the axis."""
 
@@ -116,6 +126,16 @@ def _dash(x: float, y: float) -> list[tuple[float, float]]:
 def shade(value: int, highest: int) -> int:
     """How dark a field of a heat map is: 0 for nothing, 1 to 4."""
     return 0 if value == 0 else min(4, 1 + int(4 * (value - 1) / max(highest, 1)))
+
+
+def fields(levels: Sequence[Sequence[tuple[int, str]]]) -> list[Field]:
+    """A heat map: for each row its columns, each as how dark it is and what it says."""
+    tall, wide = 100 / len(levels), 100 / len(levels[0])
+    return [
+        Field(x=_rounded(across * wide + 0.25), y=_rounded(down * tall + 0.8), level=level, title=title)
+        for down, row in enumerate(levels)
+        for across, (level, title) in enumerate(row)
+    ]
 
 
 def _stacked(values: Mapping[str, int], order: Sequence[str], top: int) -> list[Part]:

@@ -42,3 +42,17 @@ def test_a_line_has_a_gap_where_nothing_was_measured():
 @pytest.mark.parametrize(("value", "highest", "level"), [(0, 9, 0), (1, 9, 1), (9, 9, 4), (1, 1, 1), (5, 9, 2)])
 def test_a_field_of_a_heat_map_is_dark_as_its_number_is_high(value, highest, level):
     assert charts.shade(value, highest) == level
+
+
+def test_the_fields_of_a_heat_map_stand_in_rows_and_columns():
+    fields = charts.fields(
+        [[(0, "Mon 00:00: 0 cases"), (4, "Mon 01:00: 9 cases")], [(1, "Tue 00:00"), (2, "Tue 01:00")]]
+    )
+
+    assert [(one.x, one.y, one.level) for one in fields] == [
+        (0.25, 0.8, 0),
+        (50.25, 0.8, 4),
+        (0.25, 50.8, 1),
+        (50.25, 50.8, 2),
+    ]
+    assert fields[1].title == "Mon 01:00: 9 cases"

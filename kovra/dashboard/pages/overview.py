@@ -183,7 +183,8 @@ def _charts(viewer: GuildScope) -> Mapping[str, Any]:
         "numbers": [(_full_label(at, span), _series_of(found.columns.get(at, {}))) for at in reversed(moments)],
         "legend": [(key, _series_label(key)) for key in used],
         "sentence": _sentence(found, moments, span),
-        "heat": _heat(found),
+        "heat": (heat := _heat(found)),
+        "fields": _fields(heat),
         "days": DAYS,
         "busiest": _busiest(found),
     }
@@ -236,11 +237,22 @@ def _sentence(found: Activity, moments: Sequence[datetime], span: Span) -> str:
     )
 
 
-def _heat(found: Activity) -> list[list[tuple[int, int]]]:
-    """For each weekday and hour how dark its field is, and how many cases it stands for."""
-    highest = max(found.hours.values(), default=0)
-    numbers = [[found.hours.get((day, hour), 0) for hour in range(24)] for day in range(7)]
-    return [[(charts.shade(number, highest), number) for number in day] for day in numbers]
+def _heat(found: Activity) -> list[list[int]]:
+    """For each weekday and hour the number of cases."""
+    return [[found.hours.get((day, hour), 0) for hour in range(24)] for day in range(7)]
+
+
+def _fields(heat: Sequence[Sequence[int]]) -> list[charts.Field]:
+    highest = max(map(max, heat))
+    return charts.fields(
+        [
+            [
+                (charts.shade(number, highest), f"{day} {hour:02}:00: {wording.count(number, 'case')}")
+                for hour, number in enumerate(hours)
+            ]
+            for day, hours in zip(DAYS, heat, strict=True)
+        ]
+    )
 
 
 def _busiest(found: Activity) -> str | None:
