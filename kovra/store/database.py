@@ -42,7 +42,9 @@ CONNECT_TIMEOUT_S = 5
 #: A server that went away without a word is noticed within about this; the system's own time-outs are a quarter of an
 #: hour for what was sent, and two hours for a connection at rest.
 SILENT_NETWORK_S = 20
-POOL_TIMEOUT_S = 5
+#: How long one waits for a connection of this process. Longer than a statement may take: when all are busy, because an
+#: outage has just ended, whoever waits gets one after a while, and that is better than to be sent away.
+POOL_TIMEOUT_S = 10
 
 _ASK_CLOCK_EVERY_S = 10.0
 _MOMENT_S = 0.5
