@@ -69,7 +69,9 @@ def _at_the_worst_moment(rig: Rig, action: str) -> None:
     armed = rig.armed / f"{STOP}after_effect_intent@{fields['request_id']}"
     armed.touch()
     person.send(crowd.guild_id, fields).raise_for_status()
-    must(lambda: not armed.exists(), "a worker that stands still")
-    must(lambda: rig.judge.request(fields["request_id"]).state == "done", "the end by its successor")
-    for name in WORKERS:
-        rig.resume(name)
+    try:
+        must(lambda: not armed.exists(), "a worker that stands still")
+        must(lambda: rig.judge.request(fields["request_id"]).state == "done", "the end by its successor")
+    finally:
+        for name in WORKERS:
+            rig.resume(name)
