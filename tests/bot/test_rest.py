@@ -21,6 +21,24 @@ MEMBER = "/guilds/{guild_id}/members/{user_id}"
 MESSAGES = "/channels/{channel_id}/messages"
 
 
+# Leaving
+
+
+def test_a_call_that_the_loop_comes_to_too_late_never_leaves(make_rest, guild_id, plain, asked, monkeypatch):
+    rest, goes_on = make_rest(timeout_s=0.05, longest_wait_s=0), threading.Event()
+    rest.ban(guild_id, plain[0], delete_window_s=0, reason="")
+    monkeypatch.setattr("kovra.bot.rest._SLACK_S", 0.05)
+
+    rest._loop.call_soon_threadsafe(goes_on.wait)
+    with pytest.raises(DiscordUnknown):
+        rest.kick(guild_id, plain[1], reason="")
+    goes_on.set()
+    monkeypatch.undo()
+    rest.unban(guild_id, plain[0], reason="")  # asked after it, so answered after it
+
+    assert asked("/members/") == []
+
+
 # Looking
 
 

@@ -55,8 +55,10 @@ class DiscordSide(Story):
     @contextmanager
     def leaving_before(self, moment: float) -> Iterator[None]:
         self.leave_before = moment
-        yield
-        self.leave_before = None
+        try:
+            yield
+        finally:
+            self.leave_before = None
 
     @contextmanager
     def _deed(self, verb: str, *rest: Any, **more: Any) -> Iterator[None]:

@@ -98,8 +98,10 @@ class Record:
     @contextmanager
     def leaving_before(self, moment):
         self.leave_before = moment
-        yield
-        self.leave_before = None
+        try:
+            yield
+        finally:
+            self.leave_before = None
 
     def bulk_ban(self, guild_id, user_ids, *, delete_window_s, reason):
         assert self.leave_before == OURS_UNTIL

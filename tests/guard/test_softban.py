@@ -11,6 +11,7 @@ from kovra.actions.request import Action, State
 from kovra.errors import DiscordLimited, DiscordRefused, DiscordUnknown, DiscordUnreached
 from kovra.guard.outcome import FailureKind
 from kovra.ids import UserId
+from tests.guard.ledger_side import CLAIM_S
 
 TARGET = UserId(130_000_000_000_000_003)
 REFUSED = DiscordRefused(403, 50013, "Missing Permissions")
@@ -31,6 +32,25 @@ def test_a_softban_deletes_messages_lets_go_and_is_one_case(stage, world):
     assert deeds(world) == ["ban", "unban"]
     assert world.deeds[0][3]["delete_window_s"] == 3600
     assert world.bans == {}
+
+
+def test_who_stood_still_until_the_claim_was_over_lets_nobody_go(stage, world, monkeypatch):
+    """They may have been banned anew meanwhile, and that ban is not ours to lift."""
+    sealed, intend = softban(stage), world.intend_effect
+    assert stage.die_at(sealed, "after_half")
+
+    def intend_and_stand_still(claim, before):
+        until = intend(claim, before)
+        world.now += timedelta(seconds=CLAIM_S)
+        return until
+
+    monkeypatch.setattr(world, "intend_effect", intend_and_stand_still)
+    late = stage.run(sealed)
+    monkeypatch.undo()
+
+    assert (late.state, deeds(world)) == (State.ACCEPTED, ["ban"])
+    assert stage.run(sealed).state is State.DONE
+    assert deeds(world) == ["ban", "unban"]
 
 
 @pytest.mark.parametrize("error", [DiscordLimited(2), DiscordUnreached("away"), DiscordUnknown("reset")])
