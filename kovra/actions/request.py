@@ -410,6 +410,18 @@ class Receipt:
     replay: bool = False
     target_name: str | None = field(default=None, compare=False)
 
+    @classmethod
+    def of(cls, request: ActionRequest, refusal: Refusal | None = None) -> Receipt:
+        """What is answered to a request that was just kept: accepted, or rejected with this refusal."""
+        return cls(
+            request_id=request.request_id,
+            guild_id=request.guild_id,
+            action=request.action,
+            target_id=request.target_id,
+            state=State.REJECTED if refusal else State.ACCEPTED,
+            refusal=refusal,
+        )
+
     @property
     def accepted(self) -> bool:
         """True unless the request was rejected."""

@@ -15,14 +15,14 @@ from kovra.actions import budget
 from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.actions.budget import DEFAULT_LIMITS
 from kovra.actions.job import CHUNK_SIZE, Asked, Job, JobReceipt, JobState, SealedChunk
-from kovra.actions.request import BY_HAND, Action, ActionRequest, Refusal, RefusalKind, State
+from kovra.actions.request import BY_HAND, Action, ActionRequest, Receipt, Refusal, RefusalKind, State
 from kovra.actions.submit_job import Jobs as JobsPort
 from kovra.errors import Conflict, Unavailable
 from kovra.store.audit import AuditLog
 from kovra.store.budgets import budget_left, lock_many, lock_moderator
 from kovra.store.database import Database
 from kovra.store.events import EventKind, append_events
-from kovra.store.requests import audit_entry, new_receipt, new_row, receipt_of, request_facts
+from kovra.store.requests import audit_entry, new_row, receipt_of, request_facts
 from kovra.store.tables import ActionRequests, JobChunks
 from kovra.store.tables import Jobs as JobRows
 from kovra.store.twins import running_twin
@@ -73,7 +73,7 @@ class Jobs(JobsPort):
                 batch_id=job.batch_id,
                 guild_id=job.guild_id,
                 state=JobState.RUNNING,
-                receipts=tuple(new_receipt(request, refusals.get(request.request_id)) for request in job.requests()),
+                receipts=tuple(Receipt.of(request, refusals.get(request.request_id)) for request in job.requests()),
                 chunks=tuple(numbers),
             )
 

@@ -316,18 +316,6 @@ def same_wish(row: ActionRequests | Row[Any], request: ActionRequest) -> Receipt
     return receipt_of(row)
 
 
-def new_receipt(request: ActionRequest, refusal: Refusal | None) -> Receipt:
-    """What is answered to a request that was just kept."""
-    return Receipt(
-        request_id=request.request_id,
-        guild_id=request.guild_id,
-        action=request.action,
-        target_id=request.target_id,
-        state=State.REJECTED if refusal else State.ACCEPTED,
-        refusal=refusal,
-    )
-
-
 def receipt_of(row: ActionRequests | Row[Any]) -> Receipt:
     """An earlier request as it stands now."""
     return Receipt(

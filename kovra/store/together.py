@@ -24,7 +24,7 @@ from kovra.store.audit import AuditLog
 from kovra.store.budgets import budget_left, lock_many, lock_moderator
 from kovra.store.database import Database
 from kovra.store.events import EventKind, append_events
-from kovra.store.requests import audit_entry, new_receipt, new_row, refuse_taken_ids, request_facts, same_wish
+from kovra.store.requests import audit_entry, new_row, refuse_taken_ids, request_facts, same_wish
 from kovra.store.tables import ActionRequests
 from kovra.store.twins import running_twins
 
@@ -71,7 +71,7 @@ class Together(ManyRequests):
             refuse_taken_ids(session, [row["request_id"] for row in rows if row["request_id"] not in written])
             self._announce(session, [sealed.request for sealed, _ in new], refusals)
             receipts |= {
-                sealed.request.request_id: new_receipt(sealed.request, refusals.get(sealed.request.request_id))
+                sealed.request.request_id: Receipt.of(sealed.request, refusals.get(sealed.request.request_id))
                 for sealed, _ in new
             }
             return [receipts[sealed.request.request_id] for sealed, _ in asked]

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from kovra.actions.capabilities import Permission, Person
-from kovra.actions.request import INVERSE, Action, Receipt, Refusal, RefusalKind, Source, State
+from kovra.actions.request import INVERSE, Action, Receipt, Refusal, RefusalKind, Source
 from kovra.actions.reverse import Found, Reverse, Undo, Wish, not_reversible, opposite
 from kovra.actions.rights import CaseSeen, Standing, check
 from kovra.errors import Malformed
@@ -70,9 +70,7 @@ class World:
         self.asked.append(request)
         no = request.reverses in self.refuse
         refusal = Refusal(kind=RefusalKind.REVERSED, sentence="No.") if no else None
-        state = State.REJECTED if no else State.ACCEPTED
-        facts = {"guild_id": request.guild_id, "action": request.action, "target_id": request.target_id}
-        return Receipt(request_id=request.request_id, state=state, refusal=refusal, **facts)
+        return Receipt.of(request, refusal)
 
     def append(self, entry):
         self.entries.append(entry)

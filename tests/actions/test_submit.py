@@ -56,14 +56,7 @@ class World:
             if earlier.request.fingerprint() != request.fingerprint():
                 raise Conflict("another wish")
             return replace(receipt, replay=True)
-        receipt = Receipt(
-            request_id=request.request_id,
-            guild_id=request.guild_id,
-            action=request.action,
-            target_id=request.target_id,
-            state=State.REJECTED if refusal else State.ACCEPTED,
-            refusal=refusal,
-        )
+        receipt = Receipt.of(request, refusal)
         self.rows[request.request_id] = sealed, receipt
         return receipt
 

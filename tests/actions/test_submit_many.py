@@ -8,7 +8,7 @@ import pytest
 
 from kovra.actions.already import Held
 from kovra.actions.capabilities import Person
-from kovra.actions.request import Action, Receipt, RefusalKind, Source, State
+from kovra.actions.request import Action, Receipt, RefusalKind, Source
 from kovra.actions.rights import CaseSeen, Standing
 from kovra.actions.submit_many import MOST, SubmitMany
 from kovra.ids import UserId, new_request_id
@@ -74,9 +74,7 @@ class World:
             if request.request_id in self.rows:
                 receipts.append(replace(self.rows[request.request_id], replay=True))
                 continue
-            state = State.REJECTED if refusal else State.ACCEPTED
-            facts = {"guild_id": request.guild_id, "action": request.action, "target_id": request.target_id}
-            receipts.append(Receipt(request_id=request.request_id, state=state, refusal=refusal, **facts))
+            receipts.append(Receipt.of(request, refusal))
             self.rows[request.request_id] = receipts[-1]
         return receipts
 

@@ -15,7 +15,7 @@ import psycopg2
 import pytest
 import requests
 
-from kovra.actions.request import ActionRequest, Receipt, Refusal, State
+from kovra.actions.request import ActionRequest, Receipt, State
 from kovra.bot import commands
 from kovra.bot.gateway import BotProcess
 from kovra.bot.pointing import point_pycord_at
@@ -138,28 +138,16 @@ class Asked:
         self.requests.append(request)
         if self.answer is not None:
             return self.answer(request)
-        return _receipt_for(request)
+        return Receipt.of(request)
 
     def malformed(self, **facts: Any) -> None:
         self.malformed_attempts.append(facts)
 
 
-def _receipt_for(request: ActionRequest, refusal: Refusal | None = None) -> Receipt:
-    """The receipt of a request: accepted, or rejected with this refusal."""
-    return Receipt(
-        request_id=request.request_id,
-        guild_id=request.guild_id,
-        action=request.action,
-        target_id=request.target_id,
-        state=State.REJECTED if refusal else State.ACCEPTED,
-        refusal=refusal,
-    )
-
-
 @pytest.fixture
 def receipt_for() -> Callable[..., Receipt]:
     """``receipt_for(request, refusal)`` is what submit gives back."""
-    return _receipt_for
+    return Receipt.of
 
 
 @dataclass
