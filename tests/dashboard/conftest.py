@@ -325,3 +325,17 @@ def a_case(site: Site, cast: type[Cast]) -> Callable[..., int]:
         return site.carry_out(UUID(found[1]), notice, code)
 
     return make
+
+
+@pytest.fixture
+def carry_out_all(site: Site, cast: type[Cast], owner: Database) -> Callable[[], int]:
+    """Does everything that waits in the harbour; says how much it was."""
+
+    def carry() -> int:
+        with owner.transaction(cast.harbour) as session:
+            waiting = list(session.scalars(text("SELECT request_id FROM action_requests WHERE state = 'accepted'")))
+        for request_id in waiting:
+            site.carry_out(UUID(str(request_id)))
+        return len(waiting)
+
+    return carry

@@ -9,14 +9,11 @@ import pytest
 from sqlalchemy import text
 
 from kovra.actions.request import Action
+from tests.dashboard.visitor import words_of
 
 
 def asked_id(answer):
     return UUID(re.search(r'id="toast-([0-9a-f-]{36})"', answer.get_data(as_text=True)).group(1))
-
-
-def words_of(answer):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.get_data(as_text=True)))
 
 
 def state_of(owner, guild_id, request_id):

@@ -11,10 +11,7 @@ from sqlalchemy import text
 from kovra.actions.request import Action
 from kovra.guard.case import NoticeStatus
 from kovra.ids import new_request_id
-
-
-def words_of(answer):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.get_data(as_text=True)))
+from tests.dashboard.visitor import words_of
 
 
 @pytest.fixture

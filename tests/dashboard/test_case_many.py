@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from kovra.actions.request import Action
 from kovra.ids import new_request_id
-
-
-def words_of(answer):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.get_data(as_text=True)))
+from tests.dashboard.visitor import words_of
 
 
 @pytest.fixture
@@ -26,19 +22,6 @@ def ticked(site, cast):
         return who.post(f"/g/{cast.harbour}/cases/many/{act}", form | fields)
 
     return send
-
-
-@pytest.fixture
-def carry_out_all(site, cast, owner):
-    """Does everything that waits."""
-
-    def carry():
-        with owner.transaction(cast.harbour) as session:
-            waiting = list(session.scalars(text("SELECT request_id FROM action_requests WHERE state = 'accepted'")))
-        for request_id in waiting:
-            site.carry_out(UUID(str(request_id)))
-
-    return carry
 
 
 def status(who, cast, act, answer, cases, whole=""):

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import re
-from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
+from kovra.actions import capabilities
+from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action
 from kovra.ids import new_request_id
-
-
-def words_of(answer):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.get_data(as_text=True)))
-
-
-@pytest.fixture
-def carry_out_all(site, cast, owner):
-    """Does everything that waits; says how much it was."""
-
-    def carry(but=()):
-        with owner.transaction(cast.harbour) as session:
-            waiting = list(session.scalars(text("SELECT request_id FROM action_requests WHERE state = 'accepted'")))
-        for request_id in waiting:
-            site.carry_out(UUID(str(request_id)))
-        return len(waiting)
-
-    return carry
+from tests.dashboard.visitor import words_of
 
 
 @pytest.fixture
 def mass_ban(site, cast, carry_out_all):
-    """The id of a mass action of the admin that muted two and has warned nobody."""
+    """``mass_ban()`` has the admin ban two at once; gives the id of the mass action."""
 
     def make(carried=True):
         answer = site.signed_in(cast.admin).mass([cast.quillon, cast.nobody], Action.BAN)
@@ -98,6 +81,20 @@ def test_the_last_minutes_of_somebody_are_taken_back_and_what_cannot_be_says_why
     assert "Cannot be taken back: 1 case #2 Quillon A warning was read. Void the case" in asked
     assert carry_out_all() == 1
     assert "#1 Quillon Done, case #3" in told(who, answer, whole=True)
+
+
+def test_notes_are_not_told_to_who_may_not_read_them(site, cast, a_case, monkeypatch):
+    """They cannot be taken back, and the list of what cannot would name whom they are about."""
+    a_case(Action.NOTE)
+    who = site.signed_in(cast.admin)
+
+    reader = words_of(dialog(who, cast, moderator=cast.moderator, minutes=60))
+    monkeypatch.setattr(capabilities, "GIVEN_BY_ANY", (Capability.VIEW,))
+    other = words_of(dialog(who, cast, moderator=cast.moderator, minutes=60))
+
+    assert "#1 Quillon A note does nothing" in reader
+    assert "Take back 0 acts" in other
+    assert "Quillon" not in other
 
 
 def test_it_starts_only_with_the_number_that_stands_there_now(site, cast, mass_ban, carry_out_all):

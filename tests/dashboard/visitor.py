@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -131,3 +132,8 @@ class Visitor:
         form |= {"duration_s": "3600"} if action is Action.MUTE else {}
         form |= {"delete_window_s": "0"} if action is Action.BAN else {}
         return self.post(f"/g/{guild}/actions", form | more)
+
+
+def words_of(answer: TestResponse) -> str:
+    """What somebody reads of an answer: its text without the markup."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.get_data(as_text=True)))

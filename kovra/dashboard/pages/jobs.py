@@ -85,7 +85,7 @@ def stop(guild_id: int, batch_id: UUID) -> Response:
 def release(guild_id: int, batch_id: UUID) -> Response:
     """Ask for the over-budget rest in the name of whoever releases it, on their budget: a job of its own."""
     known, viewer = services(), scope()
-    found = _card(viewer, batch_id)
+    found = known_job(viewer, batch_id)
     try:
         given = ReleaseForm().load(request.form)
     except ValidationError as error:
@@ -119,7 +119,7 @@ def release(guild_id: int, batch_id: UUID) -> Response:
 def export(guild_id: int, batch_id: UUID) -> Response:
     """What became of each target that is shown, as a file. It is on record before it is made."""
     known, viewer = services(), scope()
-    _card(viewer, batch_id)
+    known_job(viewer, batch_id)
     try:
         kind = ExportForm().load(request.form)["kind"]
     except ValidationError as error:
@@ -140,7 +140,7 @@ def export(guild_id: int, batch_id: UUID) -> Response:
 def again(guild_id: int, batch_id: UUID) -> Response:
     """Review those that are shown for the same act: a new mass action, once it is confirmed."""
     known, viewer = services(), scope()
-    found = _card(viewer, batch_id)
+    found = known_job(viewer, batch_id)
     targets = _shown().only(known.jobs.targets(viewer, batch_id))
     draft = MassDraft(
         ids="\n".join(dict.fromkeys(str(one.target_id) for one in targets)), action=found.action, reason=found.reason
@@ -151,7 +151,7 @@ def again(guild_id: int, batch_id: UUID) -> Response:
 
 def _decide(batch_id: UUID, wanted: JobState) -> Response:
     known, viewer = services(), scope()
-    _card(viewer, batch_id)
+    known_job(viewer, batch_id)
     if known.jobs.change(viewer, batch_id, wanted) is None:
         raise NoSuchPage
     known.submit_job.bulletin.ring(viewer.guild_id)
@@ -197,7 +197,7 @@ def _only(group: str, targets: Sequence[JobTarget]) -> Sequence[JobTarget]:
 
 
 def _facts(viewer: GuildScope, batch_id: UUID) -> Mapping[str, Any]:
-    known, card, shown = services(), _card(viewer, batch_id), _shown()
+    known, card, shown = services(), known_job(viewer, batch_id), _shown()
     targets = known.jobs.targets(viewer, batch_id)
     reasons = job_words.reasons(targets)
     rest = known.jobs.releasable(targets)
@@ -223,7 +223,7 @@ def _facts(viewer: GuildScope, batch_id: UUID) -> Mapping[str, Any]:
     }
 
 
-def _card(viewer: GuildScope, batch_id: UUID) -> JobCard:
+def known_job(viewer: GuildScope, batch_id: UUID) -> JobCard:
     """A job the viewer may know of."""
     found = services().jobs.card(viewer, batch_id)
     if found is None or (found.action is Action.NOTE and not viewer.may(Capability.VIEW_NOTES)):

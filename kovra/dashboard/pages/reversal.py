@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from math import ceil
 from typing import Any
@@ -16,12 +15,13 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import BadRequest
 
 from kovra.actions.capabilities import Capability
-from kovra.actions.request import Source
+from kovra.actions.request import Action, Source
 from kovra.actions.reverse import MOST, Found, Plan, Wish, not_reversible, request_id_of
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.case_draft import ACTS, REVERSE
 from kovra.dashboard.many import One, followed
 from kovra.dashboard.pages.act import person_of
+from kovra.dashboard.pages.jobs import known_job
 from kovra.dashboard.schemas import ReversalForm, ReversalOf
 from kovra.dashboard.services import services
 from kovra.errors import Malformed, Unavailable
@@ -71,7 +71,8 @@ def submit(guild_id: int) -> Response:
         wish = _wish(viewer, which, given["reversal_id"], given["reason"])
     except (ValidationError, Malformed) as error:
         raise BadRequest(str(error)) from error
-    if known.cases.outcomes(viewer, [request_id_of(wish.reversal_id, one.case_no) for one in _found(which).cases]):
+    found = _found(which, wish.reversal_id).cases
+    if known.cases.outcomes(viewer, [request_id_of(wish.reversal_id, one.case_no) for one in found]):
         return _accepted(viewer, which, wish.reversal_id)  # it was sent before: by now its review would say less
     try:
         plan = known.reverse.plan(wish)
@@ -106,6 +107,8 @@ def status(guild_id: int, reversal_id: UUID) -> str:
 def _form(which: Which, reversal_id: UUID, reason: str, problem: str | None = None) -> Response:
     known, viewer = services(), scope()
     plan = known.reverse.plan(_wish(viewer, which, reversal_id, reason))
+    if not viewer.may(Capability.VIEW_NOTES):
+        plan = replace(plan, cannot=[(undo, why) for undo, why in plan.cannot if undo.action is not Action.NOTE])
     facts = {"which": which, "plan": plan, "reversal_id": reversal_id, "reason": reason, "problem": problem}
     facts |= {"spans": SPANS, "number": _number(plan), "most": MOST, "words": ACTS[REVERSE]}
     status_code = HTTPStatus.OK if problem is None else HTTPStatus.UNPROCESSABLE_ENTITY
@@ -127,10 +130,8 @@ def _which(viewer: GuildScope, given: Mapping[str, Any]) -> Which:
     if (batch_id is None) is (moderator_id is None) or (moderator_id is None) is not (minutes is None):
         raise Malformed("Say whose acts, or which mass action, is to be taken back.")
     if batch_id is not None:
-        card = services().jobs.card(viewer, batch_id)
-        return Which(
-            batch_id=batch_id, moderator_id=None, minutes=None, whose=card.moderator_name if card else "nobody"
-        )
+        whose = known_job(viewer, batch_id).moderator_name
+        return Which(batch_id=batch_id, moderator_id=None, minutes=None, whose=whose)
     person = person_of(viewer, str(moderator_id))
     whose = person.name if person is not None else str(moderator_id)
     return Which(batch_id=None, moderator_id=UserId(moderator_id), minutes=minutes, whose=whose)
@@ -167,23 +168,22 @@ def _not_confirmed(plan: Plan, typed: str) -> str | None:
     return None
 
 
-def _found(which: Which, age: timedelta = timedelta()) -> Found:
-    """All of it, with what is taken back already; ``age``: how long ago it was asked for."""
+def _found(which: Which, reversal_id: UUID) -> Found:
+    """All that there was to take back when the dialog was drawn, with what is taken back by now."""
     known, viewer = services(), scope()
     if which.batch_id is not None:
         return known.undoing.batch(viewer.guild_id, which.batch_id, MOST)
     assert which.moderator_id is not None
     assert which.minutes is not None
-    minutes = which.minutes + ceil(age / timedelta(minutes=1))
+    drawn_s = (reversal_id.int >> 80) / 1000
+    minutes = which.minutes + max(0, ceil((known.clock.now().timestamp() - drawn_s) / 60))
     return known.undoing.by_moderator(viewer.guild_id, which.moderator_id, minutes, MOST)
 
 
 def _followed(viewer: GuildScope, which: Which, reversal_id: UUID) -> Sequence[One]:
     """What was asked for, and what could not be: each with what became of it."""
     known = services()
-    made_s = (reversal_id.int >> 80) / 1000
-    age = timedelta(seconds=max(0.0, known.clock.now().timestamp() - made_s))
-    undos = {undo.case_no: undo for undo in _found(which, age).cases}
+    undos = {undo.case_no: undo for undo in _found(which, reversal_id).cases}
     planned = [
         One(
             row=row,
