@@ -116,3 +116,26 @@ def test_the_dialog_shows_the_dm_with_what_is_typed_and_finds_channels(path, sho
     page.locator("#act-found [data-pick]").first.click()
     expect(page.locator("#act-t")).to_contain_text("Slowmode #")
     expect(page.locator("#act-slow_s")).to_be_visible()
+
+
+def test_what_somebody_did_lately_is_taken_back_from_their_profile(path, shown, axe):
+    """Also without a mouse; what cannot be taken back is listed, and what is typed stays while the span changes."""
+    muted, warned = path.discord.someone(), path.discord.someone()
+    for action, target in ((Action.MUTE, muted), (Action.WARN, warned)):
+        path.run(path.a(action, target, by="idris.vale"))
+    page = shown(f"members/{path.discord.people['idris.vale']}")
+
+    page.get_by_role("button", name="Take back what they did lately").press("Enter")
+    page.locator("#act-reason").fill("account taken over")
+    page.locator("#act-minutes").select_option("1440")
+
+    expect(page.locator("#act-minutes")).to_have_value("1440")
+    expect(page.locator("#act-reason")).to_have_value("account taken over")
+    expect(page.get_by_role("list", name="Cases that cannot be taken back")).to_contain_text("A warning was read")
+    assert axe(page) == []
+    number = page.locator("label[for=act-confirm] b").inner_text()
+    page.locator("#act-confirm").press_sequentially(number)
+    page.locator("#act-confirm").press("Enter")
+
+    expect(page.locator("#toasts .toast")).to_contain_text(f"{number} of ")
+    path.until(lambda: path.discord.member(muted)["communication_disabled_until"] is None)
