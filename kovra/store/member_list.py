@@ -1,58 +1,30 @@
-"""The members of a guild as a list: who fits, the latest to come first, cut where the reader is."""
+"""The members of a guild as a list, the latest to come first; ``member_finding`` finds who is on a page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, any_, case, false, func, literal, or_, select, tuple_
+from sqlalchemy import BigInteger, Row, and_, any_, bindparam, case, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action
-from kovra.guard.endings import EndState
-from kovra.ids import RoleId, UserId, snowflake_at
-from kovra.store.database import Database
+from kovra.ids import RoleId, UserId
+from kovra.store.case_finding import SEARCHING
+from kovra.store.database import Database, run
 from kovra.store.guilds import GuildScope
-from kovra.store.member_search import FIRST, called, going_by, going_nearly_by, once_called, typed_name
+from kovra.store.member_finding import MemberFilter, MemberPlace, find_page
+from kovra.store.member_search import FIRST, once_called
 from kovra.store.people import shown_name
-from kovra.store.tables import Bans, Holds, Joins, Members, ModCases, Roles, ScheduledEnds
+from kovra.store.prepared import Prepared
+from kovra.store.tables import Bans, Holds, Joins, Members, ModCases, Roles
 
-#: More are not counted.
-COUNTED = 1_001
-
-
-@dataclass(frozen=True, kw_only=True)
-class MemberFilter:
-    """What a list asks for. Moments are bounds: joined or account made from then on, or before then.
-
-    ``punished``: a mute, a quarantine or another act on them holds now; ``timed_out``: Discord keeps them quiet;
-    ``pending``: they have not accepted the rules yet. ``text`` is searched for, with likeness at last; ``pattern`` is
-    one of their names or it is not. ``roleless``: they have no role at all.
-    """
-
-    text: str = ""
-    pattern: str = ""
-    role_id: RoleId | None = None
-    roleless: bool = False
-    joined_since: datetime | None = None
-    joined_until: datetime | None = None
-    made_since: datetime | None = None
-    made_until: datetime | None = None
-    punished: bool = False
-    timed_out: bool = False
-    pending: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class MemberPlace:
-    """Past which member a page begins, further down or ``up``. ``joined_at`` is None of who came by no day known."""
-
-    joined_at: datetime | None
-    user_id: UserId
-    up: bool
+__all__ = ["Face", "MemberFilter", "MemberLine", "MemberList", "MemberPage", "MemberPlace", "RoleCard"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,35 +92,24 @@ class MemberList:
         Pages are cut by the joining, so they stay where they are while others come.
         """
         up = place is not None and place.up
-        with self._database.transaction(scope.guild_id, first=FIRST) as session:
-            now = self._database.read_now(session)
-            fits, total = _counted(session, scope, wanted, now)
-            found = session.execute(_lines(scope, fits, place).limit(limit + 1)).all()
-            lines = [_line(row) for row in found[:limit]]
+        with self._database.transaction(scope.guild_id, first=SEARCHING + FIRST) as session:
+            now = self._database.steady_now()
+            found = find_page(session, scope.guild_id, wanted, place, limit + 1, now)
+            lines = _lines(session, scope, found.user_ids[:limit])
             if up:
                 lines.reverse()
             if wanted.text.strip() and lines:
                 shown = [line.user_id for line in lines]
                 was = once_called(session, scope.guild_id, wanted.text, len(shown), shown)
                 lines = [replace(line, formerly=was.get(line.user_id)) for line in lines]
-            beyond, behind = len(found) > limit, False
-            if place is not None:
-                edge = lines[-1] if up else lines[0] if lines else None
-                back = MemberPlace(
-                    joined_at=edge.joined_at if edge else place.joined_at,
-                    user_id=edge.user_id if edge else place.user_id,
-                    up=not up,
-                )
-                behind = session.execute(_ordered(fits, back).limit(1)).first() is not None
-        above, below = (beyond, behind) if up else (behind, beyond)
-        return MemberPage(lines=lines, total=total, above=above, below=below)
+        beyond = len(found.user_ids) > limit
+        above, below = (beyond, found.behind) if up else (found.behind, beyond)
+        return MemberPage(lines=lines, total=found.total, above=above, below=below)
 
     def line(self, scope: GuildScope, user_id: UserId) -> MemberLine | None:
         """One line of the list, also of somebody who has left; None when they were never here."""
-        here = and_(Members.guild_id == scope.guild_id, Members.user_id == user_id)
         with self._database.transaction(scope.guild_id) as session:
-            found = session.execute(_lines(scope, here, None)).first()
-        return _line(found) if found else None
+            return next(iter(_lines(session, scope, [user_id])), None)
 
     def faces(self, scope: GuildScope, user_ids: Sequence[UserId]) -> Mapping[UserId, Face]:
         """Those of these users who are or were members, each as a line shows them."""
@@ -192,121 +153,60 @@ def role_card(row: Any) -> RoleCard:
     )
 
 
-def _counted(
-    session: Session, scope: GuildScope, wanted: MemberFilter, now: datetime
-) -> tuple[ColumnElement[bool], int]:
-    """What the members have to be, and how many are it. By likeness when nobody goes by what was typed."""
-    others = _others(scope, wanted, now)
-    if not wanted.text.strip():
-        return others, _count(session, others)
-    name = typed_name(wanted.text)
-    fits = and_(others, Members.user_id.in_(going_by(scope.guild_id, name)) if name else false())
-    total = _count(session, fits)
-    nearly = going_nearly_by(scope.guild_id, name)
-    if total or nearly is None:
-        return fits, total
-    fits = and_(others, Members.user_id.in_(nearly))
-    return fits, _count(session, fits)
+def _lines(session: Session, scope: GuildScope, user_ids: Sequence[int]) -> list[MemberLine]:
+    """The lines of these members, in this order."""
+    if not user_ids:
+        return []
+    asked = {"guild_id": scope.guild_id, "user_ids": list(user_ids)}
+    found = run(session.connection(), _shown(scope.may(Capability.VIEW_NOTES)), asked)
+    known = {row.user_id: _line(row) for row in found}
+    return [known[user_id] for user_id in user_ids if user_id in known]
 
 
-def _count(session: Session, fits: ColumnElement[bool]) -> int:
-    some = select(literal(1)).select_from(Members).where(fits).limit(COUNTED).subquery()
-    return session.scalars(select(func.count()).select_from(some)).one()
-
-
-def _others(scope: GuildScope, wanted: MemberFilter, now: datetime) -> ColumnElement[bool]:
-    """All that is asked for but the name."""
-    row = Members
-    asked: list[ColumnElement[bool]] = [row.guild_id == scope.guild_id, row.gone_at.is_(None)]
-    if wanted.role_id is not None:
-        asked.append(literal(int(wanted.role_id)) == any_(row.role_ids))
-    if wanted.roleless:
-        asked.append(func.cardinality(row.role_ids) == 0)
-    if wanted.pattern:
-        asked.append(row.user_id.in_(called(scope.guild_id, wanted.pattern)))
-    if wanted.joined_since is not None:
-        asked.append(row.joined_at >= wanted.joined_since)
-    if wanted.joined_until is not None:
-        asked.append(row.joined_at < wanted.joined_until)
-    if wanted.made_since is not None:
-        asked.append(row.user_id >= snowflake_at(wanted.made_since))
-    if wanted.made_until is not None:
-        asked.append(row.user_id < snowflake_at(wanted.made_until))
-    if wanted.punished:
-        asked.append(or_(row.timed_out_until > now, _end_stands(), quarantined()))
-    if wanted.timed_out:
-        asked.append(row.timed_out_until > now)
-    if wanted.pending:
-        asked.append(row.pending)
-    return and_(*asked)
-
-
-def _end_stands() -> ColumnElement[bool]:
-    """Whether something done to this member ends by itself, and has not yet."""
-    end = ScheduledEnds
-    theirs = and_(end.guild_id == Members.guild_id, end.target_id == Members.user_id)
-    return select(end.request_id).where(theirs, end.state == EndState.OPEN.value).exists()
-
-
-def quarantined() -> ColumnElement[bool]:
-    """Whether a quarantine holds this member."""
-    theirs = and_(Holds.guild_id == Members.guild_id, Holds.target_id == Members.user_id)
-    return select(Holds.case_no).where(theirs, Holds.kind == Action.QUARANTINE.value).exists()
-
-
-def _ordered(fits: ColumnElement[bool], place: MemberPlace | None) -> Select[Any]:
-    """Those who fit from a place on, in the order of the list: who came by no day known stands first."""
-    row = Members
-    found = select(row.guild_id, row.user_id, row.joined_at).where(fits)
-    up = place is not None and place.up
-    if place is not None:
-        found = found.where(_past(place))
-    return found.order_by(*((row.joined_at, row.user_id) if up else (row.joined_at.desc(), row.user_id.desc())))
-
-
-def _past(place: MemberPlace) -> ColumnElement[bool]:
-    row, undated = Members, Members.joined_at.is_(None)
-    if place.joined_at is None:
-        if place.up:
-            return and_(undated, row.user_id > place.user_id)
-        return or_(and_(undated, row.user_id < place.user_id), row.joined_at.is_not(None))
-    mine, theirs = tuple_(row.joined_at, row.user_id), tuple_(literal(place.joined_at), literal(int(place.user_id)))
-    return or_(mine > theirs, undated) if place.up else mine < theirs
-
-
-def _lines(scope: GuildScope, fits: ColumnElement[bool], place: MemberPlace | None) -> Select[Any]:
-    """The members with what a line shows; the rest is looked up for those of the page alone."""
+@cache
+def _shown(notes: bool) -> Prepared:
+    """What lines show of the members ``user_ids``; with ``notes`` among their cases or without."""
     row, joins, cases = Members, Joins, ModCases
     theirs = and_(joins.guild_id == row.guild_id, joins.user_id == row.user_id)
-    times = select(func.count()).where(theirs).correlate(row).scalar_subquery()
+    times = select(func.count()).where(theirs)
     latest = select(joins.invite_code).where(theirs).order_by(joins.joined_at.desc()).limit(1)
     counted = select(func.count()).where(cases.guild_id == row.guild_id, cases.target_id == row.user_id)
-    if not scope.may(Capability.VIEW_NOTES):
+    if not notes:
         counted = counted.where(cases.action != Action.NOTE.value)
-    banned = select(Bans.user_id).where(Bans.guild_id == row.guild_id, Bans.user_id == row.user_id).exists()
-    return _ordered(fits, place).with_only_columns(
-        row,
-        times.label("joined_times"),
-        latest.correlate(row).scalar_subquery().label("invite_code"),
-        counted.correlate(row).scalar_subquery().label("cases"),
-        quarantined().label("quarantined"),
-        banned.label("banned"),
+    quarantine = and_(
+        Holds.guild_id == row.guild_id, Holds.kind == Action.QUARANTINE.value, Holds.target_id == row.user_id
+    )
+    names = ("user_id", "username", "global_name", "nick", "avatar", "bot", "joined_at", "timed_out_until", "pending")
+    return Prepared(
+        select(
+            *(getattr(row, name) for name in (*names, "gone_at")),
+            times.correlate(row).scalar_subquery().label("joined_times"),
+            latest.correlate(row).scalar_subquery().label("invite_code"),
+            counted.correlate(row).scalar_subquery().label("cases"),
+            Holds.case_no.is_not(None).label("quarantined"),
+            Bans.user_id.is_not(None).label("banned"),
+        )
+        .outerjoin(Holds, quarantine)
+        .outerjoin(Bans, and_(Bans.guild_id == row.guild_id, Bans.user_id == row.user_id))
+        .where(
+            row.guild_id == bindparam("guild_id", type_=BigInteger),
+            row.user_id == any_(bindparam("user_ids", type_=ARRAY(BigInteger))),
+        )
     )
 
 
 def _line(found: Row[Any]) -> MemberLine:
-    member: Members = found[0]
-    here = member.gone_at is None
+    here = found.gone_at is None
     return MemberLine(
-        user_id=UserId(member.user_id),
-        name=shown_name(member),
-        username=member.username,
-        avatar=member.avatar,
-        bot=member.bot,
+        user_id=UserId(found.user_id),
+        name=shown_name(found),
+        username=found.username,
+        avatar=found.avatar,
+        bot=found.bot,
         member=here,
-        joined_at=member.joined_at,
-        timed_out_until=member.timed_out_until if here else None,
-        pending=here and member.pending,
+        joined_at=found.joined_at,
+        timed_out_until=found.timed_out_until if here else None,
+        pending=here and found.pending,
         invite_code=found.invite_code,
         joined_times=found.joined_times,
         cases=found.cases,

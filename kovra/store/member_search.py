@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
+    DateTime,
     Select,
+    and_,
     any_,
     case,
     column,
@@ -17,7 +20,6 @@ from sqlalchemy import (
     or_,
     select,
     table,
-    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.orm import Session
@@ -40,9 +42,13 @@ _DIGITS = range(17, 20)
 #: Travels with the first statement of a search.
 FIRST = f"SET LOCAL pg_trgm.word_similarity_threshold = {ALIKE};"
 
-_SEARCH = table(
+#: A view in which members are found; rows are read under row-level security, as ever.
+SEARCHED = table(
     "member_search",
     *(column(name) for name in ("guild_id", "user_id", "username", "global_name", "nick", "gone_at", "names")),
+    *(column(name, DateTime(timezone=True)) for name in ("joined_at", "timed_out_until")),
+    column("pending", Boolean),
+    column("role_ids", ARRAY(BigInteger)),
 )
 _FORMER = table("former_name_search", *(column(name) for name in ("guild_id", "user_id", "name", "until_at", "names")))
 
@@ -69,7 +75,7 @@ def once_called(
     wanted = typed_name(typed)
     if not wanted:
         return {}
-    was, now, pattern = _FORMER.c, _SEARCH.c, _patterns(wanted)[-1]
+    was, now, pattern = _FORMER.c, SEARCHED.c, _patterns(wanted)[-1]
     some = select(was.user_id, was.name, was.until_at).where(was.guild_id == guild_id)
     some = some.where(was.names.like(pattern, escape="\\"))
     if among is not None:
@@ -90,43 +96,36 @@ def typed_name(typed: str) -> str:
     return "" if "\x00" in wanted else wanted
 
 
-def going_by(guild_id: GuildId, wanted: str) -> Select[tuple[int]]:
-    """Everybody who goes by this ``typed_name`` or once did, by a part of a name or the beginning of an id, in no
-    order.
-    """
-    row = _SEARCH.c
+def going_by(guild_id: GuildId, wanted: str) -> ColumnElement[bool]:
+    """Whether they go by this ``typed_name`` or once did: by a part of a name, or the beginning of an id."""
+    row, was = SEARCHED.c, _FORMER.c
     # The widest pattern alone: whoever goes by a narrower one goes by it too.
-    goes_by = [row.names.like(_patterns(wanted)[-1], escape="\\"), *_ids(wanted)]
-    found = [select(row.user_id).where(row.guild_id == guild_id, one) for one in goes_by]
-    was = _FORMER.c
-    once = was.names.like(_patterns(wanted)[-1], escape="\\")
-    found.append(select(was.user_id).where(was.guild_id == guild_id, once))
-    return select(union_all(*found).cte("going_by").prefix_with("MATERIALIZED").c.user_id)
+    pattern = _patterns(wanted)[-1]
+    once = select(was.user_id).where(was.guild_id == guild_id, was.names.like(pattern, escape="\\"))
+    # As an array, which is read once and looked up in the index of ids, as the pattern is in that of names.
+    once_called_so = row.user_id == any_(func.array(once.scalar_subquery(), type_=ARRAY(BigInteger)))
+    return or_(row.names.like(pattern, escape="\\"), *_ids(wanted), once_called_so)
 
 
-def going_nearly_by(guild_id: GuildId, wanted: str) -> Select[tuple[int]] | None:
-    """Everybody whose name is like this ``typed_name``; None when it is too short, or a number, to be mistyped."""
-    if not may_be_mistyped(wanted):
-        return None
-    row = _SEARCH.c
-    alike = select(row.user_id).where(row.guild_id == guild_id, literal(wanted).op("<%")(row.names))
-    return select(alike.cte("going_nearly_by").prefix_with("MATERIALIZED").c.user_id)
+def going_nearly_by(wanted: str) -> ColumnElement[bool]:
+    """Whether they have a name like this ``typed_name``, which :func:`may_be_mistyped`."""
+    return literal(wanted).op("<%")(SEARCHED.c.names)
 
 
-def called(guild_id: GuildId, pattern: str) -> Select[tuple[int]]:
-    """Everybody one of whose names is exactly this pattern: ``*`` stands for any letters, ``?`` for one.
+def called(pattern: str) -> ColumnElement[bool]:
+    """Whether one of their names is exactly this pattern: ``*`` stands for any letters, ``?`` for one.
 
     Without either it is a part of a name. Nobody is found by likeness: what is picked by it is acted on. A pattern
     becomes LIKE's, whose cost grows with the lengths of pattern and name and with nothing else.
     """
-    row, part = _SEARCH.c, part_of(_STARS.sub("*", pattern.strip()))
+    row, part = SEARCHED.c, part_of(_STARS.sub("*", pattern.strip()))
     if not {"*", "?"} & set(part):
         part = f"*{part}*"
     wanted = part.replace("*", "%").replace("?", "_")
     # The index knows the names in one text. What matches across two names is no name.
     somewhere = row.names.like(func.lower(f"%{wanted}%"), escape="\\")
     each = [func.lower(one).like(func.lower(wanted), escape="\\") for one in (row.username, row.global_name, row.nick)]
-    return select(row.user_id).where(row.guild_id == guild_id, somewhere, or_(*each))
+    return and_(somewhere, or_(*each))
 
 
 def part_of(wanted: str) -> str:
@@ -150,7 +149,7 @@ def _patterns(wanted: str) -> list[str]:
 
 
 def _by_part(guild_id: GuildId, wanted: str, limit: int) -> Select[tuple[int]]:
-    row, patterns = _SEARCH.c, _patterns(wanted)
+    row, patterns = SEARCHED.c, _patterns(wanted)
     wholly, begins, *_ = (row.names.like(pattern, escape="\\") for pattern in patterns)
     found = [_some(guild_id, row.names.like(pattern, escape="\\")) for pattern in patterns]
     found += [_some(guild_id, ids) for ids in _ids(wanted)]
@@ -170,7 +169,7 @@ def _by_part(guild_id: GuildId, wanted: str, limit: int) -> Select[tuple[int]]:
 
 
 def _alike(guild_id: GuildId, wanted: str, limit: int) -> Select[tuple[int]]:
-    row = _SEARCH.c
+    row = SEARCHED.c
     found = _some(guild_id, literal(wanted).op("<%")(row.names))
     return (
         select(row.user_id)
@@ -187,7 +186,7 @@ def _alike(guild_id: GuildId, wanted: str, limit: int) -> Select[tuple[int]]:
 
 def _some(guild_id: GuildId, goes_by: ColumnElement[bool]) -> Select[tuple[int]]:
     """Some who go by this, in no order: sorting all the Robins of a large guild would take longer than one may wait."""
-    inner = _SEARCH.alias("some")
+    inner = SEARCHED.alias("some")
     goes_by = ClauseAdapter(inner).traverse(goes_by)
     few = select(inner.c.user_id).where(inner.c.guild_id == guild_id, goes_by).limit(SORTED)
     return select(few.subquery().c.user_id)
@@ -203,5 +202,5 @@ def _ids(wanted: str) -> list[ColumnElement[bool]]:
             size = 10 ** (digits - len(wanted))
             first = int(wanted) * size
             if first < 1 << 63:
-                ranges.append(_SEARCH.c.user_id.between(first, min(first + size, 1 << 63) - 1))
+                ranges.append(SEARCHED.c.user_id.between(first, min(first + size, 1 << 63) - 1))
     return ranges

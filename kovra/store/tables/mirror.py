@@ -83,6 +83,14 @@ class Members(Base):
         # Who came and went lately.
         Index("ix_members_joined", "guild_id", "joined_at"),
         Index("ix_members_gone", "guild_id", "gone_at", postgresql_where=text("gone_at IS NOT NULL")),
+        # The few among all members.
+        Index(
+            "ix_members_timed_out",
+            "guild_id",
+            "timed_out_until",
+            postgresql_where=text("timed_out_until IS NOT NULL"),
+        ),
+        Index("ix_members_pending", "guild_id", "joined_at", postgresql_where=text("pending")),
     )
 
     guild_id: Mapped[Key]
