@@ -19,6 +19,7 @@ from kovra.ids import GuildId, UserId
 from kovra.live.bulletin import EVERYWHERE
 from kovra.live.events import Hint, HintKind
 from kovra.live.stream import Stream
+from kovra.live.turns import give_way
 from kovra.store.guilds import Guilds
 from kovra.store.sessions import Sessions
 
@@ -135,7 +136,7 @@ class Watch:
                         stream.close("revoked")
                     elif scope.may(Capability.VIEW_NOTES) != viewer.reads_notes:
                         stream.close("over")  # it comes back, with the rights of now
-                time.sleep(0)  # others get their turn
+                give_way()
 
 
 def _parts(all_of_them: Sequence[tuple[Stream, Viewer]]) -> Iterator[Iterable[tuple[Stream, Viewer]]]:

@@ -12,6 +12,7 @@
 ``subscription``  a stream that a reader takes from, frame by frame, in a bounded buffer
 ``wire``      a stream that the hub writes straight into a socket
 ``wires``     keeps a process's wires: beats, rests of writes, readers who left
+``turns``     lets others run while many streams are looked after
 ``outcomes``  waits for the end of one request, for a slash command that edits its answer
 ``ports``     what this room asks of the world
 

@@ -13,9 +13,7 @@ from socket import MSG_DONTWAIT, MSG_NOSIGNAL
 from typing import Protocol
 
 from kovra.live.stream import Visible
-
-#: Wires that are written to before others get their turn: a write costs some 10 µs.
-TURN = 128
+from kovra.live.turns import TURN, give_way
 
 #: A write never waits, and a reader who has left is an error and no signal.
 NOW = MSG_DONTWAIT | MSG_NOSIGNAL
@@ -110,7 +108,7 @@ class Crowd:
             self.used_at = time.monotonic()
             for start in range(0, len(self._sends), TURN):
                 if start:
-                    time.sleep(0)  # others run now and then, however large the guild
+                    give_way()  # however large the guild
                 taken += self._turn(data, start)
         self._shown, self._reached = self._next, 0
         return taken

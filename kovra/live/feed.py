@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from kovra.ids import GuildId
-from kovra.live.crowd import TURN, Crowd
+from kovra.live.crowd import Crowd
 from kovra.live.events import Hint
 from kovra.live.ports import EventSource
 from kovra.live.recent import Recent
 from kovra.live.stream import Batch, Stream, Visible
+from kovra.live.turns import TURN, give_way
 from kovra.live.wire import Wire
 
 _log = logging.getLogger(__name__)
@@ -128,4 +129,4 @@ def _each(streams: Sequence[Stream], hand: Callable[[Stream], None]) -> None:
     for number, stream in enumerate(streams, 1):
         hand(stream)
         if number % TURN == 0:
-            time.sleep(0)  # others run now and then, however large the guild
+            give_way()  # however large the guild

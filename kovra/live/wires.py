@@ -16,6 +16,7 @@ import time
 from _socket import socket as KernelSocket  # the one that gevent does not replace: its send never waits
 from collections import deque
 
+from kovra.live.turns import TURN, give_way
 from kovra.live.wire import Wire
 
 #: Streams that began together must not all end together: each ends after this share of its time, or later.
@@ -24,9 +25,6 @@ EARLIEST_END = 0.8
 #: Who is due to beat within this share of the interval beats with who is due now: streams open one by one, and each
 #: would be a round of its own for as long as it lasts.
 TOGETHER = 0.1
-
-#: How long a round goes on before it lets others run, in wires.
-TURN = 128
 
 _log = logging.getLogger(__name__)
 
@@ -156,7 +154,7 @@ class Wires:
             self._due.append((now + self._heartbeat_s, wire))
             turn += 1
             if turn % TURN == 0:
-                time.sleep(0)  # requests get their turn
+                give_way()
 
 
 def _left(line: KernelSocket) -> bool:

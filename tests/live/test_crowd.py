@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from kovra.live.crowd import TURN, Crowd
+from kovra.live.crowd import Crowd
+from kovra.live.turns import TURN
 from kovra.live.wire import Wire
 
 FRAME = b"id: 8\nevent: case.created\ndata: {}\n\n"
