@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import select
 import socket
@@ -64,6 +65,8 @@ class Readers:
 def _read(line: Connection, address: tuple[str, int], heads: list[bytes]) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # Clients are elsewhere. Left alone, the kernel wakes them where somebody writes to them, and they push him aside.
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     streams = {}
     for start in range(0, len(heads), AT_ONCE):
         opening = [_ask_for(address, head) for head in heads[start : start + AT_ONCE]]

@@ -57,16 +57,16 @@ class Way(Protocol):
     def heads(self, count: int) -> list[bytes]:
         """The requests that open so many streams."""
 
-    def publish(self) -> None:
-        """Send one event, with the moment of this call."""
+    def publish(self, due: float) -> None:
+        """Send one event, which was due at this moment of ``time.monotonic``."""
 
     def close(self) -> None:
         """Stop it."""
 
 
-def facts() -> dict[str, str]:
-    """What every event says."""
-    return {"case_no": "42", "padding": PADDING, "at_ns": str(time.monotonic_ns())}
+def facts(due: float) -> dict[str, str]:
+    """What every event says, with when it was due."""
+    return {"case_no": "42", "padding": PADDING, "at_ns": str(int(due * 1e9))}
 
 
 def cpu_s(pids: Sequence[int]) -> float:
@@ -132,8 +132,8 @@ class Kovra(_Gunicorn):
             for cookie in cookies
         ]
 
-    def publish(self) -> None:
-        told = facts()
+    def publish(self, due: float) -> None:
+        told = facts(due)
         with self._owner.transaction(GUILD) as session:
             append_event(session, GUILD, EventKind.CASE_CREATED, None, told)
         self._bell.ring(GUILD)
@@ -151,8 +151,8 @@ class PerClient(_Gunicorn):
     def heads(self, count: int) -> list[bytes]:
         return [b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"] * count
 
-    def publish(self) -> None:
-        self._redis.publish(CHANNEL, json.dumps(facts(), separators=(",", ":")))
+    def publish(self, due: float) -> None:
+        self._redis.publish(CHANNEL, json.dumps(facts(due), separators=(",", ":")))
 
 
 class Nchan:
@@ -186,8 +186,8 @@ class Nchan:
     def heads(self, count: int) -> list[bytes]:
         return [b"GET /live HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"] * count
 
-    def publish(self) -> None:
-        self._line.request("POST", "/publish", json.dumps(facts(), separators=(",", ":")))
+    def publish(self, due: float) -> None:
+        self._line.request("POST", "/publish", json.dumps(facts(due), separators=(",", ":")))
         self._line.getresponse().read()
 
     def close(self) -> None:
@@ -233,8 +233,8 @@ class Floor:
     def heads(self, count: int) -> list[bytes]:
         return [b"GET / HTTP/1.1\r\n\r\n"] * count
 
-    def publish(self) -> None:
-        told = json.dumps(facts(), separators=(",", ":")).encode()
+    def publish(self, due: float) -> None:
+        told = json.dumps(facts(due), separators=(",", ":")).encode()
         self._ours.send_bytes(b"id: 1\nevent: case.created\ndata: %s\n\n" % told)
 
     def close(self) -> None:
