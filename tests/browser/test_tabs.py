@@ -108,3 +108,17 @@ def test_a_laptop_that_slept_for_an_hour_reloads_what_the_history_no_longer_has(
     # What its line brings it may have missed of Discord's it looks at again, too.
     path.until(lambda: page.title() and {"resync", "member"} <= set(told))
     assert len(asked) == 2
+
+
+def test_a_page_that_is_refused_comes_back_later_each_time_and_at_a_moment_of_its_own(path, open_as):
+    page = open_as("juniperlock")
+    page.route("**/live?*", lambda route: route.fulfill(status=429))
+    page.add_init_script(
+        "Math.random = () => 0.25; const wait = setTimeout; window.waits = [];"
+        "window.setTimeout = (call, ms) => { if (call.name === 'open') waits.push(ms); return wait(call, ms); };"
+    )
+
+    page.goto(f"{path.stack.web_url}/g/{path.guild_id}/cases")
+    path.until(lambda: page.evaluate("waits.length") >= 3)
+
+    assert page.evaluate("waits.slice(0, 3)") == [750, 1500, 3000]
