@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from flask import Flask
@@ -126,6 +126,7 @@ def initials(text: str) -> str:
     return letters.upper()
 
 
+@cache
 def action_label(action: str) -> str:
     return Action(action).noun.capitalize()
 

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, cast, func, literal, null, or_, select, true
-from sqlalchemy.orm import aliased
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.orm import Session, aliased
 from sqlalchemy.types import Text
 
 from kovra.actions.request import Action
 from kovra.guard.endings import EndState
 from kovra.ids import GuildId, UserId
-from kovra.store.database import Database
+from kovra.store.case_finding import SEARCHING
+from kovra.store.database import Database, run
 from kovra.store.guilds import GuildScope
 from kovra.store.member_search import FIRST, may_be_mistyped, part_of, typed_name
 from kovra.store.people import shown_name
+from kovra.store.prepared import Prepared
 from kovra.store.tables import Bans, ModCases, ScheduledEnds
 
 #: More are not counted.
@@ -74,35 +94,26 @@ class BanList:
 
     def page(self, scope: GuildScope, wanted: BanFilter, place: BanPlace, limit: int = 50) -> BanPage:
         """The bans that fit, from a place on. Pages stay where they are while others are banned."""
-        with self._database.transaction(scope.guild_id, first=FIRST) as session:
-
-            def count(fits: ColumnElement[bool], most: int = COUNTED) -> int:
-                some = select(literal(1)).select_from(Bans).where(fits).limit(most).subquery()
-                return session.scalars(select(func.count()).select_from(some)).one()
-
+        with self._database.transaction(scope.guild_id, first=SEARCHING + FIRST) as session:
             fits = _fits(scope, wanted, nearly=False)
-            total = count(fits)
+            total, numbers = _numbers(session, scope.guild_id, fits, place, limit + 1)
             if not total and may_be_mistyped(typed_name(wanted.text)):
                 fits = _fits(scope, wanted, nearly=True)
-                total = count(fits)
-            found: list[Row[Any]] = []
-            if place.user_id is None:
-                few = total < COUNTED or count(fits, FEW + 1) <= FEW
-                with_case = _case_of_each if few else _with_case
-                found += session.execute(with_case(scope.guild_id, fits, place.case_no, limit + 1)).all()
-            if len(found) <= limit:
-                found += session.execute(_without_case(fits, place.user_id).limit(limit + 1 - len(found))).all()
-        return BanPage(lines=[_line(row) for row in found[:limit]], total=total, below=len(found) > limit)
+                total, numbers = _numbers(session, scope.guild_id, fits, place, limit + 1)
+            lines = _lines(session, scope.guild_id, numbers)
+            if total and len(lines) <= limit:
+                others = _without_case(fits, place.user_id).limit(limit + 1 - len(lines))
+                lines += [_line(row) for row in session.execute(others)]
+        return BanPage(lines=lines[:limit], total=total, below=len(lines) > limit)
 
     def line(self, scope: GuildScope, user_id: UserId) -> BanLine | None:
         """One ban; None when it does not hold."""
         theirs = and_(Bans.guild_id == scope.guild_id, Bans.user_id == user_id)
         with self._database.transaction(scope.guild_id) as session:
-            found = (
-                session.execute(_case_of_each(scope.guild_id, theirs, None, 1)).first()
-                or session.execute(_without_case(theirs, None)).first()
-            )
-        return _line(found) if found else None
+            _, numbers = _numbers(session, scope.guild_id, theirs, BanPlace(), 1)
+            lines = _lines(session, scope.guild_id, numbers)
+            lines += [] if lines else [_line(row) for row in session.execute(_without_case(theirs, None))]
+        return next(iter(lines), None)
 
 
 def _fits(scope: GuildScope, wanted: BanFilter, *, nearly: bool) -> ColumnElement[bool]:
@@ -125,58 +136,83 @@ def _fits(scope: GuildScope, wanted: BanFilter, *, nearly: bool) -> ColumnElemen
     return and_(*asked)
 
 
-def _case_of_each(guild_id: GuildId, fits: ColumnElement[bool], before_no: int | None, limit: int) -> Select[Any]:
-    """Looks up the latest ban case of each: for few, who may all have been banned before the last hundred thousand."""
-    row, each = aliased(ModCases), ModCases
-    theirs = and_(row.guild_id == Bans.guild_id, row.target_id == Bans.user_id, row.action == Action.BAN.value)
-    latest = select(row.case_no).where(theirs).correlate(Bans).order_by(row.case_no.desc()).limit(1).lateral("latest")
-    found = select(Bans.user_id, latest.c.case_no).select_from(Bans).join(latest, true()).where(fits)
-    if before_no is not None:
-        found = found.where(latest.c.case_no < before_no)
-    page = found.order_by(latest.c.case_no.desc()).limit(limit).subquery("page")
-    return (
-        select(Bans, each.case_no, each.moderator_id, each.moderator_name, each.created_at, each.ends_at)
-        .add_columns(each.reason.label("case_reason"))
-        .select_from(page)
-        .join(Bans, and_(Bans.guild_id == guild_id, Bans.user_id == page.c.user_id))
-        .join(each, and_(each.guild_id == guild_id, each.case_no == page.c.case_no))
-        .order_by(each.case_no.desc())
+def _numbers(
+    session: Session, guild_id: GuildId, fits: ColumnElement[bool], place: BanPlace, limit: int
+) -> tuple[int, Sequence[int]]:
+    """How many bans fit, up to ``COUNTED``, and the numbers of the latest ban cases of those past the place.
+
+    Of few the case of each is looked up: all may have been banned before the last hundred thousand cases.
+    """
+    row = ModCases
+    fitting = select(Bans.user_id).where(fits).limit(FEW + 1).cte("fitting").prefix_with("MATERIALIZED")
+    count = select(func.count()).select_from(fitting).scalar_subquery()
+    theirs = and_(row.guild_id == guild_id, row.target_id == fitting.c.user_id, row.action == Action.BAN.value)
+    latest = (
+        select(row.case_no).where(theirs).order_by(row.case_no.desc()).limit(1).correlate(fitting).lateral("latest")
     )
+    each = select(latest.c.case_no).select_from(fitting.join(latest, true())).where(count <= FEW)
+    if place.user_id is not None:
+        each = each.where(false())  # Past all that have a case.
+    elif place.case_no is not None:
+        each = each.where(latest.c.case_no < place.case_no)
+    firsts = func.array(each.order_by(latest.c.case_no.desc()).limit(limit).scalar_subquery(), type_=ARRAY(BigInteger))
+    total, numbers = session.execute(select(count, firsts)).one()
+    if total > FEW and place.user_id is None:
+        numbers = session.scalars(_walked(guild_id, fits, place.case_no).limit(limit)).all()
+    return min(total, COUNTED), numbers
 
 
-def _with_case(guild_id: GuildId, fits: ColumnElement[bool], before_no: int | None, limit: int) -> Select[Any]:
-    """Walks the ban cases from the newest, and keeps those that hold: for many, of whom some are soon met."""
+def _walked(guild_id: GuildId, fits: ColumnElement[bool], before_no: int | None) -> Select[tuple[int]]:
+    """The ban cases from the newest, those that hold: for many, of whom some are soon met."""
     row, later = ModCases, aliased(ModCases)
     newer = and_(later.guild_id == row.guild_id, later.target_id == row.target_id, later.case_no > row.case_no)
     found = (
-        select(Bans, row.case_no, row.moderator_id, row.moderator_name, row.created_at, row.ends_at)
-        .add_columns(row.reason.label("case_reason"))
+        select(row.case_no)
         .join(Bans, and_(Bans.guild_id == row.guild_id, Bans.user_id == row.target_id))
-        .where(fits, row.guild_id == Bans.guild_id, row.action == Action.BAN.value)
+        .where(fits, row.guild_id == guild_id, row.action == Action.BAN.value)
         .where(~select(later.case_no).where(newer, later.action == Action.BAN.value).exists())
     )
-    found = found.where(row.guild_id == guild_id)
-    if before_no is not None:
-        found = found.where(row.case_no < before_no)
-    return found.order_by(row.case_no.desc()).limit(limit)
+    return (found if before_no is None else found.where(row.case_no < before_no)).order_by(row.case_no.desc())
+
+
+def _lines(session: Session, guild_id: GuildId, numbers: Sequence[int]) -> list[BanLine]:
+    """The bans that these cases are the latest of, in this order."""
+    if not numbers:
+        return []
+    found = run(session.connection(), _OF_CASES, {"guild_id": guild_id, "numbers": list(numbers)})
+    known = {row.case_no: _line(row) for row in found}
+    return [known[number] for number in numbers if number in known]
+
+
+_BANNED = (Bans.user_id, Bans.username, Bans.global_name, Bans.avatar, Bans.reason)
+_OF_CASES = Prepared(
+    select(*_BANNED, ModCases.case_no, ModCases.moderator_id, ModCases.moderator_name, ModCases.created_at)
+    .add_columns(ModCases.ends_at, ModCases.reason.label("case_reason"))
+    .join(ModCases, and_(ModCases.guild_id == Bans.guild_id, ModCases.target_id == Bans.user_id))
+    .where(
+        ModCases.guild_id == bindparam("guild_id", type_=BigInteger),
+        ModCases.case_no == any_(bindparam("numbers", type_=ARRAY(BigInteger))),
+    )
+)
 
 
 def _without_case(fits: ColumnElement[bool], before_id: UserId | None) -> Select[Any]:
     row = ModCases
     theirs = and_(row.guild_id == Bans.guild_id, row.target_id == Bans.user_id, row.action == Action.BAN.value)
     nothing = (null().label(name) for name in ("case_no", "moderator_id", "moderator_name", "created_at", "ends_at"))
-    found = select(Bans, *nothing, null().label("case_reason")).where(fits, ~select(row.case_no).where(theirs).exists())
+    found = select(*_BANNED, *nothing, null().label("case_reason")).where(
+        fits, ~select(row.case_no).where(theirs).exists()
+    )
     return (found if before_id is None else found.where(Bans.user_id < before_id)).order_by(Bans.user_id.desc())
 
 
 def _line(found: Row[Any]) -> BanLine:
-    ban: Bans = found[0]
     return BanLine(
-        user_id=UserId(ban.user_id),
-        name=shown_name(ban),
-        username=ban.username,
-        avatar=ban.avatar,
-        reason=(ban.reason or "") if found.case_no is None else found.case_reason,
+        user_id=UserId(found.user_id),
+        name=shown_name(found),
+        username=found.username,
+        avatar=found.avatar,
+        reason=(found.reason or "") if found.case_no is None else found.case_reason,
         case_no=found.case_no,
         moderator_id=UserId(found.moderator_id) if found.moderator_id is not None else None,
         moderator_name=found.moderator_name,
