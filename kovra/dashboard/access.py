@@ -155,8 +155,8 @@ def enforce(app: Flask) -> None:
         known = services()
         if request.method not in _SAFE_METHODS and not wanted.forged_allowed:
             _demand_own_origin(known)
-        if wanted.quiet and wanted.capability is not None:
-            _find_with_others(known)
+        if wanted.capability is not None:
+            _find_with_others(known) if wanted.quiet else _find(known)
         if wanted.session:
             _demand_session(known)
             if request.method not in _SAFE_METHODS:
@@ -171,8 +171,20 @@ def session_id(known: Services) -> bytes:
     return hashlib.sha256(cookie.encode("utf-8", "replace")).digest() if cookie else b""
 
 
+def _find(known: Services) -> None:
+    """Find session and rights of the request in one trip; it counts as activity."""
+    guild_id, own = (request.view_args or {})["guild_id"], session_id(known)
+    if not _fits(guild_id) or not own:
+        return
+    visitor = known.viewers.of(GuildId(guild_id), [own]).get(own)
+    g.session = visitor.session if visitor else None
+    g.found = visitor.scope if visitor else None
+    if visitor:
+        known.sessions.touch(own, visitor.session, known.clock.now())
+
+
 def _find_with_others(known: Services) -> None:
-    """Find session and rights of the request; neither counts as activity."""
+    """Find session and rights of the request together with those who come now; neither counts as activity."""
     guild_id, own = (request.view_args or {})["guild_id"], session_id(known)
     if not _fits(guild_id):
         return

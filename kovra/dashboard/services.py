@@ -50,6 +50,7 @@ from kovra.store.sessions import Sessions
 from kovra.store.settings import SettingsBook
 from kovra.store.traffic import Traffic
 from kovra.store.undoing import Undoing
+from kovra.store.viewers import Viewers
 from kovra.store.workers import Workers
 
 _NAME = "kovra"
@@ -125,6 +126,7 @@ class Services:
     events: Events
     clock: Clock
     hub: Hub
+    viewers: Viewers
     arrivals: Arrivals
     streams: Streams
     watch: Watch

@@ -170,7 +170,7 @@ def create_site(
         members, member_list, profiles, account_links, ban_list, bygone: people, as pages read them.
         settings, message_tests: what people set for their server, and try.
         requests, roster, guilds, members, bygone, cases, health, evidence, sessions, events: what pages read.
-        viewers: sessions and rights of many who open streams.
+        viewers: sessions together with their rights.
         clock: the database's clock.
         hub: hands out streams of events; its owner starts and stops it.
         trusted_proxies: how many proxies in front may say who the client is and whether it came by https.
@@ -232,6 +232,7 @@ def create_site(
         events=events,
         clock=clock,
         hub=hub,
+        viewers=viewers,
         arrivals=Arrivals(viewers),
         streams=streams,
         watch=watch,

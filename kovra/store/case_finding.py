@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ARRAY, Select, Text, cast, func, select, true, tuple_
+from sqlalchemy import ARRAY, Select, Text, cast, false, func, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from kovra.actions.request import CASE_ACTS, Action, Source
@@ -54,12 +54,14 @@ SEARCHING = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off;
 class Found:
     """The numbers of a page in the order they were looked for, and whether there are more behind them.
 
-    ``total`` is at most 1,001, which means more than 1,000; None when it was not counted.
+    ``total`` is at most 1,001, which means more than 1,000; None when it was not counted. ``behind``: there are some on
+    the other side of the place; None when that was not looked at.
     """
 
     numbers: Sequence[int]
     beyond: bool
     total: int | None
+    behind: bool | None = None
 
 
 NOTHING = Found(numbers=(), beyond=False, total=0)
@@ -80,14 +82,11 @@ class Search:
         bounds = between(self.session, self.scope, self.wanted)
         if self.wanted.text and not self.sort.by_end:
             return self._by_words(place, limit, *bounds)
-        # The first page counts by the way, unless every case costs a look at the person's later ones.
-        counts = place is None and self.wanted.holds is None
-        numbers = self._in_order(place, COUNTED if counts else limit + 1, *bounds)
-        total: int | None = len(numbers)
-        if not counts and self.wanted.holds is None:
-            total = len(self._in_order(None, COUNTED, *bounds))
-        elif not counts and (place is not None or len(numbers) > limit):
-            total = None
+        if self.wanted.holds is None:
+            return self._at_once(place, limit, *bounds)
+        # Every case costs a look at the person's later ones, so no more of them are looked at than are shown.
+        numbers = self._in_order(place, limit + 1, *bounds)
+        total = None if place is not None or len(numbers) > limit else len(numbers)
         return Found(numbers=numbers[:limit], beyond=len(numbers) > limit, total=total)
 
     def numbers(self, place: Place | None, limit: int) -> Sequence[int]:
@@ -109,12 +108,33 @@ class Search:
             return self._by_end(place, reach, low, high)
         if self._has_kinds() and self.wanted.holds and Action.MUTE in (self.wanted.begun or ()):
             return self._with_mutes(place, reach, low, high)
+        return list(self.session.scalars(self._listed(place, reach, low, high)))
+
+    def _at_once(self, place: Place | None, limit: int, low: int, high: int) -> Found:
+        """In one trip the page, how many there are at all, and whether there is one behind the place."""
+        counted = self._listed(None, COUNTED, low, high).cte("counted").prefix_with("MATERIALIZED")
+        page, behind = self._listed(place, limit + 1, low, high), false()
+        if place is None:
+            number, falls = counted.c.case_no, self.falls(None)
+            keys = (counted.c.ends_at, number) if self.sort.by_end else (number,)
+            page = select(number).order_by(*(key.desc() if falls else key.asc() for key in keys)).limit(limit + 1)
+        else:
+            # Who stands at the place itself is behind it, and nobody else is between the two.
+            beside = place.case_no + (-1 if self.falls(place) else 1)
+            behind = self._listed(replace(place, up=not place.up, case_no=beside), 1, low, high).exists()
+        count = select(func.count()).select_from(counted).scalar_subquery()
+        numbers = func.array(page.with_only_columns(page.selected_columns.case_no).scalar_subquery())
+        found, total, more = self.session.execute(select(numbers, count, behind)).one()
+        return Found(numbers=found[:limit], beyond=len(found) > limit, total=total, behind=more)
+
+    def _listed(self, place: Place | None, reach: int, low: int, high: int) -> Select[Any]:
+        """The first ``reach`` past a place, in order."""
         if self._has_kinds():
-            return list(self.session.scalars(self._merged(self.wanted, place, reach, low, high)))
+            return self._merged(self.wanted, place, reach, low, high)
         listed = of_kinds(self._fitting(), self.wanted).where(*_within(low, high))
         if self.wanted.text:
             listed = listed.where(reads(self.wanted.text, parts=False))
-        return list(self.session.scalars(ordered(listed, self.sort, place).limit(reach)))
+        return ordered(listed, self.sort, place).limit(reach)
 
     def _by_end(self, place: Place | None, reach: int, low: int, high: int) -> list[int]:
         """What holds, by its end. All that ever ended comes before it, so it is not walked to: what is late and what

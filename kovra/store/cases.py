@@ -64,11 +64,11 @@ class Cases:
             rows = rows_of(self._database, session, scope, found.numbers)
             if up:
                 rows.reverse()
-            behind = False
-            if place is not None:
+            behind = found.behind
+            if place is not None and behind is None:
                 edge = _edge(rows, not up) if rows else replace(place, up=not up)
                 behind = bool(search.numbers(edge, 1))
-            above, below = (found.beyond, behind) if up else (behind, found.beyond)
+            above, below = (found.beyond, bool(behind)) if up else (bool(behind), found.beyond)
             return CasePage(rows=rows, total=found.total, above=above, below=below)
 
     def newer(self, scope: GuildScope, wanted: CaseFilter, than: int) -> int:

@@ -108,10 +108,16 @@ class Sessions:
         (row,) = rows
         if row.seen_at < row.now - IDLE or row.created_at < row.now - ABSOLUTE:
             return None
-        if touch and row.seen_at < row.now - _TOUCH:
-            seen = update(SessionRows).where(SessionRows.id_hash == id_hash).values(seen_at=row.now)
+        found = session_in(row)
+        if touch:
+            self.touch(id_hash, found, row.now)
+        return found
+
+    def touch(self, id_hash: bytes, found: SessionRow, now: datetime) -> None:
+        """Count as activity that this session (by the SHA-256 of its cookie) was found."""
+        if found.seen_at < now - _TOUCH:
+            seen = update(SessionRows).where(SessionRows.id_hash == id_hash).values(seen_at=now)
             self._database.once(None, seen)
-        return session_in(row)
 
     def open_among(self, id_hashes: Collection[bytes]) -> set[bytes]:
         """Which of these sessions (the SHA-256 of their cookies) are open; counts as no activity."""

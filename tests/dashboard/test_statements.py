@@ -12,8 +12,17 @@ from kovra.actions.request import Action
 from kovra.ids import new_request_id
 from kovra.store.bygone import BygoneKeeper
 
-#: By page: session and rights are two of each.
-MOST = {"cases": 6, "cases/list": 4, "cases/3": 7, "members/{}": 8, "members/{}/now": 7}
+#: By page: session and rights are one of each.
+MOST = {
+    "cases": 5,
+    "cases/list": 3,
+    "cases/list?before=3": 3,
+    "cases/3": 6,
+    "members/list": 3,
+    "members/{}": 7,
+    "members/{}/now": 6,
+    "bans/list": 3,
+}
 
 
 #: More cases like the first, of as many people.
