@@ -315,6 +315,7 @@ def _dress_templates(app: Flask, known: Services) -> None:
         member_line=drawn_lines.member_lines(app.jinja_env),
         ban_line=drawn_lines.ban_lines(app.jinja_env),
         url_each=addresses.url_each,
+        url_for=addresses.url_once,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     parts.keep(app.jinja_env)

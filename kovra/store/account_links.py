@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, Row, any_, bindparam, delete, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
 from kovra.actions.audit import AuditEntry, AuditKind
 from kovra.ids import UserId
 from kovra.store.audit import AuditLog
-from kovra.store.database import Database
+from kovra.store.database import Database, run
 from kovra.store.guilds import GuildScope
 from kovra.store.people import people
+from kovra.store.prepared import Prepared
 from kovra.store.tables import AccountLinks as Rows
 
 #: So many accounts of one person are shown; nobody links more by hand.
@@ -44,7 +46,7 @@ class AccountLinks:
     def of(self, scope: GuildScope, user_id: UserId) -> list[LinkedAccount]:
         """All that are linked to this account, through however many others; the nearest first."""
         with self._database.transaction(scope.guild_id) as session:
-            found: dict[int, Rows] = {}
+            found: dict[int, Row[Any]] = {}
             nearest, reached = [int(user_id)], {int(user_id)}
             while nearest and len(found) < MOST:
                 following = []
@@ -97,11 +99,19 @@ class AccountLinks:
         return True
 
 
-def _touching(session: Session, scope: GuildScope, user_ids: Sequence[int]) -> Sequence[Rows]:
-    row = Rows
-    ends = or_(row.user_id.in_(user_ids), row.other_id.in_(user_ids))
-    touching = select(row).where(row.guild_id == scope.guild_id, ends).order_by(row.linked_at).limit(MOST)
-    return session.scalars(touching).all()
+_GUILD_ID, _USER_IDS = bindparam("guild_id", type_=BigInteger), bindparam("user_ids", type_=ARRAY(BigInteger))
+#: Every profile asks this, and mostly for nothing.
+_TOUCHING = Prepared(
+    select(Rows.user_id, Rows.other_id, Rows.why, Rows.linked_by, Rows.linked_at)
+    .where(Rows.guild_id == _GUILD_ID, or_(Rows.user_id == any_(_USER_IDS), Rows.other_id == any_(_USER_IDS)))
+    .order_by(Rows.linked_at)
+    .limit(MOST)
+)
+
+
+def _touching(session: Session, scope: GuildScope, user_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    asked = {"guild_id": scope.guild_id, "user_ids": list(user_ids)}
+    return run(session.connection(), _TOUCHING, asked).all()
 
 
 def _entry(scope: GuildScope, kind: AuditKind, low: int, high: int, why: str) -> AuditEntry:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ARRAY, Select, Text, cast, false, func, select, true, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, cast, false, func, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from kovra.actions.request import CASE_ACTS, Action, Source
@@ -112,18 +112,16 @@ class Search:
 
     def _at_once(self, place: Place | None, limit: int, low: int, high: int) -> Found:
         """In one trip the page, how many there are at all, and whether there is one behind the place."""
-        counted = self._listed(None, COUNTED, low, high).cte("counted").prefix_with("MATERIALIZED")
-        page, behind = self._listed(place, limit + 1, low, high), false()
-        if place is None:
-            number, falls = counted.c.case_no, self.falls(None)
-            keys = (counted.c.ends_at, number) if self.sort.by_end else (number,)
-            page = select(number).order_by(*(key.desc() if falls else key.asc() for key in keys)).limit(limit + 1)
-        else:
+        page, counted = (self._listed(one, reach, low, high) for one, reach in ((place, limit + 1), (None, COUNTED)))
+        if self._has_kinds():
+            counted = counted.order_by(None)  # one range after the other, until there are enough
+        behind: ColumnElement[bool] = false()
+        if place is not None:
             # Who stands at the place itself is behind it, and nobody else is between the two.
             beside = place.case_no + (-1 if self.falls(place) else 1)
             behind = self._listed(replace(place, up=not place.up, case_no=beside), 1, low, high).exists()
-        count = select(func.count()).select_from(counted).scalar_subquery()
         numbers = func.array(page.with_only_columns(page.selected_columns.case_no).scalar_subquery())
+        count = select(func.count()).select_from(counted.subquery()).scalar_subquery()
         found, total, more = self.session.execute(select(numbers, count, behind)).one()
         return Found(numbers=found[:limit], beyond=len(found) > limit, total=total, behind=more)
 

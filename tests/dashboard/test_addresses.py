@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import url_for
 
-from kovra.dashboard.addresses import url_each
+from kovra.dashboard.addresses import url_each, url_once
 from kovra.ids import UserId
 from kovra.store.mirror import MemberRow
 
@@ -40,6 +40,14 @@ def test_each_is_what_url_for_gives(site, cast, endpoint, name, given):
             assert url_each(endpoint, name, number, guild_id=cast.harbour, **given) == expected
 
 
+@pytest.mark.parametrize("given", [{}, {"case": 7}, {"q": "a&b=<é>"}, {"action": ["ban", "kick"]}, {"_external": True}])
+def test_an_address_that_is_kept_is_what_url_for_gives_at_each_host(site, cast, given):
+    for host in ("http://one.example/", "http://two.example/below", "http://one.example/"):
+        with site.app.test_request_context("/", base_url=host):
+            expected = url_for("cases.index", guild_id=cast.harbour, **given)
+            assert url_once("cases.index", guild_id=cast.harbour, **given) == expected
+
+
 def test_nothing_but_a_number_is_put_in(site, cast):
     with site.app.test_request_context("/"), pytest.raises(ValueError, match="invalid literal"):
         url_each("profile.page", "user_id", "1/../settings", guild_id=cast.harbour)
@@ -57,4 +65,4 @@ def test_fifty_members_ask_for_no_more_addresses_than_ten(site, cast, mirror, mo
         assert page.count('id="member-') == count
         costs.append(len(built))
 
-    assert costs[0] == costs[1] < 20
+    assert costs[1] <= costs[0] < 20

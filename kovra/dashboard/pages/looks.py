@@ -88,6 +88,7 @@ def chosen() -> str | None:
 
 def as_engraved(keys: str) -> str:
     """A chord written for Apple's keyboards, as this browser's keyboard names it: "⌘K" is "Ctrl K" elsewhere."""
-    if any(name in request.user_agent.string for name in ("Macintosh", "iPhone", "iPad")):
+    browser = request.user_agent.string
+    if any(name in browser for name in ("Macintosh", "iPhone", "iPad")):
         return keys
     return keys.replace("⌘", "Ctrl ")
