@@ -19,7 +19,7 @@ from kovra.ids import UserId
 from kovra.store.case_search import PAST_ALL
 from kovra.store.database import Database, run
 from kovra.store.guilds import GuildScope
-from kovra.store.holding import in_force, replaced
+from kovra.store.holding import in_force, was_replaced
 from kovra.store.prepared import Prepared
 from kovra.store.tables import Bans, Members, ModCases, ScheduledEnds
 
@@ -87,7 +87,7 @@ def asking_for_rows(notes: bool, *more: Any) -> Select[Any]:
     avatar = func.coalesce(Members.avatar, Bans.avatar).label("avatar")
     now = func.clock_timestamp(type_=DateTime(timezone=True)).label("now")
     rows = (
-        select(*_SHOWN, avatar, replaced().label("replaced"), ScheduledEnds.state.label("end_state"), now, *more)
+        select(*_SHOWN, avatar, was_replaced().label("replaced"), ScheduledEnds.state.label("end_state"), now, *more)
         .where(ModCases.guild_id == _GUILD)
         .outerjoin(ScheduledEnds, ScheduledEnds.request_id == ModCases.request_id)
         .outerjoin(Members, and_(Members.guild_id == ModCases.guild_id, Members.user_id == ModCases.target_id))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Text, and_, any_, literal, not_, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Text, and_, any_, case, false, literal, not_, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
@@ -32,6 +32,13 @@ def replaced(case: Any = ModCases, later: Any = None) -> ColumnElement[bool]:
     """
     later = aliased(ModCases) if later is None else later
     return select(later.case_no).where(_ends(case, later)).exists()
+
+
+def was_replaced() -> ColumnElement[bool]:
+    """As :func:`replaced`, for what lines show. All later cases of the person are looked at for it, so it is asked only
+    of what can be ended at all: a warning begins nothing.
+    """
+    return case((_one_of(ModCases.action, REPLACED_BY), replaced()), else_=false())
 
 
 def ended_by() -> ScalarSelect[Any]:

@@ -19,7 +19,7 @@ from kovra.ids import UserId
 from kovra.store.case_search import PAST_ALL
 from kovra.store.database import Database, run
 from kovra.store.guilds import GuildScope
-from kovra.store.holding import in_force, replaced, reversed_by
+from kovra.store.holding import in_force, reversed_by, was_replaced
 from kovra.store.member_list import RoleCard, role_card
 from kovra.store.members import MemberCard, asking_for_cards, card_of
 from kovra.store.people import as_json
@@ -140,7 +140,7 @@ def _history(notes: bool) -> Prepared:
         select(
             *(row.case_no, row.action, row.reason, row.moderator_id, row.moderator_name, row.source),
             *(row.notice_status, row.created_at, row.ends_at, row.voided_at, row.reverses),
-            replaced().label("replaced"),
+            was_replaced().label("replaced"),
             ScheduledEnds.state.label("end_state"),
             reversed_by().label("reversed_by"),
             func.clock_timestamp().label("now"),
