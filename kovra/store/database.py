@@ -98,6 +98,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=max_overflow,
             pool_timeout=POOL_TIMEOUT_S,
+            pool_use_lifo=True,  # the one that rested least: what it has prepared and read is still at hand
         )
         event.listen(self.engine, "checkin", _rested)
         event.listen(self.engine, "checkout", _ping_after_a_rest)

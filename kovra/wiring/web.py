@@ -51,6 +51,10 @@ if TYPE_CHECKING:
 from kovra.wiring.common import AT_THE_DOOR_S, build_broker, serve_metrics
 from kovra.wiring.submitting import build_reverse, build_submit, build_submit_job, build_submit_many
 
+#: To PostgreSQL, for all pages of a process. As many as were ever needed at once stay open: a new one costs as much as
+#: several pages, and knows none of the statements that the others have prepared.
+CONNECTIONS = 15
+
 
 def build_web(config: Config) -> Flask:
     """The dashboard: ``kovra_web`` in PostgreSQL.
@@ -60,7 +64,7 @@ def build_web(config: Config) -> Flask:
     """
     from kovra.dashboard.site import create_site
 
-    database = Database(config.database_url, role="kovra_web")
+    database = Database(config.database_url, role="kovra_web", pool_size=CONNECTIONS, max_overflow=0)
     events = Events(database)
     hub = Hub(of_one_node(config.redis_url), events)
     metrics = Metrics()

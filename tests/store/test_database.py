@@ -41,6 +41,17 @@ def test_no_guild_is_left_behind_for_the_next_transaction(connect, say):
     assert not web.once(None, SCOPE)[0][0]
 
 
+def test_the_connection_that_rested_least_is_used_next(connect, say):
+    web, backend = connect("kovra_web", pool_size=2, max_overflow=0), text("SELECT pg_backend_pid()")
+    with web.transaction(say.HARBOUR) as outer:
+        outer.scalars(backend).one()
+        with web.transaction(say.HARBOUR) as inner:
+            inner.scalars(backend).one()
+        last = outer.scalars(backend).one()
+
+    assert [web.once(say.HARBOUR, backend)[0][0] for _ in range(3)] == [last] * 3
+
+
 def test_what_fails_half_way_leaves_nothing(web, say):
     def fail():
         with web.transaction(say.HARBOUR) as session:
