@@ -9,6 +9,7 @@
 ``live``      the stream of server-sent events; ``streams`` counts and ends them
 ``wording``   how names, actions, times and results read on a page
 ``trace``     the steps of one action as the side sheet draws them
+``head_first`` the head of a page, sent before the page is drawn
 ``shell``     the frame around a server's pages: navigation, who one is, the keys that work
 ``audit_words`` how an entry of the record reads
 ``charts``    where bars, lines and labels stand; templates draw them

@@ -13,6 +13,7 @@ from flask import Blueprint, render_template, request, url_for
 from kovra.actions.capabilities import Capability
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.audit_words import GROUPS, line
+from kovra.dashboard.head_first import head_first
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import Keys, seen_until, shell
 from kovra.errors import Malformed
@@ -31,6 +32,7 @@ audit = Blueprint("audit", __name__)
 
 @audit.get("/g/<int:guild_id>/audit")
 @policy(in_guild(Capability.VIEW_AUDIT))
+@head_first
 def index(guild_id: int) -> str:
     """The whole page."""
     viewer = scope()

@@ -9,6 +9,7 @@ from flask import Blueprint, render_template, request, url_for
 
 from kovra.actions.capabilities import Capability
 from kovra.dashboard.access import in_guild, policy, scope
+from kovra.dashboard.head_first import head_first
 from kovra.dashboard.listing import View
 from kovra.dashboard.problems import NoSuchPage
 from kovra.dashboard.services import services
@@ -39,6 +40,7 @@ bans = Blueprint("bans", __name__)
 
 @bans.get("/g/<int:guild_id>/bans")
 @policy(in_guild(Capability.VIEW))
+@head_first
 def index(guild_id: int) -> str:
     """The whole page."""
     viewer = scope()

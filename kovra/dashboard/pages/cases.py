@@ -15,6 +15,7 @@ from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action, Source
 from kovra.dashboard import case_query, case_sheet, files, wording
 from kovra.dashboard.access import in_guild, policy, scope
+from kovra.dashboard.head_first import head_first
 from kovra.dashboard.listing import asked, listing, of_member, once_called, views
 from kovra.dashboard.pages.looks import COLUMNS, hidden_columns
 from kovra.dashboard.problems import NoSuchPage
@@ -51,6 +52,7 @@ cases = Blueprint("cases", __name__)
 
 @cases.get("/g/<int:guild_id>/cases")
 @policy(in_guild(Capability.VIEW))
+@head_first
 def index(guild_id: int) -> str:
     """The whole page, with the sheet of ``?case=`` when it is open."""
     viewer = scope()

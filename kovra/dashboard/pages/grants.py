@@ -15,6 +15,7 @@ from kovra.actions.capabilities import GIVEN_BY, Capability, Limit, permission_n
 from kovra.actions.presets import PRESETS
 from kovra.dashboard import settings_words as words
 from kovra.dashboard.access import in_guild, policy, scope
+from kovra.dashboard.head_first import head_first
 from kovra.dashboard.problems import NoSuchPage
 from kovra.dashboard.services import services
 from kovra.dashboard.settings_form import kept, section, seen_by, typed
@@ -58,6 +59,7 @@ class Box:
 
 @grants.get("/g/<int:guild_id>/settings/access")
 @policy(in_guild(Capability.SETTINGS))
+@head_first
 def access(guild_id: int) -> Response:
     """All roles and people, or one of them with what they are given."""
     role, person = request.args.get("role", ""), request.args.get("person", "")

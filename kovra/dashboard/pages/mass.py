@@ -16,6 +16,7 @@ from kovra.actions.job import MAX_TARGETS
 from kovra.actions.request import Action
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.draft import HOUR_S
+from kovra.dashboard.head_first import head_first
 from kovra.dashboard.id_file import MAX_FILE_BYTES, read_id_file
 from kovra.dashboard.mass import MassDraft, Outcome, Review, job_of, offered, review
 from kovra.dashboard.schemas import MassForm, first_sentences
@@ -33,6 +34,7 @@ mass = Blueprint("mass", __name__)
 
 @mass.get("/g/<int:guild_id>/mass")
 @policy(in_guild(Capability.MASS))
+@head_first
 def form(guild_id: int) -> Response:
     """The form, with those who were ticked in a list, and the newest mass actions."""
     choices = offered(scope())

@@ -12,6 +12,7 @@ from kovra.actions.capabilities import NEEDS, Capability
 from kovra.actions.request import Action
 from kovra.dashboard import member_query
 from kovra.dashboard.access import in_guild, policy, scope
+from kovra.dashboard.head_first import head_first
 from kovra.dashboard.listing import View
 from kovra.dashboard.member_query import MemberQuery
 from kovra.dashboard.problems import NoSuchPage
@@ -54,6 +55,7 @@ class Line:
 
 @members.get("/g/<int:guild_id>/members")
 @policy(in_guild(Capability.VIEW))
+@head_first
 def index(guild_id: int) -> str:
     """The whole page."""
     viewer = scope()

@@ -15,6 +15,7 @@ from kovra.actions.capabilities import GUARD_NEEDS, NEEDS, Capability, effective
 from kovra.actions.request import Action
 from kovra.dashboard import charts, wording, worker_words
 from kovra.dashboard.access import in_guild, policy, scope
+from kovra.dashboard.head_first import head_first
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import home, seen_until, shell
 from kovra.dashboard.worker_words import Trouble
@@ -75,6 +76,7 @@ def front(guild_id: int) -> Response:
 
 @overview.get("/g/<int:guild_id>/overview")
 @policy(in_guild(Capability.VIEW))
+@head_first
 def index(guild_id: int) -> str:
     """The whole page."""
     viewer = scope()

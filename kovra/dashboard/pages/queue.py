@@ -17,6 +17,7 @@ from kovra.actions.request import State
 from kovra.dashboard import queue_words, worker_words
 from kovra.dashboard.access import in_guild, policy, scope
 from kovra.dashboard.act_choices import ASKABLE
+from kovra.dashboard.head_first import head_first
 from kovra.dashboard.services import services
 from kovra.dashboard.shell import Keys, seen_until, shell
 from kovra.errors import Unavailable
@@ -41,6 +42,7 @@ Lane = tuple[LaneNow | None, Sequence[Letter]]
 
 @queue.get("/g/<int:guild_id>/queue")
 @policy(in_guild(Capability.VIEW))
+@head_first
 def index(guild_id: int) -> str:
     """The whole page."""
     viewer = scope()

@@ -17,6 +17,7 @@ from kovra.actions.request import Action
 from kovra.dashboard import settings_words as words
 from kovra.dashboard import worker_words
 from kovra.dashboard.access import in_guild, policy, scope
+from kovra.dashboard.head_first import head_first
 from kovra.dashboard.pages.looks import chosen_density
 from kovra.dashboard.pages.message_tests import tries_of
 from kovra.dashboard.services import services
@@ -47,6 +48,7 @@ def index(guild_id: int) -> Response:
 
 @settings.get("/g/<int:guild_id>/settings/health")
 @policy(in_guild(Capability.SETTINGS))
+@head_first
 def health(guild_id: int) -> Response:
     """Each finding with its remedy."""
     known, viewer = services(), scope()
@@ -57,6 +59,7 @@ def health(guild_id: int) -> Response:
 
 @settings.get("/g/<int:guild_id>/settings/budgets")
 @policy(in_guild(Capability.SETTINGS))
+@head_first
 def budgets(guild_id: int) -> Response:
     """Of each moderator, by action and hour; and the caps of what acts without one."""
     own = services().settings.budgets(scope())
@@ -83,6 +86,7 @@ def keep_budgets(guild_id: int) -> Response:
 
 @settings.get("/g/<int:guild_id>/settings/notices")
 @policy(in_guild(Capability.SETTINGS))
+@head_first
 def notices(guild_id: int) -> Response:
     """The text of one action at a time, beside what its reader sees."""
     return section("notices", _texts(services().settings.notices(scope()), _action(request.args.get("action"))))
@@ -116,6 +120,7 @@ def preview(guild_id: int) -> str:
 
 @settings.get("/g/<int:guild_id>/settings/logging")
 @policy(in_guild(Capability.SETTINGS))
+@head_first
 def logging(guild_id: int) -> Response:
     """Where each class is posted."""
     return section("logging", _channels(scope()))
@@ -136,6 +141,7 @@ def keep_logging(guild_id: int) -> Response:
 
 @settings.get("/g/<int:guild_id>/settings/retention")
 @policy(in_guild(Capability.SETTINGS))
+@head_first
 def retention(guild_id: int) -> Response:
     """How long is kept what is kept."""
     return section("retention", _terms(services().settings.retention(scope())))
@@ -158,6 +164,7 @@ def keep_retention(guild_id: int) -> Response:
 
 @settings.get("/g/<int:guild_id>/settings/appearance")
 @policy(in_guild(Capability.VIEW))
+@head_first
 def appearance(guild_id: int) -> Response:
     """Of this browser alone; whoever may see the server may choose."""
     return section("appearance", {"density": chosen_density() or "regular"})
