@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from kovra.dashboard.access import OPEN, policy
 
 FOLDER = Path(__file__).parent / "static"
 _YEAR_S = 31_536_000
+_ICON = re.compile(r'<symbol id="i-([a-z]+)" viewBox="0 0 24 24"><path d="([^"]+)" /></symbol>')
 
 #: What is served as it lies there. Styles and scripts of ours are served joined, as ``kovra.css`` and ``kovra.js``, but
 #: for the script that is there before them; sources of other things and records are no part of the site.
@@ -59,6 +61,13 @@ def shelf() -> Mapping[str, Asset]:
     files["kovra.css"] = _asset(style.encode(), "text/css")
     files["kovra.js"] = _asset(bundle.script(FOLDER).encode(), "text/javascript")
     return files
+
+
+def icon_paths() -> Mapping[str, str]:
+    """What draws each icon, by its name. It stands wherever the icon does: to look it up in the page costs a browser
+    several elements for each, and from a file of its own it came after the first frame."""
+    sprite = (FOLDER / "vendor" / "icons.svg").read_text(encoding="utf-8")
+    return dict(_ICON.findall(sprite))
 
 
 def address(name: str) -> str:

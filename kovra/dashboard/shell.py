@@ -18,6 +18,10 @@ from kovra.dashboard.services import services
 from kovra.ids import GuildId
 from kovra.store.guilds import GuildScope
 
+#: Rows of a list in the first frame of a page: as many as fit on a large screen, or nearly so. The others are in the
+#: page too, and are laid out after that frame.
+ROWS_AT_ONCE = 24
+
 #: A group of keys in the list behind ``?``: its heading, and what each line does by which keys.
 Keys = tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]
 
@@ -95,5 +99,6 @@ def shell(viewer: GuildScope, since: int, section: str = "cases", keys: Sequence
         "can_act": can_act(viewer),
         "places": open_to_them,
         "section": section,
+        "at_once": ROWS_AT_ONCE,
         "key_map": (("Anywhere", ANYWHERE), *keys, go_to, DIALOG),
     }

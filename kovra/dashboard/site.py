@@ -11,7 +11,6 @@ from flask import Flask, Response, g, request
 from flask_compress import Compress
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from jinja2 import ChoiceLoader, FileSystemLoader
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kovra.actions.lanes import LaneDesk
@@ -296,8 +295,6 @@ def _name_requests(app: Flask) -> None:
 
 def _dress_templates(app: Flask, known: Services) -> None:
     assets.shelf()  # now, and not while somebody waits for a page
-    # The icons stand in every page.
-    app.jinja_loader = ChoiceLoader([app.jinja_loader, FileSystemLoader(assets.FOLDER / "vendor")])  # type: ignore[misc, list-item]
     app.register_blueprint(assets.assets)
     wording.install(app)
 
@@ -309,6 +306,7 @@ def _dress_templates(app: Flask, known: Services) -> None:
     app.jinja_env.filters["as_engraved"] = as_engraved
     app.jinja_env.globals.update(
         asset=assets.address,
+        icon_paths=assets.icon_paths(),
         avatar_url=avatar_url,
         csrf_token=csrf_token,
         case_line=case_lines.drawer(app.jinja_env),

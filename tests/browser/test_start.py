@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from kovra.dashboard.shell import ROWS_AT_ONCE
+
 pytestmark = pytest.mark.browser
 
 
@@ -70,3 +72,10 @@ def test_a_tick_before_the_scripts_counts(early):
     come()
 
     expect(page.locator("[data-ticked]")).to_have_text("1")
+
+
+def test_rows_below_the_first_frame_are_there_before_the_scripts(early):
+    page, _ = early("members")
+
+    expect(page.locator("#rows > tr").nth(ROWS_AT_ONCE)).to_be_attached()
+    expect(page.locator("template[data-later]")).to_have_count(0)

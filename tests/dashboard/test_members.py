@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kovra.actions.request import Action
+from kovra.dashboard.shell import ROWS_AT_ONCE
 from tests.dashboard.people import member
 
 
@@ -149,3 +150,17 @@ def test_an_old_name_finds_its_member_and_their_cases_and_the_row_says_so(site, 
     assert "was Lantern Moth" in palette
     assert "No case says “lantern”" in cases
     assert 'id="case-1"' in cases
+
+
+def test_rows_that_the_first_frame_does_not_show_wait_in_the_page(site, cast, mirror):
+    now = datetime.now(UTC)
+    crowd = [member(cast.stranger + at, f"m{at}", joined_at=now - timedelta(seconds=at)) for at in range(40)]
+    mirror.members(cast.harbour, crowd, complete=False)
+    who, path = site.signed_in(cast.admin), f"/g/{cast.harbour}/members"
+
+    page, fragment = who.get(path).get_data(as_text=True), who.fragment(f"{path}/list").get_data(as_text=True)
+    shown, waiting = page.split("<template data-later>")
+
+    assert shown.count('id="member-') == ROWS_AT_ONCE
+    assert waiting.split("</template>")[0].count('id="member-') == fragment.count('id="member-') - ROWS_AT_ONCE > 0
+    assert "data-later" not in fragment

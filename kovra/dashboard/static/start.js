@@ -54,6 +54,8 @@ function release() {
 function begin() {
   if (begun) return;
   begun = true;
+  // What the first frame does not show is laid out after it; the scripts find all of it in its place.
+  for (const later of document.querySelectorAll("template[data-later]")) later.replaceWith(later.content);
   const scripts = [library, pages].map(address => Object.assign(document.createElement("script"), { src: address, async: false }));
   scripts[1].type = "module";
   // The library looks through the page in a task of its own, before this one.
