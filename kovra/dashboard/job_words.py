@@ -55,17 +55,28 @@ _REASONS: Mapping[str, tuple[str, str]] = {
     State.EXPIRED: ("Too late", "It waited longer than a day and is no longer wanted. Try again if it is."),
 }
 
+#: What another try of the same act cannot mend: nothing is left to do, or something else is.
+_FINAL = frozenset(
+    {
+        *(FailureKind.TARGET_UNKNOWN, FailureKind.TARGET_GONE, FailureKind.NOT_BANNED, FailureKind.ALREADY_BANNED),
+        *(FailureKind.HALF_DONE, RefusalKind.OWNER, RefusalKind.SELF, RefusalKind.GUARD, RefusalKind.BOT_TARGET),
+        *(RefusalKind.NOT_A_MEMBER, RefusalKind.ALREADY, RefusalKind.RUNNING, RefusalKind.DUPLICATE),
+        RefusalKind.RELEASED,
+    }
+)
+
 #: The words by which an address asks for those targets alone.
 WHY = frozenset(str(why) for why in (*FailureKind, *RefusalKind, State.DEAD, State.CANCELLED, State.EXPIRED))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """Why some targets came to nothing: ``why`` is its word in an address."""
+    """Why some targets came to nothing: ``why`` is its word in an address; ``again``: another try may help."""
 
     why: str
     title: str
     remedy: str
+    again: bool
     target_ids: Sequence[UserId]
 
     @property
@@ -88,10 +99,23 @@ def reasons(targets: Sequence[JobTarget]) -> list[Reason]:
         if one.why:
             held.setdefault(one.why, []).append(one.target_id)
     return [
-        Reason(why=why, title=title, remedy=remedy, target_ids=those)
+        Reason(why=why, title=title, remedy=remedy, again=why not in _FINAL, target_ids=those)
         for why, those in sorted(held.items(), key=lambda pair: (-len(pair[1]), pair[0]))
         for title, remedy in [_REASONS.get(why, ("Came to nothing", "Each line says why."))]
     ]
+
+
+def taken_back(targets: Sequence[JobTarget]) -> int:
+    """How many of its cases were taken back."""
+    return sum(one.reversed_by is not None for one in targets)
+
+
+def worth_another(targets: Sequence[JobTarget]) -> list[JobTarget]:
+    """Those for whom asking once more may help; nobody once all that was done is taken back: it was not to be."""
+    done = sum(one.case_no is not None for one in targets)
+    if done and taken_back(targets) == done:
+        return []
+    return [one for one in targets if one.why and one.why not in _FINAL and not one.released]
 
 
 def pace(targets: Sequence[JobTarget], now: datetime) -> Pace | None:

@@ -22,7 +22,7 @@ from kovra.store.events import append_events
 from kovra.store.guilds import GuildScope
 from kovra.store.jobs import job_event
 from kovra.store.people import people
-from kovra.store.tables import ActionRequests, Bans
+from kovra.store.tables import ActionRequests, Bans, ModCases
 from kovra.store.tables import Jobs as JobRows
 
 #: Jobs on one page of the list.
@@ -63,7 +63,8 @@ class JobCard:
 @dataclass(frozen=True, kw_only=True)
 class JobTarget:
     """What became of one target. ``sentence`` is the refusal's or the failure's and ``why`` its kind, the state itself
-    where there is none, empty while nothing stands against it; ``released``: somebody stood in.
+    where there is none, empty while nothing stands against it; ``released``: somebody stood in; ``reversed_by``: the
+    case that took its own back.
     """
 
     request_id: UUID
@@ -75,6 +76,7 @@ class JobTarget:
     failure_kind: str | None
     sentence: str | None
     released: bool
+    reversed_by: int | None
     began_at: datetime | None
     ended_at: datetime | None
 
@@ -154,10 +156,13 @@ class JobControl:
             )
             .exists()
         )
+        back = aliased(ModCases)
+        taken = select(back.case_no).where(back.guild_id == row.guild_id, back.reverses == row.case_no)
+        reversed_by = taken.order_by(back.case_no).limit(1).scalar_subquery().label("reversed_by")
         columns = (row.request_id, row.target_id, row.state, row.case_no, row.refusal_kind, row.failure_kind)
         moments = (row.claimed_at.label("began_at"), row.done_at.label("ended_at"))
         told = func.coalesce(row.refusal_sentence, row.failure_sentence).label("sentence")
-        of_job = select(*columns, *moments, told, released.label("released")).where(
+        of_job = select(*columns, *moments, told, released.label("released"), reversed_by).where(
             row.guild_id == scope.guild_id, row.batch_id == batch_id
         )
         with self._database.transaction(scope.guild_id) as session:
@@ -221,6 +226,7 @@ def _target(found: Any, name: str) -> JobTarget:
         failure_kind=found.failure_kind,
         sentence=found.sentence,
         released=found.released,
+        reversed_by=found.reversed_by,
         began_at=found.began_at,
         ended_at=found.ended_at,
     )

@@ -19,10 +19,10 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 def target(state, began_s=None, ended_s=None, **why):
     """One target; its moments in seconds after noon."""
     began, ended = (None if s is None else NOON + timedelta(seconds=s) for s in (began_s, ended_s))
-    facts = {"refusal_kind": None, "failure_kind": None, "target_id": UserId(1)} | why
+    facts = {"refusal_kind": None, "failure_kind": None, "target_id": UserId(1), "case_no": None} | why
     return JobTarget(
-        request_id=new_request_id(), target_name="x", state=state, case_no=None, sentence=None,
-        released=False, began_at=began, ended_at=ended, **facts,
+        request_id=new_request_id(), target_name="x", state=state, sentence=None,
+        released=False, reversed_by=facts.pop("reversed_by", None), began_at=began, ended_at=ended, **facts,
     )  # fmt: skip
 
 
@@ -106,3 +106,22 @@ def test_every_failure_of_a_target_has_words_and_an_address(kind):
 )
 def test_what_is_left_is_rounded_up(length, words):
     assert about(length) == words
+
+
+def test_another_try_is_offered_where_it_may_help():
+    held_back = target(State.FAILED, 0, 1, failure_kind="forbidden")
+    nothing_to_do = target(State.FAILED, 0, 1, failure_kind="not_banned")
+    cancelled = target(State.CANCELLED)
+
+    reasons = job_words.reasons([held_back, nothing_to_do])
+
+    assert {one.why: one.again for one in reasons} == {"forbidden": True, "not_banned": False}
+    assert job_words.worth_another([held_back, nothing_to_do, cancelled]) == [held_back, cancelled]
+
+
+def test_another_try_is_not_offered_once_all_that_was_done_is_taken_back():
+    done, taken = target(State.DONE, 0, 1, case_no=1), target(State.DONE, 0, 1, case_no=2, reversed_by=3)
+    rest = target(State.CANCELLED)
+
+    assert job_words.worth_another([done, taken, rest]) == [rest]
+    assert job_words.worth_another([taken, rest]) == []

@@ -152,3 +152,16 @@ def test_its_doors_stand_where_something_was_done_and_for_who_may(site, cast, ma
     assert [door(who, job) for who in (cast.owner, cast.admin, cast.moderator)] == [True, True, False]
     assert [door(cast.admin, f"{profile}{who}") for who in (cast.moderator, cast.quillon)] == [True, False]
     assert not door(cast.moderator, f"{profile}{cast.moderator}")
+
+
+def test_a_mass_action_says_which_of_it_was_taken_back(site, cast, mass_ban, carry_out_all):
+    batch, who = mass_ban(), site.signed_in(cast.owner)
+    before = words_of(who.get(f"/g/{cast.harbour}/jobs/{batch}"))
+    send(who, cast, 2, batch=batch)
+    carry_out_all()
+
+    page = who.get(f"/g/{cast.harbour}/jobs/{batch}")
+
+    assert "Taken back" not in before
+    assert re.findall(r"Taken back by #(\d)", words_of(page)) == ["4", "3"]
+    assert "Done 2 Failed 0 Taken back" in words_of(page)

@@ -141,7 +141,10 @@ def again(guild_id: int, batch_id: UUID) -> Response:
     """Review those that are shown for the same act: a new mass action, once it is confirmed."""
     known, viewer = services(), scope()
     found = known_job(viewer, batch_id)
-    targets = _shown().only(known.jobs.targets(viewer, batch_id))
+    every = known.jobs.targets(viewer, batch_id)
+    shown, worth = _shown().only(every), job_words.worth_another(every)
+    # None of them when the page was drawn before somebody took it all back: its review says what is so now.
+    targets = [one for one in shown if one in worth] or shown
     draft = MassDraft(
         ids="\n".join(dict.fromkeys(str(one.target_id) for one in targets)), action=found.action, reason=found.reason
     )
@@ -199,7 +202,7 @@ def _only(group: str, targets: Sequence[JobTarget]) -> Sequence[JobTarget]:
 def _facts(viewer: GuildScope, batch_id: UUID) -> Mapping[str, Any]:
     known, card, shown = services(), known_job(viewer, batch_id), _shown()
     targets = known.jobs.targets(viewer, batch_id)
-    reasons = job_words.reasons(targets)
+    reasons, worth = job_words.reasons(targets), job_words.worth_another(targets)
     rest = known.jobs.releasable(targets)
     own = card.moderator_id == viewer.viewer.user_id
     return {
@@ -213,8 +216,9 @@ def _facts(viewer: GuildScope, batch_id: UUID) -> Mapping[str, Any]:
         "pace": None if card.state is JobState.PAUSED else job_words.pace(targets, known.clock.now()),
         "took_s": job_words.took_s(targets, card.created_at),
         "groups": [(word, label, len(_only(word, targets))) for word, (label, _) in GROUPS.items()],
-        "may_ask_again": viewer.may(Capability.MASS) and viewer.may(NEEDS[card.action]),
-        "again": bool(shown.why) or shown.group in AGAIN,
+        "taken_back": job_words.taken_back(targets),
+        "may_ask_again": bool(worth) and viewer.may(Capability.MASS) and viewer.may(NEEDS[card.action]),
+        "again": (bool(shown.why) or shown.group in AGAIN) and any(one in worth for one in shown.only(targets)),
         "may_steer": viewer.may(Capability.MASS) and card.state is not JobState.CANCELLED and not card.ended,
         "may_take_back": viewer.may(Capability.REVERSE) and card.action in INVERSE,
         "rest": len(rest),
