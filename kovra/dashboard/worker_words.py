@@ -10,7 +10,8 @@ from kovra.dashboard import wording
 from kovra.store.workers import SILENT_AFTER, WorkerNow
 
 _START = "Whoever runs Kovra starts one: the line “worker” of the Procfile."
-_WAITS = "What is asked for is accepted, and waits until its time runs out."
+#: What it means that nothing runs.
+WAITS = "What is asked for is accepted, and waits until its time runs out."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +90,13 @@ def standstill(found: Sequence[WorkerNow], shard: int) -> Trouble | None:
     if not alive:
         title = "No worker runs, so nothing is executed."
         lately = "" if found else f" A worker is shown within {wording.duration(int(SILENT_AFTER.total_seconds()))}."
-        return Trouble(title=title, text=f"{_WAITS} {_START}{lately}", bad=True)
+        return Trouble(title=title, text=f"{WAITS} {_START}{lately}", bad=True)
     if not any(one.listening for one in alive):
         text = "They go on by themselves once Redis answers. Whoever runs Kovra looks at it, and at REDIS_URL."
-        return Trouble(title="No worker reaches Redis, so nothing is executed.", text=f"{_WAITS} {text}", bad=True)
+        return Trouble(title="No worker reaches Redis, so nothing is executed.", text=f"{WAITS} {text}", bad=True)
     text = f"Whoever runs Kovra adds {shard} to the KOVRA_WORKER_SHARDS of a worker, or unsets it, to let it serve all."
     title = f"No worker serves shard {shard}, which carries this server."
-    return Trouble(title=title, text=f"{_WAITS} {text}", bad=True)
+    return Trouble(title=title, text=f"{WAITS} {text}", bad=True)
 
 
 def _nobody_elsewhere(found: Sequence[WorkerNow], shards: int) -> Trouble | None:

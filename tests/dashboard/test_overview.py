@@ -13,6 +13,7 @@ from kovra.actions.capabilities import Capability
 from kovra.actions.request import Action
 from kovra.ids import new_request_id
 from kovra.store import guilds
+from tests.dashboard.visitor import words_of
 
 
 def request_of(answer) -> UUID:
@@ -145,3 +146,16 @@ def test_a_permission_guard_lacks_is_named(site, cast, owner):
     page = site.signed_in(cast.moderator).fragment(f"/g/{cast.harbour}/overview/now").get_data(as_text=True)
 
     assert "Missing in Discord: Ban Members, Manage Channels, Manage Messages" in page
+
+
+def test_a_paused_lane_is_said_with_who_paused_it(site, cast, worker):
+    worker()
+    admin = site.signed_in(cast.admin, "Odalys")
+    now = f"/g/{cast.harbour}/overview/now"
+
+    admin.post(f"/g/{cast.harbour}/queue/pause")
+    paused = words_of(admin.fragment(now))
+    admin.post(f"/g/{cast.harbour}/queue/resume")
+
+    assert re.search(r"The Action Queue is paused By Odalys, .* waits until its time runs out", paused)
+    assert "paused" not in words_of(admin.fragment(now))

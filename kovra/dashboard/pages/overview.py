@@ -21,6 +21,7 @@ from kovra.dashboard.shell import home, seen_until, shell
 from kovra.dashboard.worker_words import Trouble
 from kovra.ids import GuildId
 from kovra.store.guilds import GuildScope
+from kovra.store.lane_pauses import LanePause
 from kovra.store.overview import Activity, Pulse
 
 LATEST = 8
@@ -109,13 +110,15 @@ def _facts(viewer: GuildScope) -> Mapping[str, Any]:
     silent = pulse.heard_at is None or pulse.now - pulse.heard_at > SILENT_AFTER
     missing = _missing(viewer)
     stopped = worker_words.standstill(known.workers.now(), known.lanes.shard_of(viewer.guild_id))
+    pause = known.pauses.of(viewer)
     return {
         "pulse": pulse,
         "latest": latest,
         "silent": silent,
         "missing": missing,
         "stopped": stopped,
-        "attention": _attention(viewer, pulse, silent, missing, stopped),
+        "pause": pause,
+        "attention": _attention(viewer, pulse, silent, missing, stopped, pause),
         "spans": tuple(SPANS.values()),
         "quick": [action for action in QUICK if viewer.may(NEEDS[action])],
     }
@@ -141,12 +144,21 @@ class Concern:
 
 
 def _attention(
-    viewer: GuildScope, pulse: Pulse, silent: bool, missing: Sequence[str], stopped: Trouble | None
+    viewer: GuildScope,
+    pulse: Pulse,
+    silent: bool,
+    missing: Sequence[str],
+    stopped: Trouble | None,
+    pause: LanePause | None,
 ) -> list[Concern]:
     concerns = []
     if stopped:
         href = url_for("queue.index", guild_id=viewer.guild_id)
         concerns.append(Concern(title=stopped.title, text=stopped.text, icon="offline", kind="a-ban", href=href))
+    if pause:
+        text = f"By {pause.paused_by_name}, {wording.utc(pause.paused_at)}. {worker_words.WAITS}"
+        href = url_for("queue.index", guild_id=viewer.guild_id)
+        concerns.append(Concern(title="The Action Queue is paused", text=text, icon="pause", kind="a-warn", href=href))
     if silent:
         said = "It has not been heard yet." if pulse.heard_at is None else f"Last heard {wording.utc(pulse.heard_at)}."
         text = f"{said} Actions wait; who is who may be out of date."
