@@ -5,7 +5,9 @@
     say, trouble how it speaks to a person, and what it says when it cannot go on
     children     start a process that cannot outlive us
     postgres     a private PostgreSQL: from ``DATABASE_URL``, the wheel, or the system
+    postgres_programs, postgres_lock   where its programs are, and who uses a cluster
     valkey       a private Valkey: from ``REDIS_URL``, the wheel, or the system
+    ports        the port that was asked for, or a free one
     sockets      the private folders of their sockets
     supervisor   processes in order: ready, logged, restarted, stopped
     stack        all of Kovra as real processes, for the demo, benches and whole-trip tests

