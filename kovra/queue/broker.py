@@ -21,11 +21,13 @@ from redis.cluster import RedisCluster
 
 from kovra.queue import dead, gauges, locks
 from kovra.queue.client import told_as_closed
-from kovra.queue.consumer import LanesConsumer, LanesMiddleware, QueueState
+from kovra.queue.consumer import LanesConsumer
 from kovra.queue.entry import MAX_BYTES, Entry, Holdings, Leases, place_of
 from kovra.queue.keys import Keys, ShardOf, is_lane, is_name, spread
 from kovra.queue.locks import Offer
+from kovra.queue.middleware import LanesMiddleware
 from kovra.queue.scripts import Scripts
+from kovra.queue.state import QueueState
 
 _DAY_MS = 86_400_000
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import redis
-from dramatiq import worker as dramatiq_worker
-from dramatiq.broker import Broker, Consumer, MessageProxy
+from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import ConnectionClosed
 from dramatiq.logging import get_logger
-from dramatiq.middleware import Middleware, SkipMessage
 
 from kovra.queue.acks import Acks
 from kovra.queue.client import UNREACHED, told_as_closed
@@ -31,38 +28,6 @@ _LONGEST_NAP_S = 1.0
 
 #: How long a trip waits at most for more to carry.
 _GATHER_S = 0.002
-
-
-class QueueState:
-    """What a process knows of one queue; it outlives the consumers that Dramatiq makes anew after errors."""
-
-    def __init__(self) -> None:
-        self.cache: deque[Entry] = deque()
-        self.done: deque[Entry] = deque()  # entries that are done and of which the server has not heard
-        self._freed, self._naps = threading.Event(), False
-        self.booted = False
-        self.unsure: set[str] = set()  # prefixes where an answer was lost: the server may hold more for us than we know
-        self.dues: dict[str, float] = {}  # prefix -> monotonic time of its next delayed message
-        self.picks = 0  # entries fetched so far: every eighth favours bulk
-        self.swept = 0  # where the slow look goes on
-        self.looked_at = 0.0  # monotonic time of the last slow look
-        self.beat_at = 0.0  # monotonic time of the last heartbeat
-        self.heard_at: float | None = None  # monotonic time when the server last answered a slow look
-
-    def nap(self, timeout_s: float, enough: Callable[[], bool]) -> None:
-        """Wait until somebody stirs, unless there is enough to do."""
-        self._freed.clear()
-        self._naps = True
-        try:
-            if not enough():
-                self._freed.wait(timeout_s)
-        finally:
-            self._naps = False
-
-    def stir(self) -> None:
-        """An entry was begun or done: wake the consumer if it waits for that."""
-        if self._naps:
-            self._freed.set()
 
 
 class LanesConsumer(Consumer):
@@ -405,27 +370,3 @@ class LanesConsumer(Consumer):
 
     def _run(self, script: str, prefix: str, *args: object):
         return self.broker.scripts.run(script, prefix, *args)
-
-
-class LanesMiddleware(Middleware):
-    """What the broker asks of the worker around it."""
-
-    def before_worker_boot(self, broker: Broker, worker: dramatiq_worker.Worker) -> None:
-        """Prefetch as much as can run. Twice that, which is Dramatiq's habit, keeps entries from idle workers."""
-        if not dramatiq_worker.QUEUE_PREFETCH:
-            worker.queue_prefetch = worker.worker_threads
-
-    def before_process_message(self, broker: LanesBroker, message: MessageProxy) -> None:
-        """Start nothing that the server may have given to someone else while this process stood still.
-
-        Raises:
-            SkipMessage: the lease is over; the entry is dropped without acknowledgement and fetched again by whoever
-                has it now.
-        """
-        if not isinstance(message, Entry):
-            return
-        if message.lost or not broker.leases.holds(message.prefix):
-            message.dropped = True
-            raise SkipMessage("another consumer may have this entry by now")
-        message.started = True
-        broker.stir()
