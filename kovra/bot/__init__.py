@@ -12,6 +12,8 @@
 ``bot.py`` listens (Guard's ears) and executes nothing:
 
 ``gateway``    the connection to Discord and how long it lives
+``shards``     its lines, and whether they live
+``inquiries``  what the mirror and the ears ask of Discord
 ``mirror``     guilds, roles, channels, members and bans, written down from gateway events
 ``native``     what was done in Discord itself, from the audit log: as it happens, and read after a time away
 ``comings``    who comes by which invite, and how much members write

@@ -14,10 +14,11 @@ from typing import Any, Protocol
 import aiohttp
 import discord
 
-from kovra.bot import hardening
+from kovra.bot import hardening, shards
 from kovra.bot.comings import Comings
 from kovra.bot.evidence import EvidenceRoom
 from kovra.bot.http import GuardHTTP
+from kovra.bot.inquiries import Inquiries
 from kovra.bot.introduction import Introduction
 from kovra.bot.log_ear import LogEar
 from kovra.bot.mirror import Mirror
@@ -28,8 +29,6 @@ from kovra.bot.rejoin import RejoinDoor
 from kovra.bot.slash import Door
 from kovra.bot.writer import Writer
 from kovra.errors import KovraError
-from kovra.guard.deleters import DELETE
-from kovra.ids import GuildId, UserId
 from kovra.store.bygone import BygoneKeeper
 from kovra.store.health import HealthKeeper
 from kovra.store.log_events import LogEventKeeper
@@ -66,7 +65,7 @@ class GuardBot(discord.AutoShardedBot):
     """Pycord's bot with the settings Guard needs. It keeps no members and no messages: the mirror does."""
 
     def __init__(
-        self, http: GuardHTTP, *, identify_gap_s: float, ready_timeout_s: float, turns: Turns | None, **shards: Any
+        self, http: GuardHTTP, *, identify_gap_s: float, ready_timeout_s: float, turns: Turns | None, **of_shards: Any
     ) -> None:
         intents = discord.Intents.none()
         intents.value = INTENTS
@@ -80,7 +79,7 @@ class GuardBot(discord.AutoShardedBot):
             max_messages=None,
             guild_ready_timeout=ready_timeout_s,
             allowed_mentions=discord.AllowedMentions.none(),
-            **shards,
+            **of_shards,
         )
         self.http = self._connection.http = http
         self._identify_gap_s, self._turns = identify_gap_s, turns
@@ -214,11 +213,11 @@ class BotProcess:
         writer.start()
         http = GuardHTTP(loop=self._loop, longest_wait_s=_LONGEST_WAIT_S, pacer=self._pacer, behind=True)
         self._bot = bot = GuardBot(http, **self._gaps, **self._shards)
-        mirror = Mirror(self._stored, writer, _Asker(bot), self._hints, self._rejoins)
+        mirror = Mirror(self._stored, writer, Inquiries(bot), self._hints, self._rejoins)
         ears = [mirror, *self._ears(bot, writer)]
         if self._heard is not None:
             # It compares with what the mirror knew before.
-            ears.insert(0, LogEar(self._heard, writer, _Asker(bot)))
+            ears.insert(0, LogEar(self._heard, writer, Inquiries(bot)))
         self._prepare(bot, http, ears)
         works = [
             asyncio.create_task(self._connect(bot)),
@@ -240,9 +239,9 @@ class BotProcess:
         """Who hears the gateway beside the mirror."""
         ears: list[Ear] = []
         if self._native is not None:
-            ears.append(NativeEar(self._native, writer, _Asker(bot)))
+            ears.append(NativeEar(self._native, writer, Inquiries(bot)))
         if self._bygone is not None:
-            ears.append(Comings(self._bygone, writer, _Asker(bot)))
+            ears.append(Comings(self._bygone, writer, Inquiries(bot)))
         if self._health is not None:
             ears.append(Introduction(self._health, writer))
         return ears
@@ -327,10 +326,10 @@ class BotProcess:
         Discord's own heartbeat is only every 41 s, too slow to notice a silent gateway within a minute.
         """
         while True:
-            for shard_id, shard in _shards(bot).items():
-                await _beat(shard.ws)
+            for shard_id, shard in shards.of(bot).items():
+                await shards.beat(shard.ws)
                 known = shard_id in self._listening and not mirror.settling_on(shard_id, bot.shard_count)
-                if known and _silent_s(shard.ws) < 2 * self._pulse_s:
+                if known and shards.silent_s(shard.ws) < 2 * self._pulse_s:
                     writer.put(lambda shard_id=shard_id: self._stored.heard(shard_id, bot.shard_count))
             for ear in ears:
                 ear.ask_again()
@@ -348,55 +347,6 @@ class Ear(Protocol):
         """Called with every pulse, for what is to be tried again or written down now and then."""
 
     def close(self) -> None: ...
-
-
-class _Asker:
-    """What the mirror and the ear for native acts ask of Discord, through the bot."""
-
-    def __init__(self, bot: GuardBot) -> None:
-        self._bot = bot
-
-    async def ask_members(self, guild_id: GuildId, nonce: str) -> None:
-        await self._bot._connection.chunker(guild_id, nonce=nonce)
-
-    async def bans_after(self, guild_id: GuildId, user_id: UserId, limit: int) -> list[dict[str, Any]]:
-        return await self._bot.http.get_bans(guild_id, limit=limit, after=user_id)
-
-    async def audit_after(self, guild_id: GuildId, audit_id: int | None, limit: int) -> list[dict[str, Any]]:
-        log_page = await self._bot.http.get_audit_logs(guild_id, limit=limit, after=audit_id)
-        return log_page["audit_log_entries"]
-
-    async def deletions(self, guild_id: GuildId) -> list[dict[str, Any]]:
-        log_page = await self._bot.http.get_audit_logs(guild_id, limit=100, action_type=DELETE)
-        return log_page["audit_log_entries"]
-
-    async def invites_of(self, guild_id: GuildId) -> list[dict[str, Any]]:
-        return await self._bot.http.invites_from(guild_id)
-
-
-def _shards(bot: GuardBot) -> dict[int, Any]:
-    """Pycord's own shard objects; its public ones do not show the connection."""
-    return dict(bot._AutoShardedClient__shards)
-
-
-async def _beat(ws: Any) -> None:
-    """Send a heartbeat between Pycord's own."""
-    keep_alive = ws._keep_alive
-    if keep_alive is None or not ws.open:
-        return
-    try:
-        await ws.send_heartbeat(keep_alive.get_payload())
-    except (discord.ConnectionClosed, aiohttp.ClientError, OSError):
-        return  # a line that is gone is Pycord's to notice and make anew
-    # Pycord takes the time since its last heartbeat for the latency.
-    keep_alive._last_send = time.perf_counter()
-
-
-def _silent_s(ws: Any) -> float:
-    """Seconds since the gateway last said anything."""
-    if ws._keep_alive is None or not ws.open:
-        return float("inf")
-    return time.perf_counter() - ws._keep_alive._last_recv
 
 
 def _what_to_do(error: Exception) -> str:
