@@ -14,8 +14,8 @@ from tests.dashboard.people import member
 
 #: The files of lines, and the macros that draw them.
 LINES = {"case_row": "case_row", "members_row": "member_row", "bans_row": "ban_row"}
-#: What a line may ask for beside its row: addresses of our own files and of Discord's pictures.
-SAME_FOR_ALL = {"avatar_url"}
+#: What a line may ask for beside its row: addresses of our own files and of Discord's pictures, and the icons' paths.
+SAME_FOR_ALL = {"avatar_url", "icon_paths"}
 
 
 def asked_for(env, file, name, seen):

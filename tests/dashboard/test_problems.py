@@ -13,7 +13,7 @@ from werkzeug.serving import make_server
 
 from kovra.dashboard.access import OPEN, policy
 from kovra.store.database import Database
-from kovra.store.sessions import Sessions
+from kovra.store.viewers import Viewers
 
 FORM = {"Sec-Fetch-Site": "same-origin"}
 
@@ -45,8 +45,8 @@ def broken(site, cast):
             sent = who.post("/login", {"next": "/"}, headers=FORM)
             state = re.search(r"state=([^&]+)", sent.location)[1]
             return who.get(f"/login/callback?code=some&state={state}", **how)
-        away = Sessions(Database("postgresql://nobody@127.0.0.1:9/none", role=None))
-        site.app.extensions["kovra"] = replace(site.app.extensions["kovra"], sessions=away)
+        away = Viewers(Database("postgresql://nobody@127.0.0.1:9/none", role=None))
+        site.app.extensions["kovra"] = replace(site.app.extensions["kovra"], viewers=away)
         return who.get(f"{here}/cases?q=spam", **how)
 
     return bring_about
