@@ -26,7 +26,8 @@ from kovra.store.tables import Bans, Members, ModCases, ScheduledEnds
 
 @dataclass(frozen=True, kw_only=True)
 class CaseRow:
-    """One line of the list. ``active``: a ban or mute that still holds; names are those at the time.
+    """One line of the list. ``active``: a ban or mute that still holds; names are those at the time, and a target's of
+    today when nobody knew it then, as of an account that was banned by its ID.
 
     ``overdue``: it should have ended by now. ``for_case`` is the case whose end it keeps.
     """
@@ -85,9 +86,12 @@ def earlier_of(
 def asking_for_rows(notes: bool, *more: Any) -> Select[Any]:
     """Cases in ``guild`` with what a line of the list needs, and ``more``; with ``notes`` among them or without."""
     avatar = func.coalesce(Members.avatar, Bans.avatar).label("avatar")
+    names = (Members.nick, Members.global_name, Members.username, Bans.global_name, Bans.username)
+    called = func.coalesce(*names).label("called")
     now = func.clock_timestamp(type_=DateTime(timezone=True)).label("now")
     rows = (
-        select(*_SHOWN, avatar, was_replaced().label("replaced"), ScheduledEnds.state.label("end_state"), now, *more)
+        select(*_SHOWN, was_replaced().label("replaced"), ScheduledEnds.state.label("end_state"))
+        .add_columns(avatar, called, now, *more)
         .where(ModCases.guild_id == _GUILD)
         .outerjoin(ScheduledEnds, ScheduledEnds.request_id == ModCases.request_id)
         .outerjoin(Members, and_(Members.guild_id == ModCases.guild_id, Members.user_id == ModCases.target_id))
@@ -116,7 +120,7 @@ def row_of(case: Any, now: datetime) -> CaseRow:
         case_no=case.case_no,
         action=action,
         target_id=UserId(case.target_id),
-        target_name=case.target_name,
+        target_name=_name(case),
         target_avatar=case.avatar,
         moderator_id=UserId(case.moderator_id),
         moderator_name=case.moderator_name,
@@ -132,3 +136,8 @@ def row_of(case: Any, now: datetime) -> CaseRow:
         for_case=case.params.get("for_case"),
         voided=case.voided_at is not None,
     )
+
+
+def _name(case: Any) -> str:
+    unknown = case.target_name == str(case.target_id)
+    return (case.called if unknown else None) or case.target_name

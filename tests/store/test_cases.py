@@ -15,6 +15,7 @@ from kovra.ids import UserId
 from kovra.store.case_finding import COUNTED
 from kovra.store.case_search import Place
 from kovra.store.cases import Cases
+from kovra.store.mirror import BanRow
 
 
 @pytest.fixture
@@ -82,6 +83,17 @@ def test_a_note_is_shown_only_to_holders_of_view_notes(cases, odalys, accept, gu
     assert cases.row(without, 1) is None
     assert cases.detail(without, 1) is None
     assert cases.earlier(without, say.QUILLON, None) == [cases.row(odalys, 2)]
+
+
+def test_whom_nobody_knew_then_is_called_as_the_ban_tells(cases, odalys, accept, guard, mirror, say):
+    stranger = UserId(990_000_000_000_000_001)
+    guard.carry(accept(target_id=stranger)[0])
+    before = cases.row(odalys, 1).target_name
+
+    nobody = {"global_name": None, "avatar": None, "bot": False, "reason": None}
+    mirror.ban(say.HARBOUR, BanRow(user_id=stranger, username="gull", **nobody))
+
+    assert (before, cases.row(odalys, 1).target_name) == (str(stranger), "gull")
 
 
 def test_a_case_in_full_says_what_became_of_everything(cases, odalys, accept, guard, say, clock):
