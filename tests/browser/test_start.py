@@ -74,6 +74,17 @@ def test_a_tick_before_the_scripts_counts(early):
     expect(page.locator("[data-ticked]")).to_have_text("1")
 
 
+def test_escape_before_the_scripts_clears_what_is_ticked(early):
+    page, come = early("members")
+    page.locator("#rows .c-cb .cb").first.check()
+    page.keyboard.press("Escape")
+
+    come()
+
+    expect(page.locator("#live")).to_have_text("Live")
+    expect(page.locator("#rows .c-cb .cb").first).not_to_be_checked()
+
+
 def test_rows_below_the_first_frame_are_there_before_the_scripts(early):
     page, _ = early("members")
 

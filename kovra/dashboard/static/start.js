@@ -23,7 +23,7 @@ function theirs(event) {
   if (event.ctrlKey || event.metaKey) return ["k", "s"].includes(key.toLowerCase());
   if (typing(target) || event.altKey) return false;
   // After a key that is kept the next may belong to where that one leads: Space and Enter too.
-  return (key.length === 1 && key !== " ") || (key.startsWith("Arrow") && !target.matches("input")) || (kept.length > 0 && (key === " " || key === "Enter"));
+  return (key.length === 1 && key !== " ") || key === "Escape" || (key.startsWith("Arrow") && !target.matches("input")) || (kept.length > 0 && (key === " " || key === "Enter"));
 }
 
 function keep(event) {
