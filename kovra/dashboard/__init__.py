@@ -20,7 +20,7 @@
 ``toast``     one request from queued to its end
 ``job_words`` how a mass action reads: its pace, and why some of it came to nothing
 ``addresses`` the addresses of rows, built once for a page
-``case_lines`` the lines of the case list, each drawn once
+``drawn_lines`` the lines of the lists of cases, members and bans, each drawn once
 ``settings_words`` how settings read: budgets, a notice as its reader sees it
 ``settings_form`` what the sections of settings do alike
 ``assets``    static files under an address that changes with their content; ``bundle`` joins styles and scripts

@@ -1,7 +1,8 @@
-"""Lines of lists of people, each drawn once, as ``case_lines`` has it for cases.
+"""Lines of the lists of cases, members and bans, each drawn once.
 
-Of fifty lines forty-nine are the same when a list is fetched again. A line depends on its row, on what its viewer may
-do to whom it is about, which is handed in, and on how long ago things were; on nothing else.
+Whenever something comes in, every open list is fetched again, with the same forty-nine lines in it, and drawing them is
+most of what such an answer costs. A line depends on its row, on what its viewer may do to whom it is about, which is
+handed in, and on how long ago things were; on nothing else.
 """
 
 from __future__ import annotations
@@ -15,14 +16,26 @@ from jinja2 import Environment
 
 from kovra.dashboard import wording
 from kovra.store.ban_list import BanLine
+from kovra.store.case_rows import CaseRow
 
 if TYPE_CHECKING:
     from kovra.dashboard.pages.members import Line
 
 #: Lines that are kept of each list, at some 1.7 KB each.
-KEPT = 2048
+KEPT = 4096
 #: Accounts are new for so many days.
 _NEW_DAYS = 7
+
+
+def case_lines(env: Environment) -> Callable[..., str]:
+    """What templates call for a line of the cases: ``case_line(row, base, open=False, by_end=False)``."""
+    draw = _drawn_once(env, "case_row.html", "case_row")
+
+    def case_line(row: CaseRow, base: str, open: bool = False, by_end: bool = False) -> str:
+        moment = wording.left(row.ends_at) if by_end and row.ends_at else wording.ago(row.created_at)
+        return draw((moment,), row, base, open, by_end)
+
+    return case_line
 
 
 def member_lines(env: Environment) -> Callable[[Line, str], str]:

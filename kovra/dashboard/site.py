@@ -19,7 +19,7 @@ from kovra.actions.reverse import Reverse
 from kovra.actions.submit import Submit
 from kovra.actions.submit_job import SubmitJob
 from kovra.actions.submit_many import SubmitMany
-from kovra.dashboard import access, addresses, assets, case_lines, drawn_lines, parts, problems, wording
+from kovra.dashboard import access, addresses, assets, drawn_lines, parts, problems, wording
 from kovra.dashboard.access import OPEN, REPORTS, csrf_token, policy
 from kovra.dashboard.arrivals import Arrivals
 from kovra.dashboard.live import live
@@ -309,7 +309,7 @@ def _dress_templates(app: Flask, known: Services) -> None:
         icon_paths=assets.icon_paths(),
         avatar_url=avatar_url,
         csrf_token=csrf_token,
-        case_line=case_lines.drawer(app.jinja_env),
+        case_line=drawn_lines.case_lines(app.jinja_env),
         member_line=drawn_lines.member_lines(app.jinja_env),
         ban_line=drawn_lines.ban_lines(app.jinja_env),
         url_each=addresses.url_each,
