@@ -13,7 +13,8 @@ from typing import Any
 from kovra.dashboard.case_query import Chip
 from kovra.ids import RoleId, UserId
 from kovra.store.case_search import MAX_TEXT
-from kovra.store.member_list import MemberFilter, MemberLine, MemberPlace, RoleCard
+from kovra.store.member_finding import MemberFilter, MemberPlace
+from kovra.store.member_list import MemberLine, RoleCard
 
 #: Joined within so many hours.
 CAME: Mapping[str, str] = {"1": "The last hour", "24": "The last 24 hours", "168": "The last 7 days", "720": "30 days"}

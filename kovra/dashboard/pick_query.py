@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kovra.ids import RoleId
-from kovra.store.member_list import MemberFilter
+from kovra.store.member_finding import MemberFilter
 
 #: The longest name or pattern: Discord's names have at most 32 letters.
 MAX_PATTERN = 64

@@ -24,8 +24,6 @@ from kovra.store.people import shown_name
 from kovra.store.prepared import Prepared
 from kovra.store.tables import Bans, Holds, Joins, Members, ModCases, Roles
 
-__all__ = ["Face", "MemberFilter", "MemberLine", "MemberList", "MemberPage", "MemberPlace", "RoleCard"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class MemberLine:

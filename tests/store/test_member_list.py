@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from kovra.actions.request import Action
 from kovra.ids import RoleId, UserId, snowflake_at
-from kovra.store.member_list import MemberFilter, MemberList, MemberPlace
+from kovra.store.member_finding import MemberFilter, MemberPlace
+from kovra.store.member_list import MemberList
 
 EVERYBODY = MemberFilter()
 FIRST_ID = 610_000_000_000_000_000
