@@ -110,12 +110,14 @@ def taken_back(targets: Sequence[JobTarget]) -> int:
     return sum(one.reversed_by is not None for one in targets)
 
 
-def worth_another(targets: Sequence[JobTarget]) -> list[JobTarget]:
-    """Those for whom asking once more may help; nobody once all that was done is taken back: it was not to be."""
+def worth_another(targets: Sequence[JobTarget], shown: Sequence[JobTarget]) -> list[JobTarget]:
+    """Those shown for whom asking once more may help; nobody once all that was done to the job's targets is taken
+    back: it was not to be.
+    """
     done = sum(one.case_no is not None for one in targets)
     if done and taken_back(targets) == done:
         return []
-    return [one for one in targets if one.why and one.why not in _FINAL and not one.released]
+    return [one for one in shown if one.why and one.why not in _FINAL and not one.released]
 
 
 def pace(targets: Sequence[JobTarget], now: datetime) -> Pace | None:

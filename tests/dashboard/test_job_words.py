@@ -116,12 +116,14 @@ def test_another_try_is_offered_where_it_may_help():
     reasons = job_words.reasons([held_back, nothing_to_do])
 
     assert {one.why: one.again for one in reasons} == {"forbidden": True, "not_banned": False}
-    assert job_words.worth_another([held_back, nothing_to_do, cancelled]) == [held_back, cancelled]
+    every = [held_back, nothing_to_do, cancelled]
+    assert job_words.worth_another(every, every) == [held_back, cancelled]
+    assert job_words.worth_another(every, [nothing_to_do, cancelled]) == [cancelled]
 
 
 def test_another_try_is_not_offered_once_all_that_was_done_is_taken_back():
     done, taken = target(State.DONE, 0, 1, case_no=1), target(State.DONE, 0, 1, case_no=2, reversed_by=3)
     rest = target(State.CANCELLED)
 
-    assert job_words.worth_another([done, taken, rest]) == [rest]
-    assert job_words.worth_another([taken, rest]) == []
+    assert job_words.worth_another([done, taken, rest], [rest]) == [rest]
+    assert job_words.worth_another([taken, rest], [rest]) == []

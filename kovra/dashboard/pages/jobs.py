@@ -142,9 +142,9 @@ def again(guild_id: int, batch_id: UUID) -> Response:
     known, viewer = services(), scope()
     found = known_job(viewer, batch_id)
     every = known.jobs.targets(viewer, batch_id)
-    shown, worth = _shown().only(every), job_words.worth_another(every)
+    shown = _shown().only(every)
     # None of them when the page was drawn before somebody took it all back: its review says what is so now.
-    targets = [one for one in shown if one in worth] or shown
+    targets = job_words.worth_another(every, shown) or shown
     draft = MassDraft(
         ids="\n".join(dict.fromkeys(str(one.target_id) for one in targets)), action=found.action, reason=found.reason
     )
@@ -202,7 +202,7 @@ def _only(group: str, targets: Sequence[JobTarget]) -> Sequence[JobTarget]:
 def _facts(viewer: GuildScope, batch_id: UUID) -> Mapping[str, Any]:
     known, card, shown = services(), known_job(viewer, batch_id), _shown()
     targets = known.jobs.targets(viewer, batch_id)
-    reasons, worth = job_words.reasons(targets), job_words.worth_another(targets)
+    reasons = job_words.reasons(targets)
     rest = known.jobs.releasable(targets)
     own = card.moderator_id == viewer.viewer.user_id
     return {
@@ -217,8 +217,11 @@ def _facts(viewer: GuildScope, batch_id: UUID) -> Mapping[str, Any]:
         "took_s": job_words.took_s(targets, card.created_at),
         "groups": [(word, label, len(_only(word, targets))) for word, (label, _) in GROUPS.items()],
         "taken_back": job_words.taken_back(targets),
-        "may_ask_again": bool(worth) and viewer.may(Capability.MASS) and viewer.may(NEEDS[card.action]),
-        "again": (bool(shown.why) or shown.group in AGAIN) and any(one in worth for one in shown.only(targets)),
+        "may_ask_again": bool(job_words.worth_another(targets, targets))
+        and viewer.may(Capability.MASS)
+        and viewer.may(NEEDS[card.action]),
+        "again": (bool(shown.why) or shown.group in AGAIN)
+        and bool(job_words.worth_another(targets, shown.only(targets))),
         "may_steer": viewer.may(Capability.MASS) and card.state is not JobState.CANCELLED and not card.ended,
         "may_take_back": viewer.may(Capability.REVERSE) and card.action in INVERSE,
         "rest": len(rest),
