@@ -34,7 +34,7 @@ def serve():
     when_served = written
 
 waiting = gevent.spawn(serve)
-gevent.sleep(0.01)  # until it waits
+gevent.sleep(0)  # it runs until it waits
 writing = threading.Lock()
 crowd = Crowd(bool, 0, writing)
 for _ in range(20 * TURN):
